@@ -1,0 +1,184 @@
+"""The nouns of the benchmark: frozen, typed, and free of behaviour that belongs to a stage of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple, Protocol
+
+Row = dict[str, Any]
+"""One training row in the canonical form of its task type: what a JSON line of a submission holds."""
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+
+TaskTypeName = Literal[
+    "text_classification",
+    "relation_extraction",
+    "natural_language_inference",
+    "fact_verification",
+    "sentence_similarity",
+    "named_entity_recognition",
+    "attribute_extraction",
+]
+Access = Literal["open", "registration", "credentialed"]
+"""open: anyone may download; registration: terms to accept; credentialed: a signed data use agreement."""
+
+Unit = Literal["document", "claim", "question", "example"]
+MetricName = Literal["accuracy", "macro_f1", "micro_f1", "f1", "entity_f1"]
+
+
+class Span(NamedTuple):
+    """A labelled stretch of text."""
+
+    start: int
+    """First character, counted from 0 in Unicode code points."""
+    end: int
+    """One past the last character."""
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One item of a task, the same shape for all seven types."""
+
+    texts: tuple[str, ...]
+    """One text, or two for pairs, in the order the student reads them."""
+    labels: tuple[str, ...] = ()
+    """Gold labels: exactly one unless the task is multi-label; empty for span tasks."""
+    spans: tuple[Span, ...] = ()
+    """Gold spans of a span task, sorted, not overlapping; empty for the other types."""
+    unit: str = ""
+    """Name of the independent unit (document, claim...) the example belongs to; empty: itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a student says of one test item; stored without text."""
+
+    labels: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One published file, pinned."""
+
+    path: str
+    """Where the file lies under ``<folder>/<task>/``; ``<path>.gz`` is accepted too."""
+    splits: tuple[Split, ...]
+    """The splits that cannot be read without this file."""
+    url: str = ""
+    """Where to fetch it, at a fixed commit; empty where the user must bring it."""
+    sha256: str = ""
+    """Digest of the unpacked content, where known."""
+    git_blob: str = ""
+    """Git blob id of the unpacked content: pins a file whose sha256 is not known."""
+
+
+class RawFiles(Protocol):
+    """The verified source files of one task, as a reader sees them."""
+
+    def open(self, path: str) -> IO[str]:
+        """Open a source as UTF-8 text with its line ends kept, unpacked where it is stored as gzip."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskSpec:
+    """Everything that is said of a task, said once: tables, docs and records derive from it."""
+
+    name: str
+    title: str
+    type: TaskTypeName
+    description: str
+    """One sentence: what is read and what is to be decided."""
+    labels: tuple[str, ...]
+    """Label names; for span tasks the span types."""
+    label_descriptions: Mapping[str, str]
+    """What each label means, in words a generator may use; one entry for every label."""
+    metric: MetricName
+    """The main metric: the task's own published one."""
+    also: tuple[MetricName, ...] = ()
+    """Further metrics that are reported."""
+    negative_label: str | None = None
+    """The label that F1 leaves out: "no relation", "different"..."""
+    multi_label: bool = False
+    markers: tuple[str, ...] = ()
+    """Placeholders that every text holds, such as ``@GENE$``."""
+    text_names: tuple[str, ...] = ("text",)
+    """What the texts are in this task, for people: ("claim", "evidence")."""
+    unit: Unit
+    """What is resampled for intervals: items of one unit are not independent."""
+    sources: tuple[Source, ...]
+    rows: Mapping[Split, int]
+    """Examples in each split of the published files, where known."""
+    licence: str
+    access: Access
+    homepage: str
+    apply: str = ""
+    """For restricted tasks: where to ask for access and where to put the files."""
+    citation: str
+    """BibTeX."""
+    notes: tuple[str, ...] = ()
+    """Known faults of the data and decisions of the reader, one sentence each."""
+    clingen_labels: tuple[str, ...] = ()
+    """Our label for each ``_id`` of the released ClinGen files, in index order (FACTS 1.2)."""
+    version: int = 1
+
+    @property
+    def is_span(self) -> bool:
+        """Whether examples carry spans rather than labels."""
+        return self.type in ("named_entity_recognition", "attribute_extraction")
+
+
+Reader = Callable[[Split, RawFiles], Iterator[Example]]
+"""Yields the examples of one split in published order; raises ``ValueError`` with the place on bad input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A spec with its reader: what a module in ``tasks/`` amounts to."""
+
+    spec: TaskSpec
+    read: Reader
+    folder: Path
+    """Where the module lies; its bundled sample is ``samples/<name>/`` beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a generator may spend on one task; ``None`` is no limit."""
+
+    rows: int
+    tokens: int | None = None
+    dollars: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as a generator sees it. The test split cannot be reached from here."""
+
+    spec: TaskSpec
+    few_shot: tuple[Example, ...]
+    """Five real examples a class: all the real data that a method may see and still call itself few-shot."""
+    real: Callable[[], Sequence[Example]]
+    """The real training examples, for reference rows. Raises ``NotPreparedError`` where there are none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baseline:
+    """A generator: what a module in ``baselines/`` exposes as ``BASELINE``."""
+
+    name: str
+    title: str
+    description: str
+    """One line, shown by ``clinsynth generate --help``."""
+    real_data: Literal["none", "few-shot", "train"]
+    """The real text that its rows are made from; decides what may be published."""
+    generate: Callable[[TaskView, Budget, Any], Iterator[Row]]
+    """Yields canonical rows; the third argument is a ``numpy.random.Generator``."""
+    reference: bool = False
+    """A floor or a ceiling to compare with, not a contender."""
+    citation: str = field(default="")
