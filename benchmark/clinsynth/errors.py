@@ -14,6 +14,10 @@ class UserError(Exception):
         parts = {"found": found, "expected": expected, "remedy": remedy}
         super().__init__("\n".join([what, *(f"  {k}: {v}" for k, v in parts.items() if v)]))
 
+    def __reduce__(self) -> tuple[type[UserError], tuple[str]]:
+        # Errors come back from worker processes; there only the message counts.
+        return UserError, (str(self),)
+
 
 class NotPreparedError(UserError):
     """A task, or the split that is needed, is not in the data folder."""

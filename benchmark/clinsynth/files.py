@@ -7,14 +7,14 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path) -> Generator[Path]:
     """Give a temporary path beside ``target`` that is moved there if the block ends well."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -25,7 +25,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -49,13 +49,16 @@ def write_json(target: Path, value: Any) -> None:
 def write_jsonl_gz(target: Path, rows: Iterable[Any]) -> str:
     """Write gzipped JSON Lines atomically and return the sha256 of the unpacked content."""
     digest = hashlib.sha256()
-    with atomic_path(target) as temporary, temporary.open("wb") as raw:
+    with (
+        atomic_path(target) as temporary,
+        temporary.open("wb") as raw,
         # No name and no time in the header: the same rows give the same file.
-        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as packed:
-            for row in rows:
-                line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
-                digest.update(line)
-                packed.write(line)
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as packed,
+    ):
+        for row in rows:
+            line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
+            digest.update(line)
+            packed.write(line)
     return digest.hexdigest()
 
 

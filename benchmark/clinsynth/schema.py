@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:  # numpy takes 100 ms to import, and the nouns are everywhere
+    import numpy as np
 
 Row = dict[str, Any]
 """One training row in the canonical form of its task type: what a JSON line of a submission holds."""
@@ -161,8 +164,10 @@ class TaskView:
     """A task as a generator sees it. The test split cannot be reached from here."""
 
     spec: TaskSpec
-    few_shot: tuple[Example, ...]
-    """Five real examples a class: all the real data that a method may see and still call itself few-shot."""
+    few_shot: Callable[[], Sequence[Example]]
+    """Five real examples a class: all the real data that a method may see and still call itself few-shot.
+
+    Raises ``NotPreparedError`` where there are none."""
     real: Callable[[], Sequence[Example]]
     """The real training examples, for reference rows. Raises ``NotPreparedError`` where there are none."""
 
@@ -177,8 +182,8 @@ class Baseline:
     """One line, shown by ``clinsynth generate --help``."""
     real_data: Literal["none", "few-shot", "train"]
     """The real text that its rows are made from; decides what may be published."""
-    generate: Callable[[TaskView, Budget, Any], Iterator[Row]]
-    """Yields canonical rows; the third argument is a ``numpy.random.Generator``."""
+    generate: Callable[[TaskView, Budget, np.random.Generator], Iterator[Row]]
+    """Yields canonical rows. All randomness comes from the third argument."""
     reference: bool = False
     """A floor or a ceiling to compare with, not a contender."""
     citation: str = field(default="")

@@ -1,0 +1,23 @@
+"""gold-few: five real examples a class, the same that few-shot generators see."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.task_types import task_type
+
+
+def generate(view: TaskView, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
+    """Every few-shot example, whatever the budget."""
+    yield from map(task_type(view.spec).encode, view.few_shot())
+
+
+BASELINE = Baseline(
+    name="gold-few",
+    title="Real data, 5 a class",
+    description="five real examples a class: what few-shot generators start from",
+    real_data="few-shot",
+    generate=generate,
+    reference=True,
+)

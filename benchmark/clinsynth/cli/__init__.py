@@ -1,0 +1,139 @@
+"""The command line: one module a subcommand, each parses, calls one public function, and prints."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+from clinsynth import __version__
+from clinsynth.errors import UserError
+from clinsynth.registry import BASELINES, TASKS, TASKS_DIR_VARIABLE
+
+COMMANDS = {
+    "prepare": "fetch the published datasets (or find them in a folder), verify, convert",
+    "tasks": "list the tasks: type, access, metric, and the rows that are prepared here",
+    "show": "all there is to know of a task, with an example row",
+    "new": "write the skeleton of a submission",
+    "import": "turn data made elsewhere into a submission; what cannot be carried over is counted",
+    "validate": "check everything of a submission before any compute: all problems in one report",
+    "generate": "run a baseline: its output is an ordinary submission",
+    "score": "fine-tune the student on a submission and test it on real text; resumes",
+    "verify": "recompute every score and every hash of a submission from what is stored",
+    "standings": "the table of results: per task and overall, mean and spread over seeds",
+}
+"""Subcommands in the order in which they are used, with one line each. ``import`` is a keyword: its module is
+``import_``."""
+
+
+class Command(Protocol):
+    """What a module of this package is."""
+
+    EXAMPLES: Sequence[str]
+    """Command lines that work as they stand where the folders they name exist; tests run them."""
+
+    @staticmethod
+    def configure(parser: argparse.ArgumentParser) -> None:
+        """Add the arguments."""
+        ...
+
+    @staticmethod
+    def execute(arguments: argparse.Namespace) -> int:
+        """Do it; gives the exit status."""
+        ...
+
+
+def command(name: str) -> Command:
+    """The module of a subcommand."""
+    module = importlib.import_module(f"clinsynth.cli.{name}_" if name == "import" else f"clinsynth.cli.{name}")
+    return cast("Command", module)
+
+
+def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command line; with ``wanted``, only that command's arguments are loaded.
+
+    Loading them all takes several times as long as ``clinsynth --help`` may.
+    """
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("on every command")
+    group.add_argument(
+        "--tasks-dir",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help=f"a folder of further task modules (also {TASKS_DIR_VARIABLE}); may be repeated",
+    )
+    parser = argparse.ArgumentParser(
+        prog="clinsynth",
+        description="How good is this synthetic clinical training data?",
+        epilog="clinsynth COMMAND --help has worked examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"clinsynth {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            parents=[common],
+            help=summary,
+            description=summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if wanted in (None, name):
+            module = command(name)
+            subparser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in module.EXAMPLES)
+            module.configure(subparser)
+            subparser.set_defaults(execute=module.execute)
+    return parser
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """``--data-dir``, on commands that read prepared data."""
+    parser.add_argument("--data-dir", type=Path, metavar="DIR",
+                        help="where prepared data lies (also CLINSYNTH_DATA; default ~/.cache/clinsynth)")  # fmt: skip
+
+
+def add_sample(parser: argparse.ArgumentParser) -> None:
+    """``--sample``, on commands that can work on the bundled sample."""
+    parser.add_argument(
+        "--sample",
+        action="store_true",
+        help="use the bundled hand-written sample: works offline, means nothing, is never ranked",
+    )
+
+
+def names(text: str) -> tuple[str, ...]:
+    """``all`` is none in particular; else names between commas."""
+    return () if text == "all" else tuple(filter(None, text.split(",")))
+
+
+def _use_tasks_dirs(folders: Sequence[Path]) -> None:
+    if folders:
+        # Through the environment, so that worker processes see the same tasks.
+        known = filter(None, os.environ.get(TASKS_DIR_VARIABLE, "").split(os.pathsep))
+        os.environ[TASKS_DIR_VARIABLE] = os.pathsep.join([*known, *(str(folder.resolve()) for folder in folders)])
+        TASKS.forget()
+        BASELINES.forget()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command. 0: fine; 1: a check failed; 2: the user must act; 130: stopped by Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = build_parser(next((word for word in words if word in COMMANDS), "")).parse_args(words)
+    try:
+        _use_tasks_dirs(arguments.tasks_dir)
+        return cast("int", arguments.execute(arguments))
+    except UserError as error:
+        sys.stderr.write(f"clinsynth: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nclinsynth: stopped. What was finished is kept; the same command goes on from there.\n")
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; devnull keeps the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,70 @@
+"""``clinsynth score``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.data.sample import open_store
+from clinsynth.registry import TASKS
+from clinsynth.score import Request, budgets_of, describe, plan, score, seeds_of
+from clinsynth.submissions import validate
+
+EXAMPLES = (
+    "clinsynth score submissions/demo --sample --tasks gad --seeds 0",
+    "clinsynth score submissions/demo --sample --tasks gad --seeds 0-4 --rows 100,300,1000 --dry-run",
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("submission", type=Path, metavar="DIR")
+    parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
+    parser.add_argument("--recipe", default="minilm-l6.v1")
+    parser.add_argument("--rows", default="", help="budgets, such as 100,300,1000 or all (default: the recipe's own)")
+    parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one a core, or one a GPU)")
+    parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """1 if the submission is refused or a run failed."""
+    report = validate(arguments.submission, arguments.tasks or None)
+    if report.exit_code:
+        sys.stderr.write(f"{report}\n")
+        return report.exit_code
+    request = Request(
+        submission=arguments.submission,
+        tasks=arguments.tasks,
+        recipe=arguments.recipe,
+        budgets=budgets_of(arguments.rows) if arguments.rows else (),
+        seeds=seeds_of(arguments.seeds),
+        data_dir=arguments.data_dir,
+        sample=arguments.sample,
+        workers=arguments.workers,
+        executor=arguments.executor,
+    )
+    planned = plan(request)
+    sys.stderr.writelines(f"{line}\n" for line in describe(planned, open_store(arguments.data_dir, arguments.sample)))
+    if arguments.dry_run:
+        for cell in sorted([*planned.missing, *planned.stale]):
+            print(cell.stem)
+        return 0
+    scored = score(request, planned)
+    by_cell: dict[tuple[str, int], list[float]] = {}
+    for record in scored.records:
+        by_cell.setdefault((record.task, record.rows), []).append(record.score)
+    for (task, rows), values in by_cell.items():
+        mean = 100 * sum(values) / len(values)
+        metric = TASKS[task].spec.metric.replace("_", " ")
+        print(f"{task:16} n {rows:<6,} {metric:10} {mean:5.1f}  ({len(values)} seeds: {_listed(values)})")
+    return int(bool(scored.failed))
+
+
+def _listed(values: list[float]) -> str:
+    return " ".join(f"{100 * value:.1f}" for value in values)

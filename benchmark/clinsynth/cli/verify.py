@@ -1,0 +1,32 @@
+"""``clinsynth verify``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from clinsynth.cli import add_data_dir, add_sample
+from clinsynth.data.sample import open_store
+from clinsynth.verify import verify
+
+EXAMPLES = ("clinsynth verify submissions/demo --sample",)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("submission", type=Path, metavar="DIR")
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """1 if anything is not as recorded."""
+    verified = verify(arguments.submission, open_store(arguments.data_dir, arguments.sample))
+    for finding in dict.fromkeys(map(str, verified.findings)):
+        print(finding)
+    failed = sum(finding.severity == "failed" for finding in verified.findings)
+    unchecked = len(verified.findings) - failed
+    print(
+        f"{verified.runs} runs: {'as recorded' if verified.ok else f'{failed} failed checks'}; {unchecked} not checked"
+    )
+    return 0 if verified.ok else 1

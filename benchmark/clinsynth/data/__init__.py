@@ -1,0 +1,1 @@
+"""Real data: published file -> verified -> reader -> Arrow on disk -> examples. And the bundled sample."""

@@ -1,0 +1,273 @@
+"""Prepared tasks on disk: ``<root>/<task>/v<version>/<split>/`` as Arrow, with a manifest, moved in whole."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from clinsynth import __version__
+from clinsynth.data import arrow, manifest
+from clinsynth.data.build import build_split
+from clinsynth.data.fetch import Files, MissingSourceError, pin, splits_of
+from clinsynth.data.manifest import Manifest, SplitFacts
+from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.registry import TASKS
+from clinsynth.schema import Example, Split, Task
+
+STALE_SECONDS = 24 * 3600
+"""A build folder older than this was left by a process that died."""
+
+
+class ExampleStore(Protocol):
+    """Where examples come from: real data on disk, or the bundled sample."""
+
+    @property
+    def kind(self) -> Literal["real", "sample"]:
+        """Real data, or the hand-written sample that only tries things out."""
+        ...
+
+    def examples(self, task: Task, split: Split) -> list[Example]:
+        """The examples of a split, in order. Raises ``NotPreparedError``."""
+        ...
+
+    def fingerprint(self, task: Task, split: Split) -> str:
+        """sha256 over every example of a split. Raises ``NotPreparedError``."""
+        ...
+
+    def rows(self, task: Task) -> dict[Split, int]:
+        """Rows of every split that is here; empty for a task that is not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What ``DataStore.prepare`` did."""
+
+    task: str
+    changed: bool
+    """Whether anything was written."""
+    rows: Mapping[Split, int]
+    missing: Mapping[Split, str]
+    """Splits that are not there, with the reason."""
+    counted: Mapping[Split, Mapping[str, int]]
+    """Rows left out or mended, by split and reason."""
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one task fared in ``prepare_all``."""
+
+    task: str
+    status: Literal["prepared", "unchanged", "not_prepared", "failed"]
+    """not_prepared: the user must bring files; failed: something is wrong with what is there."""
+    report: Prepared | None
+    error: str
+
+
+class DataStore:
+    """Real data under one folder."""
+
+    kind: Literal["real", "sample"] = "real"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, task: Task) -> Path:
+        """Where the task lies, prepared or not."""
+        return self.root / task.spec.name / f"v{task.spec.version}"
+
+    def manifest(self, task: Task) -> Manifest | None:
+        """What is prepared of a task; ``None`` for nothing."""
+        return manifest.read(self.folder(task))
+
+    def rows(self, task: Task) -> dict[Split, int]:
+        """Rows of every prepared split; empty for none."""
+        found = self.manifest(task)
+        return found.rows if found else {}
+
+    def examples(self, task: Task, split: Split) -> list[Example]:
+        """The examples of a split in published order. Raises ``NotPreparedError``; ``UserError`` if damaged."""
+        rows = self._facts(task, split).rows
+        folder = self.folder(task) / split
+        try:
+            examples = arrow.load(folder)
+        except Exception as error:  # pyarrow and datasets raise many classes for a damaged file
+            problem = type(error).__name__
+        else:
+            if len(examples) == rows:
+                return examples
+            problem = f"{len(examples):,} rows"
+        raise UserError(
+            f"{folder} is damaged",
+            found=problem,
+            expected=f"{rows:,} rows",
+            remedy=f"delete {self.folder(task)} and run `clinsynth prepare {task.spec.name}`",
+        )
+
+    def fingerprint(self, task: Task, split: Split) -> str:
+        """sha256 over every example of a split. Raises ``NotPreparedError``."""
+        return self._facts(task, split).fingerprint
+
+    def _facts(self, task: Task, split: Split) -> SplitFacts:
+        found = self.manifest(task)
+        if found and split in found.splits:
+            return found.splits[split]
+        name = task.spec.name
+        command = f"`clinsynth prepare {name}`" + (" with --from <folder>" if task.spec.apply else "")
+        if split not in splits_of(task.spec):
+            raise NotPreparedError(f"{name} has no {split} split", expected=", ".join(splits_of(task.spec)))
+        if found is None:
+            raise NotPreparedError(
+                f"{name} is not prepared in {self.root}",
+                remedy=f"{task.spec.apply} Then run {command}" if task.spec.apply else f"run {command}",
+            )
+        raise NotPreparedError(
+            f"the {split} split of {name} is not prepared in {self.root}",
+            found=", ".join(f"{s} {n:,} rows" for s, n in found.rows.items()),
+            expected=found.missing.get(split, ""),
+            remedy=f"run {command}; --from <folder> takes files that you have, else they are downloaded",
+        )
+
+    def prepare(self, task: Task, source_dir: Path | None = None) -> Prepared:
+        """Read whatever splits of a task can be had into the store.
+
+        Files come from ``source_dir`` if given, else from earlier downloads or the publisher. Does nothing where all
+        that can be prepared is. Raises ``UserError`` for a file that is not the published one, and
+        ``NotPreparedError`` where not one split can be had; either way the store stays as it was.
+        """
+        if source_dir is not None and not source_dir.is_dir():
+            raise UserError(f"no folder {source_dir}", remedy="check --from")
+        files = Files(task, source_dir, self.root / "raw")
+        old = self._current(task)
+        done: dict[Split, SplitFacts] = dict(old.splits) if old else {}
+        wanted: list[Split] = [split for split in splits_of(task.spec) if split not in done]
+        missing: dict[Split, str] = {split: reason for split in wanted if (reason := _why_missing(task, split, files))}
+        todo: list[Split] = [split for split in wanted if split not in missing]
+        if old and not todo:
+            return self._report(task, replace(old, missing=missing), changed=False)
+
+        parent = self.folder(task).parent
+        parent.mkdir(parents=True, exist_ok=True)
+        _sweep(parent)
+        building = Path(tempfile.mkdtemp(prefix=".building-", dir=parent))
+        try:
+            splits = dict(done)
+            for split in done:
+                shutil.copytree(self.folder(task) / split, building / split)
+            for split in todo:
+                try:
+                    splits[split] = build_split(task, split, files, building / split)
+                except MissingSourceError as error:
+                    missing[split] = str(error)
+            if not splits:
+                raise NotPreparedError(
+                    f"{task.spec.name} cannot be prepared: none of its files is here",
+                    found="; ".join(dict.fromkeys(missing.values())),
+                    remedy=task.spec.apply or "give --from a folder that holds them, or a network",
+                )
+            new = Manifest(
+                task.spec.name, task.spec.version, __version__, splits, missing,
+                {**(old.sources if old else {}), **files.digests}, _pins(task),
+            )  # fmt: skip
+            if old and splits.keys() == done.keys():
+                return self._report(task, new, changed=False)
+            manifest.write(building, new)
+            if task.spec.access == "open":
+                building.chmod(0o755)  # restricted data stay readable by their owner alone, as mkdtemp made them
+            _move_in(building, self.folder(task))
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        return self._report(task, new, changed=True)
+
+    def _current(self, task: Task) -> Manifest | None:
+        found = self.manifest(task)
+        return found if found and found.pins == _pins(task) else None
+
+    def _report(self, task: Task, found: Manifest, *, changed: bool) -> Prepared:
+        counted: dict[Split, Mapping[str, int]] = {s: facts.counted for s, facts in found.splits.items()}
+        return Prepared(task.spec.name, changed, found.rows, found.missing, counted, self.folder(task))
+
+
+def _pins(task: Task) -> dict[str, str]:
+    return {source.path: pin(source) for source in task.spec.sources}
+
+
+def _why_missing(task: Task, split: Split, files: Files) -> str:
+    reasons = [files.why_missing(source) for source in task.spec.sources if split in source.splits]
+    return "; ".join(filter(None, reasons))
+
+
+def _sweep(parent: Path) -> None:
+    for left in parent.glob(".*-*"):
+        if time.time() - left.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _move_in(new: Path, target: Path) -> None:
+    if not target.exists():
+        new.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=target.parent))
+    target.rename(aside / target.name)
+    new.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _outcome(task: Task, root: Path, source_dir: Path | None) -> Outcome:
+    name = task.spec.name
+    try:
+        report = DataStore(root).prepare(task, source_dir)
+    except NotPreparedError as error:
+        return Outcome(name, "not_prepared", None, str(error))
+    except UserError as error:
+        return Outcome(name, "failed", None, str(error))
+    except OSError as error:  # a full disk, a folder without permission
+        return Outcome(name, "failed", None, f"{name}: {error}")
+    return Outcome(name, "prepared" if report.changed else "unchanged", report, "")
+
+
+def _outcome_by_name(name: str, root: Path, source_dir: Path | None) -> Outcome:
+    # Readers do not travel between processes; names do.
+    return _outcome(TASKS[name], root, source_dir)
+
+
+def prepare_all(
+    tasks: Sequence[Task],
+    store: DataStore,
+    source_dir: Path | None = None,
+    on_progress: Callable[[Outcome], None] | None = None,
+    workers: int | None = None,
+) -> list[Outcome]:
+    """Prepare registered tasks side by side, one process each; a task that fails does not stop the others.
+
+    ``on_progress`` is called here, with each outcome as it comes; the returned list is in the order of ``tasks``.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(tasks))
+    outcomes: dict[str, Outcome] = {}
+    if workers <= 1:
+        for task in tasks:
+            outcomes[task.spec.name] = _outcome(task, store.root, source_dir)
+            if on_progress:
+                on_progress(outcomes[task.spec.name])
+        return [outcomes[task.spec.name] for task in tasks]
+    # spawn: a forked child of a process that has threads (progress bars, torch) can hang.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(_outcome_by_name, t.spec.name, store.root, source_dir): t.spec.name for t in tasks}
+        for future in as_completed(running):
+            name = running[future]
+            error = future.exception()
+            # Only the class: the text of an unforeseen error may hold data.
+            died = Outcome(name, "failed", None, f"{name}: the worker process ended with {type(error).__name__}")
+            outcomes[name] = died if error else future.result()
+            if on_progress:
+                on_progress(outcomes[name])
+    return [outcomes[task.spec.name] for task in tasks]

@@ -1,0 +1,55 @@
+"""Progress: a bar on a terminal, one line for each finished piece of work elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What work reports to."""
+
+    def advance(self, steps: float) -> None:
+        """Some of the total is done."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Something is finished that is worth a line."""
+        ...
+
+
+class _Lines:
+    def advance(self, steps: float) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(title: str, total: float) -> Generator[Progress]:
+    """Report on standard error, so that standard output stays clean for results."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    times = (TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
+    with Bar(*columns, *times, console=console, transient=True) as bar:
+        work = bar.add_task(title, total=total)
+
+        class _OnBar:
+            def advance(self, steps: float) -> None:
+                bar.advance(work, steps)
+
+            def say(self, line: str) -> None:
+                console.print(line, highlight=False, markup=False)
+
+        yield _OnBar()

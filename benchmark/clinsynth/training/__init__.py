@@ -1,0 +1,1 @@
+"""From rows and a recipe to predictions. The only place that imports torch."""

