@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from clinsynth.errors import UserError
 from clinsynth.files import canonical_json, unpacked_bytes, write_json, write_jsonl_gz
@@ -37,7 +38,7 @@ class Cell(NamedTuple):
 
 
 class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TrainingData(_Stored):
@@ -114,6 +115,14 @@ class RunRecord(_Stored):
     seal: str = ""
     """sha256 over all the rest: an edit shows."""
 
+    @model_validator(mode="after")
+    def _scored(self) -> RunRecord:
+        if self.metric not in self.scores:
+            raise ValueError(f"no score for the main metric {self.metric}")
+        if not all(0 <= score <= 1 for score in self.scores.values()):
+            raise ValueError("a score outside [0, 1]")
+        return self
+
     @property
     def cell(self) -> Cell:
         """The run's identity."""
@@ -189,7 +198,7 @@ def read_record(path: Path) -> RunRecord:
             found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
             remedy="delete it and run clinsynth score again",
         ) from error
-    if not path.as_posix().endswith(f"{record.cell.stem}.json"):
+    if "/".join(path.parts[-4:]) != f"{record.cell.stem}.json":
         raise UserError(f"{path} holds the record of another run", found=record.cell.stem, remedy="move it back")
     return record
 
@@ -198,7 +207,7 @@ def read_predictions(path: Path) -> tuple[list[Prediction], str]:
     """Predictions in test order, and the digest of the unpacked file. Raises ``UserError`` naming the line."""
     try:
         content = unpacked_bytes(path)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read", found=str(error), remedy="delete the run and score again") from error
     predictions: list[Prediction] = []
     for number, line in enumerate(content.splitlines()):
@@ -208,6 +217,6 @@ def read_predictions(path: Path) -> tuple[list[Prediction], str]:
                 raise ValueError(f"id {row['id']}")
             spans = tuple(Span(int(s), int(e), str(label)) for s, e, label in row.get("spans", ()))
             predictions.append(Prediction(tuple(map(str, row.get("labels", ()))), spans))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(f"{path}, line {number + 1} is not a prediction", found=str(error)) from error
     return predictions, hashlib.sha256(content).hexdigest()

@@ -127,7 +127,7 @@ class TaskSpec:
     notes: tuple[str, ...] = ()
     """Known faults of the data and decisions of the reader, one sentence each."""
     clingen_labels: tuple[str, ...] = ()
-    """Our label for each ``_id`` of the released ClinGen files, in index order (FACTS 1.2)."""
+    """Our label for each ``_id`` of the released ClinGen files, in the order of their label.txt."""
     version: int = 1
 
     @property

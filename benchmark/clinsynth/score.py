@@ -125,6 +125,8 @@ def score(request: Request, planned: Plan | None = None) -> Scored:
     from clinsynth.training.executors import EXECUTORS, steps_of
     from clinsynth.training.run import Job
 
+    if request.workers < 0:
+        raise UserError(f"--workers {request.workers}", expected="1 or more; 0: one for each core, or for each GPU")
     planned = planned or plan(request)
     # Runs of a task one after the other: they share its tokenised test set.
     cells = sorted([*planned.missing, *planned.stale], key=lambda cell: (cell.task, cell.rows, cell.seed))
@@ -171,8 +173,8 @@ def seeds_of(text: str) -> tuple[int, ...]:
     """Seeds from ``0-4``, ``3`` or ``0,2,5``. Raises ``UserError``."""
     seeds: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or not (last if dash else first).isdecimal() or int(last or first) < int(first):
             raise UserError(f"--seeds {text!r}", expected="numbers from 0, such as 0-4 or 0,1,2")
         seeds += range(int(first), int(last or first) + 1)
     return tuple(dict.fromkeys(seeds))

@@ -145,7 +145,8 @@ def standings(places: Sequence[Path], recipe: str, budget: int, kind: DataKind) 
         elif not odd:
             left_out.append(f"{card.name} is not shown: no {kind} run of {recipe} on {budget:,} rows.")
     tasks = tuple(name for name in TASKS if any(name in row.scores for row in rows))
-    rows.sort(key=lambda row: (-(row.overall(tasks) or -1), row.name))
+    overall = {row.name: row.overall(tasks) for row in rows}
+    rows.sort(key=lambda row: ((mean := overall[row.name]) is None, -(mean or 0.0), row.name))
     return Standings(recipe, budget, kind, tasks, tuple(rows), tuple(left_out))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,10 @@ from clinsynth.data.store import ExampleStore
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.registry import TASKS
 from clinsynth.results import Results, RunRecord, read_predictions, read_record
+from clinsynth.schema import TaskSpec
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Submission, read_submission
+from clinsynth.submissions.folder import fingerprint as fingerprint_of
 
 TOLERANCE = 1e-9
 """Largest difference between a stored score and the recomputed one."""
@@ -56,10 +59,21 @@ def verify(folder: Path, store: ExampleStore) -> Verified:
     findings: list[Finding] = []
     for path in paths:
         findings += _check(path, results, submission, store)
-    known = {results.predictions_path(read_record(path).cell) for path in paths if not _unreadable(path)}
-    for stray in sorted(set(results.predictions.glob("*/*/n*/*")) - known):
-        findings.append(Finding("failed", stray, "predictions of a run that has no record"))
+    findings += _strays(results, paths)
     return Verified(len(paths), tuple(findings))
+
+
+def _strays(results: Results, paths: Sequence[Path]) -> Iterator[Finding]:
+    known = {results.predictions_path(read_record(path).cell) for path in paths if not _unreadable(path)} | set(paths)
+    for file in sorted(path for base in (results.runs, results.predictions) for path in base.rglob("*")):
+        if file in known or file.is_dir():
+            continue
+        if file.name.startswith("."):
+            yield Finding("unchecked", file, "left by a run that was stopped, or by something else; delete it")
+        elif file.is_relative_to(results.predictions):
+            yield Finding("failed", file, "predictions of a run that has no record")
+        else:
+            yield Finding("failed", file, "no run record belongs there")
 
 
 def _unreadable(path: Path) -> bool:
@@ -77,11 +91,7 @@ def _check(path: Path, results: Results, submission: Submission | UserError, sto
         predictions, digest = read_predictions(predictions_path)
     except UserError as error:
         return [Finding("failed", path, str(error).replace("\n", ";"))]
-    findings: list[Finding] = []
-    if record.seal != record.expected_seal():
-        findings.append(Finding("failed", path, "the record was edited: its seal does not fit its content"))
-    if record.submission != results.folder.name:
-        findings.append(Finding("failed", path, f"the record is of {record.submission}, not of {results.folder.name}"))
+    findings = [Finding("failed", path, fault) for fault in _faults(record, results)]
     if digest != record.predictions_sha256:
         findings.append(Finding("failed", predictions_path, "not the predictions that the record was made from"))
     findings += _check_data(record, submission, results.folder)
@@ -95,22 +105,48 @@ def _check(path: Path, results: Results, submission: Submission | UserError, sto
     elif len(predictions) != len(gold):
         findings.append(Finding("failed", predictions_path, f"{len(predictions)} predictions for {len(gold)} examples"))
     else:
-        for name, score in score_all(task.spec, gold, predictions).items():
-            stored = record.scores.get(name)
-            if stored is None or abs(score - stored) > TOLERANCE:
-                findings.append(Finding("failed", path, f"{name} is {score:.6f} from the predictions, {stored} here"))
+        findings += [
+            Finding("failed", path, fault)
+            for fault in _score_faults(record, task.spec, score_all(task.spec, gold, predictions))
+        ]
     return findings
+
+
+def _faults(record: RunRecord, results: Results) -> Iterator[str]:
+    """What is wrong with a record in itself."""
+    if record.seal != record.expected_seal():
+        yield "the record was edited: its seal does not fit its content"
+    if record.submission != results.folder.name:
+        yield f"the record is of {record.submission}, not of {results.folder.name}"
+    if record.test.kind != results.kind:
+        yield f"a run on {record.test.kind} data among those on {results.kind} data"
+    if record.training.used != record.rows:
+        yield f"used {record.training.used} rows, not the {record.rows} of its place"
+
+
+def _score_faults(record: RunRecord, spec: TaskSpec, scores: Mapping[str, float]) -> Iterator[str]:
+    if record.metric != spec.metric or record.scores.keys() != scores.keys():
+        yield f"its metrics are not those of {spec.name}: {', '.join(scores)}"
+    for name, score in scores.items():
+        stored = record.scores.get(name)
+        if stored is None or abs(score - stored) > TOLERANCE:
+            yield f"{name} is {score:.6f} from the predictions, {stored} here"
 
 
 def _check_data(record: RunRecord, submission: Submission | UserError, folder: Path) -> list[Finding]:
     file = folder / "data" / f"{record.task}.jsonl.gz"
-    if isinstance(submission, UserError) or record.task not in submission.files:
+    if not file.exists() and not file.with_suffix("").exists():
         # References hold real text, which is not published: only who has the data can check it.
         return [Finding("unchecked", file, "the training rows are not here")]
+    if isinstance(submission, UserError):
+        return [Finding("failed", file, str(submission).replace("\n", ";"))]
     try:
-        found = submission.fingerprint(record.task)
-    except UserError as error:
+        file = submission.files[record.task]
+        rows = submission.rows(record.task)
+    except (KeyError, UserError) as error:
         return [Finding("failed", file, str(error).splitlines()[0])]
-    if found != record.training.fingerprint:
-        return [Finding("failed", submission.files[record.task], "not the rows that the student was trained on")]
+    if fingerprint_of(rows, submission.specs[record.task]) != record.training.fingerprint:
+        return [Finding("failed", file, "not the rows that the student was trained on")]
+    if len(rows) != record.training.available:
+        return [Finding("failed", file, f"{len(rows)} rows, not the {record.training.available} of the record")]
     return []

@@ -28,7 +28,7 @@ from clinsynth.schema import Example, TaskSpec
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.training.recipe import RECIPES
 
-TASK_NAMES = ("hoc", "gad", "cdr", "mediqa-rqe", "healthver", "pubhealth", "mqp", "ncbi-disease", "bc5cdr-disease")
+TASK_NAMES = ("hoc", "gad", "cdr", "mediqa-rqe", "healthver", "mqp", "ncbi-disease")
 RATES = (5e-5, 1e-4, 2e-4)
 STEPS = (200, 800)
 STEPS_TASKS = ("hoc", "gad", "mqp", "ncbi-disease")

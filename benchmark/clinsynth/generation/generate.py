@@ -16,7 +16,8 @@ from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.progress import progress
 from clinsynth.schema import Baseline, Budget, Example, Row, Task, TaskView
 from clinsynth.submissions import Card, RealData, write_submission
-from clinsynth.submissions.writing import existing_card
+from clinsynth.submissions.card import CARD_FILE
+from clinsynth.submissions.writing import check_name, existing_card
 from clinsynth.task_types import task_type
 
 RealSplit = Literal["train", "dev"]
@@ -52,16 +53,21 @@ def generate(baseline: Baseline, request: Request, store: ExampleStore) -> Gener
     """Generate the tasks that are not in ``request.out`` yet; each task's file is written when it is done.
 
     Raises:
-        UserError: the folder holds another method's submission; or nothing at all could be generated.
+        UserError: the folder holds another method's submission or cannot be one; or nothing at all could be generated.
     """
     out = request.out.absolute()
+    check_name(out.name)
+    if request.rows < 1:
+        raise UserError(f"{request.rows} rows", expected="at least 1")
     card = _card(baseline, request, store)
     found = existing_card(out)
-    if found and found.generator != card.generator:
+    if (out / CARD_FILE).exists() and (found is None or found.generator != card.generator):
         raise UserError(
             f"{out} holds another submission",
-            found=found.generator, expected=card.generator, remedy="choose another --out",
-        )  # fmt: skip
+            found=found.generator if found else f"{CARD_FILE} is not filled in, or faulty",
+            expected=card.generator,
+            remedy="choose another --out",
+        )
     done = Generated()
     disclosed = set(found.disclosures if found else ())
     with progress(f"{baseline.name}", len(request.tasks)) as bar:

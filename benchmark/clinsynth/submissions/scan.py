@@ -24,8 +24,10 @@ from clinsynth.submissions.rowfile import SUFFIXES
 DATA = "data"
 MAX_CARD = 2**18
 """Bytes of a card: far more than a card with a long BibTeX entry needs."""
-_BESIDE = frozenset({CARD_FILE, DATA, "runs", "predictions", "README.md", "LICENSE", ".gitignore"})
-"""What may lie in the folder; the harness itself writes ``runs`` and ``predictions``."""
+_BESIDE = frozenset(
+    {CARD_FILE, DATA, "runs", "predictions", "audit", "quality", "sample", "README.md", "LICENSE", ".gitignore"}
+)
+"""What may lie in the folder; from ``runs`` to ``sample`` it is the harness that writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def known_specs(specs: Mapping[str, TaskSpec] | None) -> Mapping[str, TaskSpec]:
 def scan(path: Path, specs: Mapping[str, TaskSpec], findings: Findings) -> Scan:
     """Look into the folder and note every problem that can be seen without reading rows."""
     if not path.is_dir():
-        findings.error("no-folder", found=str(path), expected="a folder", remedy="clinsynth submission new <name>")
+        findings.error("no-folder", found=str(path), expected="a folder", remedy="clinsynth new <name>")
         return Scan(None, {})
     refused = set(_refused(path, findings))
     for entry in sorted(path.iterdir()):
@@ -90,7 +92,7 @@ def _card(path: Path, refused: set[Path], findings: Findings) -> Card | None:
     file = path / CARD_FILE
     if file in refused or not file.is_file():
         findings.error(
-            "no-card", CARD_FILE, found="no such file", expected="a card", remedy="clinsynth submission new <name>"
+            "no-card", CARD_FILE, found="no such file", expected="a card", remedy="clinsynth new <name>"
         )
         return None
     with file.open("rb") as stream:

@@ -6,6 +6,7 @@ import importlib
 import multiprocessing
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -36,6 +37,14 @@ _steps_done: Any = None
 def _start_worker(counter: Any) -> None:
     global _steps_done  # noqa: PLW0603 - how a pool hands a shared counter to its workers
     _steps_done = counter
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: after a kill -9 nobody else would tell it."""
+    while os.getppid() == parent:
+        time.sleep(POLL_SECONDS)
+    os._exit(1)
 
 
 def _count_step() -> None:

@@ -42,7 +42,11 @@ class Settings:
     weight_decay: float = 0.01
     """Decoupled, on everything but biases and layer norms."""
     dropout: float = 0.1
-    """Before the head; the encoder keeps its own."""
+    """Before the head."""
+    encoder_dropout: float | None = None
+    """Inside the encoder; ``None`` keeps what it was pre-trained with."""
+    frozen_embeddings: bool = False
+    """Whether word vectors stay as they are: a third of a small student's weights, and of its optimiser's time."""
     clip: float = 1.0
     """Largest norm of the gradient."""
 
@@ -90,6 +94,17 @@ def _for_types(short: Settings, long: Settings, token: Settings) -> Mapping[Task
     }
 
 
+def _minilm(learning_rate: float, max_length: int) -> Settings:
+    return Settings(
+        steps=400,
+        batch_size=16,
+        learning_rate=learning_rate,
+        max_length=max_length,
+        encoder_dropout=0.0,
+        frozen_embeddings=True,
+    )
+
+
 def _pubmedbert(steps: int, learning_rate: float) -> Mapping[TaskTypeName, Settings]:
     short, long = (
         Settings(steps=steps, batch_size=32, learning_rate=learning_rate, max_length=length) for length in (128, 256)
@@ -98,11 +113,11 @@ def _pubmedbert(steps: int, learning_rate: float) -> Mapping[TaskTypeName, Setti
 
 
 CLINGEN_STEPS = 938
-"""6 epochs of 5,000 rows at batch 32: ClinGen's epochs (FACTS 1.6) at its budget."""
+"""6 epochs of 5,000 rows at batch 32: ClinGen's epochs (arXiv 2311.00287) at its budget."""
 
 _PUBMEDBERT_EVIDENCE = (
     "Not tuned here. Steps are ClinGen's 6 epochs of 5,000 rows; learning rate and batch size are those of the nearest "
-    "published code by overlapping authors (FACTS 1.6); ClinGen's own are not published."
+    "published code by overlapping authors (AttrPrompt's run_nyt.sh); ClinGen's own are not published."
 )
 
 RECIPES: Registry[Recipe] = Registry(
@@ -115,11 +130,7 @@ RECIPES: Registry[Recipe] = Registry(
                 weights=MINILM,
                 pooling="mean",
                 budget=1_000,
-                settings=_for_types(
-                    short=Settings(steps=400, batch_size=16, learning_rate=1e-4, max_length=128),
-                    long=Settings(steps=400, batch_size=16, learning_rate=1e-4, max_length=256),
-                    token=Settings(steps=400, batch_size=16, learning_rate=1e-4, max_length=128),
-                ),
+                settings=_for_types(_minilm(1e-4, 128), _minilm(1e-4, 256), _minilm(1e-4, 128)),
                 evidence="docs/recipes.md",
             ),
             Recipe(

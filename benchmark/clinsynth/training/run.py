@@ -59,10 +59,10 @@ def _training_rows(submission: Path, task: str) -> tuple[list[Example], str]:
 
 
 @lru_cache(maxsize=2)
-def _test_rows(task: str, recipe: Recipe, data_dir: Path | None, sample: bool) -> tuple[list[Example], str, Encoded]:
+def _test_rows(task: str, recipe: str, data_dir: Path | None, sample: bool) -> tuple[list[Example], str, Encoded]:
     store = open_store(data_dir, sample)
     examples = store.examples(TASKS[task], "test")
-    return examples, store.fingerprint(TASKS[task], "test"), encode_for(examples, TASKS[task].spec, recipe)
+    return examples, store.fingerprint(TASKS[task], "test"), encode_for(examples, TASKS[task].spec, RECIPES[recipe])
 
 
 def encode_for(examples: Sequence[Example], spec: TaskSpec, recipe: Recipe) -> Encoded:
@@ -92,7 +92,7 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
     spec = task.spec
     device = find_device(job.threads)
     rows, rows_fingerprint = _training_rows(job.submission, cell.task)
-    test, test_fingerprint, encoded_test = _test_rows(cell.task, recipe, job.data_dir, job.sample)
+    test, test_fingerprint, encoded_test = _test_rows(cell.task, cell.recipe, job.data_dir, job.sample)
     drawn = draw(rows, cell)
     first = few_shot(open_store(job.data_dir, job.sample), task).examples if recipe.few_shot_steps else ()
     same = None if first else constant(drawn)
@@ -164,7 +164,7 @@ def fit_and_read(
     # The one place with a global seed: head and dropout draw from torch's generator, for the length of this run.
     with torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType] - untyped in torch
         torch.manual_seed(cell.seed)  # pyright: ignore[reportUnknownMemberType] - untyped in torch
-        student = new_student(recipe, head, outputs_of(spec, head), settings)
+        student = new_student(recipe, head, outputs_of(spec, head), settings, device)
         loss = fine_tune(student, stages, settings, device, _rng(cell, "order"), on_step)
     trained = time.perf_counter()
     output = read(student, encoded_test, device)

@@ -73,7 +73,7 @@ class Student(nn.Module):
 
 
 @cache
-def _pretrained(folder: Path) -> tuple[nn.Module, int]:
+def _pretrained(folder: Path, attention: str) -> tuple[nn.Module, int]:
     transformers: Any = importlib.import_module("transformers")
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
@@ -82,7 +82,11 @@ def _pretrained(folder: Path) -> tuple[nn.Module, int]:
     logging.set_verbosity_error()
     try:
         encoder = transformers.AutoModel.from_pretrained(
-            folder, trust_remote_code=False, add_pooling_layer=False, dtype=torch.float32
+            folder,
+            trust_remote_code=False,
+            add_pooling_layer=False,
+            dtype=torch.float32,
+            attn_implementation=attention,
         )
     finally:
         logging.set_verbosity(verbosity)
@@ -100,7 +104,16 @@ def load_tokenizer(weights: Weights) -> Tokenizer:
     return cast("Tokenizer", tokenizer)
 
 
-def new_student(recipe: Recipe, head: Head, outputs: int, settings: Settings) -> Student:
+def new_student(recipe: Recipe, head: Head, outputs: int, settings: Settings, device: Device) -> Student:
     """A student before fine-tuning: pre-trained encoder, fresh head drawn from torch's current generator."""
-    encoder, hidden = _pretrained(find_weights(recipe.weights))
-    return Student(copy.deepcopy(encoder), hidden, outputs, head, recipe, settings.dropout)
+    # On a CPU the fused attention kernel is slower than plain products at sentence length: 0.27 against 0.16 s a step.
+    attention = "sdpa" if device.kind == "cuda" else "eager"
+    pretrained, hidden = _pretrained(find_weights(recipe.weights), attention)
+    encoder = copy.deepcopy(pretrained)
+    if settings.encoder_dropout is not None:
+        for module in encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = settings.encoder_dropout
+    if settings.frozen_embeddings:
+        cast("Any", encoder).get_input_embeddings().requires_grad_(False)
+    return Student(encoder, hidden, outputs, head, recipe, settings.dropout)

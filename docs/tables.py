@@ -1,0 +1,181 @@
+"""Rewrite the marked tables of README.md and docs/recipes.md from what they describe.
+
+    python docs/tables.py            # rewrite
+    python docs/tables.py --check    # change nothing; exit 1 if a table is out of date
+
+A block stands between ``<!-- name -->`` and ``<!-- /name -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from clinsynth.registry import TASKS
+from clinsynth.schema import SPLITS, TaskSpec, TaskTypeName
+from clinsynth.scoring.metrics import METRICS
+from clinsynth.training.recipe import RECIPES
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the first two columns to the left, the others to the right."""
+    align = [":--" if k < 2 else "--:" for k in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, align, *rows))
+
+
+def tasks() -> str:
+    """Every task of the repository, by type."""
+    order = [*get_args(TaskTypeName)]
+    # Not those of a folder that the caller's environment adds.
+    own = [task.spec for task in TASKS.values() if task.folder == ROOT / "tasks"]
+    specs = sorted(own, key=lambda spec: (order.index(spec.type), spec.name))
+    rows = (
+        (
+            f"[`{spec.name}`]({spec.homepage})",
+            spec.type.replace("_", " "),
+            f"{len(spec.labels)}{' (any number)' if spec.multi_label else ''}",
+            METRICS[spec.metric].title,
+            *(_size(spec, split) for split in SPLITS),
+            spec.access,
+        )
+        for spec in specs
+    )
+    return table(("task", "type", "labels", "main metric", *SPLITS, "access"), rows)
+
+
+def _size(spec: TaskSpec, split: Any) -> str:
+    if not any(split in source.splits for source in spec.sources):
+        return "–"
+    return f"{spec.rows[split]:,}" if split in spec.rows else "?"
+
+
+def results() -> str | None:
+    """The standings of ``submissions/`` under the default recipe; ``None``, to leave the block alone, before a run."""
+    folder = ROOT / "submissions"
+    if not any(folder.glob("*/runs/*/*/n*/seed*.json")):
+        return None
+    from clinsynth.standings import as_markdown, standings
+
+    recipe = RECIPES["minilm-l6.v1"]
+    return as_markdown(standings([folder], recipe.name, recipe.budget, "real")).strip()
+
+
+def recipes() -> str:
+    """Every recipe's settings; equal settings of several task types are one row."""
+    rows: list[Sequence[str]] = []
+    for recipe in RECIPES.values():
+        types: dict[Any, list[str]] = defaultdict(list)
+        for name, settings in recipe.settings.items():
+            types[settings].append(name.replace("_", " "))
+        for settings, names in types.items():
+            first = f"{recipe.few_shot_steps} + " if recipe.few_shot_steps else ""
+            numbers = (f"{first}{settings.steps}", settings.batch_size, f"{settings.learning_rate:.0e}")
+            rows.append((f"`{recipe.name}`", ", ".join(names), *map(str, numbers), str(settings.max_length)))
+    return table(("recipe", "task types", "steps", "batch size", "peak rate", "max tokens"), rows)
+
+
+def students() -> str:
+    """Every recipe's student and budget."""
+    rows = [
+        (f"`{r.name}`", f"`{r.weights.repo}`", r.pooling, f"{r.budget:,}", "5 a class" if r.few_shot_steps else "none")
+        for r in RECIPES.values()
+    ]
+    return table(("recipe", "student", "pooling", "headline rows", "real text"), rows)
+
+
+def evidence() -> str | None:
+    """The trials in ``benchmark/tuning/<recipe>.jsonl``: for each recipe, a table of rates and one of steps."""
+    parts: list[str] = []
+    for log in sorted((ROOT / "benchmark" / "tuning").glob("*.jsonl")):
+        # A trial that was done again counts once, with its last score.
+        trials = {
+            (row["task"], row["rate"], row["steps"], row["rows"], row["seed"]): row
+            for row in map(json.loads, log.read_text("utf-8").splitlines())
+        }
+        parts += _rounds(log.stem, list(trials.values()))
+    return "\n\n".join(parts) if parts else None
+
+
+def _rounds(recipe: str, trials: list[dict[str, Any]]) -> list[str]:
+    # The first round tries several rates at one number of steps, the second several numbers of steps at one rate.
+    base = Counter(row["steps"] for row in trials).most_common(1)[0][0]
+    others = [row for row in trials if row["steps"] != base]
+    same = {(row["task"], row["rate"]) for row in others}
+    rounds = [
+        (f"`{recipe}`, first round: peak learning rate, at {base} steps", "rate", "steps",
+         [row for row in trials if row["steps"] == base]),
+        (f"`{recipe}`, second round: steps, at the rate that the first round chose", "steps", "rate",
+         [*others, *(row for row in trials if row["steps"] == base and (row["task"], row["rate"]) in same)]),
+    ]  # fmt: skip
+    return [f"{title}. Score x 100.\n\n{_grid(rows, by, fixed)}" for title, by, fixed, rows in rounds if rows]
+
+
+def _grid(rows: list[dict[str, Any]], by: str, fixed: str) -> str:
+    values = sorted({row[by] for row in rows})
+    names = dict.fromkeys((row["task"], row[fixed]) for row in rows)
+    scores: dict[Any, list[float]] = defaultdict(list)
+    for row in rows:
+        scores[row["task"], row[fixed], row[by]].append(100 * row["score"])
+    about = {row["task"]: row for row in rows}
+    body = (
+        (
+            f"`{task}`", METRICS[about[task]["metric"]].title, f"{about[task]['rows_used']:,}",
+            f"{about[task]['held_out']:,}", _number(at),
+            *(f"{sum(found) / len(found):.1f}" if (found := scores.get((task, at, value))) else "" for value in values),
+        )
+        for task, at in names
+    )  # fmt: skip
+    return table(("task", "metric", "rows", "held out", fixed, *(f"{by} {_number(v)}" for v in values)), body)
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.0e}"
+
+
+BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
+    "README.md": {"tasks": tasks, "results": results},
+    "docs/recipes.md": {"students": students, "recipes": recipes, "evidence": evidence},
+}
+
+
+def rewritten(text: str, blocks: dict[str, Callable[[], str | None]]) -> str:
+    """``text`` with the content of its blocks made anew. Raises ``ValueError`` for a block without its two marks."""
+    for name, make in blocks.items():
+        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if len(mark.findall(text)) != 1:
+            raise ValueError(f"expected one <!-- {name} --> ... <!-- /{name} -->")
+        content = make()
+        if content is not None:
+            text = mark.sub(lambda found, body=content: f"{found[1]}\n{body}\n\n{found[2]}", text)
+    return text
+
+
+def main() -> int:
+    """Rewrite, or check."""
+    parser = argparse.ArgumentParser(description="Rewrite the marked tables of README.md and docs/recipes.md.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a table is out of date")
+    check = parser.parse_args().check
+    old = [name for name, blocks in BLOCKS.items() if _is_old(ROOT / name, blocks, write=not check)]
+    for name in old:
+        sys.stdout.write(f"{name}: {'out of date: run python docs/tables.py' if check else 'rewritten'}\n")
+    return int(check and bool(old))
+
+
+def _is_old(path: Path, blocks: dict[str, Callable[[], str | None]], *, write: bool) -> bool:
+    text = path.read_text("utf-8")
+    new = rewritten(text, blocks)
+    if write and new != text:
+        path.write_text(new, "utf-8")
+    return new != text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
