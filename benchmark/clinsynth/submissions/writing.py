@@ -28,7 +28,7 @@ def write_submission(
         path: the submission's folder; made if need be.
         card: its name is the folder's.
         rows_by_task: canonical rows, by task.
-        private: the rows hold real text; a ``.gitignore`` keeps them out of version control.
+        private: the rows hold real text; they are kept out of version control and from other users.
 
     Returns:
         The sha256 of the unpacked content of each file, by task.
@@ -55,7 +55,9 @@ def write_rows(path: Path, rows_by_task: Mapping[str, Iterable[Row]], *, private
         if (other := path / DATA / f"{task}.jsonl").exists():
             raise UserError(f"{task} has a file already: {other}", remedy="move it away")
     if private:
-        # Before the first row: no moment at which real text could be committed.
+        # Before the first row: no moment at which real text could be committed, or read by others on the machine.
+        (path / DATA).mkdir(parents=True, exist_ok=True)
+        (path / DATA).chmod(0o700)
         write_text(path / DATA / ".gitignore", "*\n")
     return {task: write_jsonl_gz(path / DATA / f"{task}.jsonl.gz", rows) for task, rows in rows_by_task.items()}
 
