@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -130,6 +131,14 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
     )
 
 
+def _be_deterministic() -> None:
+    # cuBLAS reads this when it starts; without it, sums on a GPU may come out in another order.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Would write NaN into every fresh tensor, to show reads of unset memory: a debugging aid that costs a tenth.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue] - no stub
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What comes out of a fine-tuned student."""
@@ -159,7 +168,7 @@ def fit_and_read(
     few, drawn = (encode_for(part, spec, recipe) for part in training)
     stages = [(part.items, steps) for part, steps in ((few, recipe.few_shot_steps), (drawn, settings.steps)) if steps]
     torch.set_num_threads(device.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    _be_deterministic()
     started = time.perf_counter()
     # The one place with a global seed: head and dropout draw from torch's generator, for the length of this run.
     with torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType] - untyped in torch
