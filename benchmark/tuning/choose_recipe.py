@@ -28,11 +28,12 @@ from clinsynth.schema import Example, TaskSpec
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.training.recipe import RECIPES
 
-TASK_NAMES = ("hoc", "gad", "cdr", "mediqa-rqe", "healthver", "mqp", "ncbi-disease")
-RATES = (5e-5, 1e-4, 2e-4)
+TASK_NAMES = ("hoc", "gad", "cdr", "healthver", "mqp", "ncbi-disease")
+"""Tasks with enough real training rows. mediqa-rqe is no guide: a held-out part of its train split is trivial."""
+RATES = (1e-4, 2e-4)
 STEPS = (200, 800)
-STEPS_TASKS = ("hoc", "gad", "mqp", "ncbi-disease")
-"""Tasks of the second round: one for each kind, two for the pairs and sentences."""
+STEPS_TASKS = ("gad", "ncbi-disease")
+"""Tasks of the second round: a label for a text, and a tag for a word."""
 HELD_OUT = 1_000
 """Development examples that are read, at most."""
 

@@ -130,7 +130,7 @@ RECIPES: Registry[Recipe] = Registry(
                 weights=MINILM,
                 pooling="mean",
                 budget=1_000,
-                settings=_for_types(_minilm(1e-4, 128), _minilm(1e-4, 256), _minilm(1e-4, 128)),
+                settings=_for_types(short=_minilm(1e-4, 128), long=_minilm(2e-4, 256), token=_minilm(2e-4, 128)),
                 evidence="docs/recipes.md",
             ),
             Recipe(
