@@ -32,7 +32,7 @@ def _commit() -> tuple[str, bool]:
     if not _git("ls-files", "--", __file__):
         return "", False
     # Data and results that the harness writes do not change what it computes.
-    changed = _git("status", "--porcelain", "--", ":/benchmark", ":/tasks", ":/baselines", ":/constraints.txt")
+    changed = _git("status", "--porcelain", "--", ":/benchmark/clinsynth", ":/tasks", ":/baselines", ":/constraints.txt")
     return _git("rev-parse", "HEAD"), bool(changed)
 
 

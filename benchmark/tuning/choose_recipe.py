@@ -104,7 +104,8 @@ def best_rates(done: dict[Trial, float], steps: int) -> dict[str, float]:
     """For each kind of task, the rate with the best mean score."""
     scores: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for trial, score in done.items():
-        if trial.steps == steps:
+        # Of every rate the same tasks: older trials of other rates and tasks stay in the log, but decide nothing.
+        if trial.steps == steps and trial.rate in RATES and trial.task in TASK_NAMES:
             scores[group_of(TASKS[trial.task].spec)][trial.rate].append(score)
     return {group: max(rates, key=lambda rate: statistics.mean(rates[rate])) for group, rates in scores.items()}
 
