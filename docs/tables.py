@@ -58,14 +58,19 @@ def _size(spec: TaskSpec, split: Any) -> str:
 
 
 def results() -> str | None:
-    """The standings of ``submissions/`` under the default recipe; ``None``, to leave the block alone, before a run."""
-    folder = ROOT / "submissions"
-    if not any(folder.glob("*/runs/*/*/n*/seed*.json")):
-        return None
-    from clinsynth.standings import as_markdown, standings
+    """The standings of ``submissions/`` under the default recipe, at the largest budget that anybody was cut to.
 
-    recipe = RECIPES["minilm-l6.v1"]
-    return as_markdown(standings([folder], recipe.name, recipe.budget, "real")).strip()
+    ``None``, to leave the block alone, before a run.
+    """
+    from clinsynth.results import Results
+    from clinsynth.standings import as_markdown, folders, standings
+
+    place, recipe = ROOT / "submissions", RECIPES["minilm-l6.v1"]
+    if not any(place.glob("*/runs/*/*/n*/seed*.json")):
+        return None
+    records = [record for folder in folders([place]) for record in Results(folder, "real").records()]
+    budgets = {record.rows for record in records if record.rows < record.training.available}
+    return as_markdown(standings([place], recipe.name, max(budgets, default=recipe.budget), "real")).strip()
 
 
 def recipes() -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
+import signal
 import string
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +19,15 @@ import pytest
 
 from clinsynth.data.sample import SampleStore
 from clinsynth.registry import TASKS
-from clinsynth.results import Cell, RunRecord
-from clinsynth.schema import Row
-from clinsynth.submissions import Card, RealData, write_submission
+from clinsynth.results import Cell, Environment, Results, RunRecord, TestData, TrainingData
+from clinsynth.schema import Prediction, Row, TaskTypeName
+from clinsynth.scoring.metrics import score_all
+from clinsynth.submissions import Card, RealData, read_submission, write_submission
+from clinsynth.submissions.folder import fingerprint
 from clinsynth.task_types import task_type, task_types
+from clinsynth.training.executors import EXECUTORS
 from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
+from clinsynth.training.run import Job, run
 from clinsynth.training.weights import WEIGHTS_VARIABLE
 
 TINY = Weights(repo="tests/tiny-bert")
@@ -32,8 +40,22 @@ def _write_student(folder: Path) -> None:
     torch: Any = importlib.import_module("torch")
     tokenizers: Any = importlib.import_module("tokenizers")
     characters = string.ascii_lowercase + string.digits + string.punctuation
-    words = "the of and in a is was no not patient disease drug gene with cancer pain fever mg daily does".split()
-    words = [word for word in words if len(word) > 1]
+    words = [
+        "the",
+        "of",
+        "and",
+        "in",
+        "is",
+        "no",
+        "not",
+        "patient",
+        "disease",
+        "drug",
+        "gene",
+        "with",
+        "cancer",
+        "pain",
+    ]
     vocabulary = {w: k for k, w in enumerate([*SPECIAL, *characters, *(f"##{c}" for c in characters), *words])}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
@@ -64,7 +86,7 @@ def tiny(name: str = "tiny.v1", **settings: Any) -> Recipe:
     """A recipe of the tiny student for all seven types; ``settings`` replace its own."""
     own = Settings(steps=4, batch_size=8, learning_rate=1e-3, max_length=64)
     replaced = dataclasses.replace(own, **settings)
-    kinds = dict.fromkeys((kind.name for kind in task_types().values()), replaced)
+    kinds: dict[TaskTypeName, Settings] = {kind.name: replaced for kind in task_types().values()}
     return Recipe(name=name, weights=TINY, pooling="mean", budget=40, settings=kinds, evidence="none")
 
 
@@ -122,31 +144,97 @@ def rng() -> Iterator[np.random.Generator]:
     yield np.random.default_rng(20240229)
 
 
-Store = Callable[..., RunRecord]
+StoreRun = Callable[..., RunRecord]
 
 
 @pytest.fixture
-def store_run() -> Store:
-    """``store_run(folder, cell, score=..., ...)``: write a sealed record as if the run had been done on the sample."""
-    from clinsynth.results import Environment, Results, TestData, TrainingData
+def store_run() -> StoreRun:
+    """``store_run(folder, cell, seed_of_errors, **changes)``: write a run that was never done, as if it had been.
 
-    def write(folder: Path, cell: Cell, score: float, **changes: Any) -> RunRecord:
-        task = TASKS[cell.task]
-        sample = SampleStore()
+    A sixth of its predictions are another example's answer; ``changes`` are put into the record before it is sealed.
+    """
+
+    def write(folder: Path, cell: Cell, **changes: Any) -> RunRecord:
+        task, kind = TASKS[cell.task], changes.pop("kind", "sample")
+        gold = SampleStore().examples(task, "test")
+        rng = np.random.default_rng([cell.seed, cell.rows])
+        order = [int(k) for k in rng.permutation(len(gold))]
+        other = [gold[k] if rng.random() < 1 / 6 else own for k, own in zip(order, gold, strict=True)]
+        predictions = [Prediction(example.labels, example.spans) for example in other]
+        results = Results(folder, kind)
+        digest = results.write_predictions(cell, predictions, spans=task.spec.is_span)
+        rows = read_submission(folder).rows(cell.task)
         record = RunRecord(
             submission=folder.name, task=cell.task, task_version=task.spec.version, recipe=cell.recipe,
             recipe_fingerprint="r", student_fingerprint="s", rows=cell.rows, seed=cell.seed,
-            training=TrainingData(fingerprint="d", available=cell.rows, used=cell.rows),
-            test=TestData(kind="sample", fingerprint=sample.fingerprint(task, "test"), examples=40),
+            training=TrainingData(fingerprint=fingerprint(rows, task.spec), available=len(rows), used=cell.rows),
+            test=TestData(kind=kind, fingerprint=SampleStore().fingerprint(task, "test"), examples=len(gold)),
             fit="fine-tuned", steps=1, loss=0.5, counts={}, metric=task.spec.metric,
-            scores=dict.fromkeys((task.spec.metric, *task.spec.also), score), predictions_sha256="p", seconds={},
+            scores=score_all(task.spec, gold, predictions), predictions_sha256=digest, seconds={},
             environment=Environment(
                 clinsynth="", commit="", dirty=False, python="", platform="", packages={}, device="cpu",
                 dtype="float32", threads=1,
             ),
             created="2026-01-01T00:00:00+00:00",
         )  # fmt: skip
-        changed = record.model_copy(update=changes)
-        return Results(folder, changed.test.kind).write_record(changed)
+        return results.write_record(record.model_copy(update=changes))
 
     return write
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
+    """The local executor does its runs in this process, where the tiny recipe is; gives the runs it was asked for."""
+    asked: list[Cell] = []
+
+    def do(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[tuple[Job, RunRecord]]:
+        for job in jobs:
+            asked.append(job.cell)
+            yield job, run(job)
+
+    monkeypatch.setattr(EXECUTORS, "_items", {**EXECUTORS, "local": do})
+    return asked
+
+
+DRIVER = """\
+import os, sys
+from clinsynth.cli import main
+from clinsynth.task_types import task_types
+from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
+
+# At the top: a spawned worker runs this file again, and so has the recipe too.
+settings = Settings(steps=int(os.environ["STEPS"]), batch_size=8, learning_rate=1e-3, max_length=64)
+recipe = Recipe(
+    name="tiny.v1", weights=Weights(repo="tests/tiny-bert"), pooling="mean", budget=40,
+    settings=dict.fromkeys((kind.name for kind in task_types().values()), settings), evidence="none",
+)
+RECIPES._items = {**RECIPES, "tiny.v1": recipe}
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+Clinsynth = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def clinsynth(students: Path, tmp_path: Path) -> Iterator[Clinsynth]:
+    """``clinsynth("score", ..., steps=4)``: the command line in a process of its own that has the tiny recipe."""
+    driver = tmp_path / "driver.py"
+    driver.write_text(DRIVER)
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: object, steps: int = 4) -> subprocess.Popen[str]:
+        environment = {**os.environ, WEIGHTS_VARIABLE: str(students), "STEPS": str(steps), "HF_HUB_OFFLINE": "1"}
+        process = subprocess.Popen(  # noqa: S603 - our own driver
+            [sys.executable, str(driver), *map(str, words)], env=environment, cwd=tmp_path, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        # Once it is reaped its number may be somebody else's; its workers end by themselves.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from clinsynth.results import Cell, Results, RunRecord
 from clinsynth.schema import Task
 from clinsynth.submissions import read_submission
 from clinsynth.submissions.folder import fingerprint
+
+RUN_BYTES = 3 << 30
+"""Memory of a run of the CPU student, at most (seen: 1 to 3.3 GB)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,28 +138,35 @@ def score(request: Request, planned: Plan | None = None) -> Scored:
     jobs = [Job(request.submission.absolute(), cell, request.data_dir, request.sample, threads=1) for cell in cells]
     records, failed = list(planned.done), list[tuple[Cell, UserError]]()
     if jobs:
+        started = time.monotonic()
         with progress(f"{len(jobs)} runs", sum(map(steps_of, jobs))) as bar:
             for number, (job, outcome) in enumerate(EXECUTORS[request.executor](jobs, workers, bar.advance), 1):
                 where = f"{number}/{len(jobs)} {job.cell.stem}"
+                left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
                 if isinstance(outcome, UserError):
                     failed.append((job.cell, outcome))
                     bar.say(f"{where} failed: {outcome}")
                 else:
                     records.append(outcome)
                     seconds = sum(outcome.seconds.values())
-                    bar.say(f"{where} {outcome.metric} {100 * outcome.score:.1f} ({seconds:.0f} s)")
+                    later = f"; about {left:.0f} min left" if number < len(jobs) else ""
+                    bar.say(f"{where} {outcome.metric} {100 * outcome.score:.1f} ({seconds:.0f} s{later})")
     return Scored(sorted(records, key=lambda record: record.cell), failed)
 
 
 def _places() -> int:
-    """Runs that this machine does well at a time: one a GPU, else one a core.
+    """Runs that this machine does well at a time: one a GPU, else one a core as far as memory goes.
 
     Every run has one thread: two runs on two cores finish sooner than one after the other on both, and what a run
     computes does not depend on how many go on beside it.
     """
     import torch
 
-    return torch.cuda.device_count() or len(os.sched_getaffinity(0))
+    if gpus := torch.cuda.device_count():
+        return gpus
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(cores, memory // RUN_BYTES))
 
 
 def budgets_of(text: str) -> tuple[int, ...]:

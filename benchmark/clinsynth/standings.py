@@ -180,7 +180,7 @@ def _scores(
         if any(_conditions(run) != agreed[task] for run in runs):
             odd[task] = "another test set, recipe version or student than the other rows; score it again"
         elif len({run.training.fingerprint for run in runs}) > 1:
-            odd[task] = "its seeds were run on different data; score it again"
+            odd[task] = "its runs were made on different data; delete those of the older data, or score it again"
     scores = {
         task: Score(task, runs[0].metric, runs[0].rows, {run.seed: run.score for run in runs})
         for task, runs in by_task.items()

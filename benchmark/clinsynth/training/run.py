@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import zlib
@@ -18,6 +19,7 @@ import torch
 from clinsynth.data.few_shot import few_shot
 from clinsynth.data.sample import open_store
 from clinsynth.environment import environment
+from clinsynth.errors import UserError
 from clinsynth.registry import TASKS
 from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
 from clinsynth.schema import Example, Prediction, TaskSpec
@@ -101,6 +103,11 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
         outcome = Outcome([same] * len(test), {}, None, 0, {"train": 0.0, "read": 0.0})
     else:
         outcome = fit_and_read(cell, recipe, spec, (first, drawn), (test, encoded_test), device, on_step)
+    if outcome.loss is not None and not math.isfinite(outcome.loss):
+        raise UserError(
+            f"the student diverged on {cell.task}: its training loss is {outcome.loss}",
+            remedy="look for odd rows with clinsynth validate; the recipe is the same for everybody",
+        )
     results = Results(job.submission, "sample" if job.sample else "real")
     digest = results.write_predictions(cell, outcome.predictions, spans=spec.is_span)
     return results.write_record(

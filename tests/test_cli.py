@@ -1,0 +1,222 @@
+"""The command line: every example that ``--help`` shows works, and every mistake is told in one message."""
+
+import csv
+import dataclasses
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clinsynth.cli import COMMANDS, command, main
+from clinsynth.data.sample import DATA_VARIABLE, SampleStore
+from clinsynth.registry import TASKS, TASKS_DIR_VARIABLE
+from clinsynth.training.encoding import tags_from_spans, word_spans
+from clinsynth.training.recipe import MINILM, RECIPES, Recipe
+
+RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
+EXAMPLES = [(name, example) for name in COMMANDS for example in command(name).EXAMPLES]
+HEAVY = {"torch", "transformers", "datasets", "evaluate", "pydantic", "numpy", "pandas", "sklearn", "rich", "ray"}
+Register = Callable[..., Recipe]
+
+
+def clinsynth(line: str) -> int:
+    return main(shlex.split(line)[1:])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with all that the examples name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "prepared"))
+    with Path("rows.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["sentence", "label"])
+        writer.writerows([e.texts[0], e.labels[0]] for e in SampleStore().examples(TASKS["gad"], "train"))
+    with Path("tagged.tsv").open("w") as stream:
+        for example in SampleStore().examples(TASKS["ncbi-disease"], "train"):
+            words = word_spans(example.texts[0])
+            tags, _ = tags_from_spans(words, example.spans)
+            stream.writelines(f"{example.texts[0][a:b]}\t{tag}\n" for (a, b), tag in zip(words, tags, strict=True))
+            stream.write("\n")
+    if RAW.is_dir():
+        Path("raw").symlink_to(RAW)
+    Path("submissions").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def quick(register: Register, in_process: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny student goes by the default recipe's name, and runs are done in this process."""
+    default = RECIPES["minilm-l6.v1"]
+    small = register()
+    named = dataclasses.replace(small, name=default.name, budget=default.budget)
+    monkeypatch.setattr(RECIPES, "_items", {**RECIPES, default.name: named})
+
+
+def demo() -> None:
+    assert clinsynth("clinsynth generate gold-few --tasks gad,hoc --sample --out submissions/demo") == 0
+
+
+@pytest.mark.usefixtures("folder", "quick")
+def test_every_example_works(capsys: pytest.CaptureFixture[str]) -> None:
+    demo()
+    assert clinsynth("clinsynth generate majority --tasks gad --sample --out submissions/floor") == 0
+    for name in ("demo", "floor"):
+        assert clinsynth(f"clinsynth score submissions/{name} --sample --tasks gad --seeds 0-2") == 0
+    capsys.readouterr()
+    for name, line in EXAMPLES:
+        if name == "prepare" and (not RAW.is_dir() or line == command("prepare").EXAMPLES[-1]):
+            continue  # reading every real file takes a minute: see the next test
+        status = clinsynth(line)
+        output, error = capsys.readouterr()
+        assert status == 0, f"{line}\n{output}\n{error}"
+        assert output.strip(), f"{line} prints nothing"
+        if "--json" in line or "--format json" in line:
+            json.loads(output)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RAW.is_dir(), reason=f"no real files in {RAW}")
+@pytest.mark.usefixtures("folder")
+def test_the_examples_of_prepare() -> None:
+    for line in command("prepare").EXAMPLES:
+        assert clinsynth(line) == 0, line
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_the_examples_of_score_with_the_default_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLINSYNTH_WEIGHTS", raising=False)
+    assert RECIPES["minilm-l6.v1"].weights == MINILM
+    demo()
+    for name in ("score", "verify", "standings"):
+        for line in command(name).EXAMPLES:
+            assert clinsynth(line) == 0, line
+
+
+def test_the_examples_are_of_their_command() -> None:
+    assert {name for name, _ in EXAMPLES} == set(COMMANDS)
+    for name, line in EXAMPLES:
+        assert line.startswith(f"clinsynth {name}")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_the_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(example in shown for example in command(name).EXAMPLES)
+    assert COMMANDS[name] in shown
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom clinsynth.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "print('IMPORTED', *{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    help_text, _, imported = done.stdout.partition("IMPORTED")
+    assert all(name in help_text for name in COMMANDS)
+    assert not HEAVY & set(imported.split())
+
+
+def test_the_module_and_the_script_are_the_same() -> None:
+    done = subprocess.run([sys.executable, "-m", "clinsynth", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("clinsynth ")
+
+
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [
+        ("show gadd", "gad"),
+        ("prepare gadd", "gad"),
+        ("import rows.csv --format csv --task gadd --out submissions/mine", "gad"),
+        ("validate submissions/demo --tasks gadd", "gad"),
+        ("generate gold-ful --sample --out submissions/other", "gold-full"),
+        ("generate gold-full --tasks gadd --sample --out submissions/other", "gad"),
+        ("score submissions/demo --sample --tasks gadd", "gad"),
+        ("score submissions/demo --sample --recipe minilm-l6.v9", "minilm-l6.v1"),
+        ("score submissions/demo --sample --executor locale", "local"),
+        ("standings submissions --recipe minilm-l6", "minilm-l6.v1"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_an_unknown_name_gets_the_nearest(line: str, near: str, capsys: pytest.CaptureFixture[str]) -> None:
+    demo()
+    assert main(shlex.split(line)) == 2
+    error = capsys.readouterr().err
+    assert f"did you mean {near}" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("score submissions/none --sample", "no-folder"),
+        ("score submissions/demo --sample --seeds 4-0", "--seeds '4-0'"),
+        ("score submissions/demo --sample --rows few", "--rows 'few'"),
+        ("score submissions/demo --sample --workers -1", "--workers -1"),
+        ("verify submissions/demo --sample", "clinsynth score"),
+        ("standings nowhere --sample", "no submission under nowhere"),
+        ("generate gold-n --sample --out submissions/Demo", "'Demo' cannot name a submission"),
+        ("generate gold-n --sample --rows 0 --out submissions/other", "0 rows"),
+        ("generate gold-full --sample --out submissions/demo", "holds another submission"),
+        ("new demo --in submissions", "exists"),
+        ("import nothing.csv --format csv --task gad --out submissions/mine", "nothing.csv"),
+        ("import rows.csv --format csv --task gad --out submissions/mine --column text", "--column 'text'"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_mistake_is_told_without_a_traceback(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    demo()
+    capsys.readouterr()
+    assert main(shlex.split(line)) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_a_folder_of_tasks_that_is_not_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as context:
+        context.setenv(TASKS_DIR_VARIABLE, "")  # so that it is put back
+        assert main(["tasks", "--tasks-dir", str(tmp_path / "nowhere")]) == 2
+    TASKS.forget()
+    assert "check --tasks-dir" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["nonsense"], [], ["show"], ["generate", "gold-n", "--rows", "many"]])
+def test_what_cannot_be_parsed_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert "usage: clinsynth" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder", "quick")
+def test_a_refused_submission_is_not_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    demo()
+    Path("submissions/demo/data/mqp.jsonl").write_text('{"text_a": "a"}\n')
+    assert clinsynth("clinsynth score submissions/demo --sample --seeds 0") == 1
+    assert "missing-key" in capsys.readouterr().err
+    assert not Path("submissions/demo/sample").exists()
+    assert clinsynth("clinsynth score submissions/demo --sample --seeds 0 --tasks gad --dry-run") == 0
+    assert capsys.readouterr().out.strip().startswith("gad/minilm-l6.v1/n")
+
+
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clinsynth.cli.tasks.execute", stop)
+    assert main(["tasks"]) == 130
+    assert "stopped" in capsys.readouterr().err
