@@ -48,7 +48,7 @@ TASK = TaskSpec(
 )
 
 
-def read(split: Split, files: RawFiles) -> Iterator[Example]:  # noqa: ARG001  there is one split
+def read(split: Split, files: RawFiles) -> Iterator[Example]:
     """Pairs without labels, joined with the ground truth by pair identifier."""
     labels = {label: label for label in TASK.labels}
     truth = {

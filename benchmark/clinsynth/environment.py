@@ -14,6 +14,9 @@ from clinsynth.results import Environment
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Libraries that can change a number."""
 
+_DECISIVE = ("benchmark/clinsynth", "tasks", "baselines", "constraints.txt")
+"""What decides a number: changes elsewhere do not make a run dirty."""
+
 
 def _git(*arguments: str) -> str:
     try:
@@ -31,8 +34,7 @@ def _commit() -> tuple[str, bool]:
     # A checkout counts only if this very file belongs to it: an installed copy may lie in somebody else's repository.
     if not _git("ls-files", "--", __file__):
         return "", False
-    # Data and results that the harness writes do not change what it computes.
-    changed = _git("status", "--porcelain", "--", ":/benchmark/clinsynth", ":/tasks", ":/baselines", ":/constraints.txt")
+    changed = _git("status", "--porcelain", "--", *(f":/{place}" for place in _DECISIVE))
     return _git("rev-parse", "HEAD"), bool(changed)
 
 

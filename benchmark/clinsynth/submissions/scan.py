@@ -91,9 +91,7 @@ def _refused(path: Path, findings: Findings) -> Iterator[Path]:
 def _card(path: Path, refused: set[Path], findings: Findings) -> Card | None:
     file = path / CARD_FILE
     if file in refused or not file.is_file():
-        findings.error(
-            "no-card", CARD_FILE, found="no such file", expected="a card", remedy="clinsynth new <name>"
-        )
+        findings.error("no-card", CARD_FILE, found="no such file", expected="a card", remedy="clinsynth new <name>")
         return None
     with file.open("rb") as stream:
         raw = stream.read(MAX_CARD + 1)

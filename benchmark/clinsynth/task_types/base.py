@@ -75,7 +75,9 @@ class TaskType(ABC):
         for marker in spec.markers:
             if not any(marker in row[key] for key in self.text_keys):
                 yield Fault(
-                    "missing-marker", f"no {marker}", f"{' and '.join(spec.markers)} in the text",
+                    "missing-marker",
+                    f"no {marker}",
+                    f"{' and '.join(spec.markers)} in the text",
                     "replace the two mentions by the markers",
                 )
 
@@ -92,12 +94,16 @@ def _text_faults(key: str, text: object) -> Iterator[Fault]:
         yield Fault("empty-text", f"{key} is empty", "a text", "drop the row")
     if len(text) > MAX_CHARACTERS:
         yield Fault(
-            "text-too-long", f"{key} has {len(text):,} characters", f"at most {MAX_CHARACTERS:,}",
+            "text-too-long",
+            f"{key} has {len(text):,} characters",
+            f"at most {MAX_CHARACTERS:,}",
             "split or drop the row",
         )
     if any((ord(c) < 32 and c not in "\t\n\r") or 0xD800 <= ord(c) <= 0xDFFF or c == "\ufffd" for c in text):
         yield Fault(
-            "bad-character", f"{key} has a control, surrogate or replacement character", "clean Unicode",
+            "bad-character",
+            f"{key} has a control, surrogate or replacement character",
+            "clean Unicode",
             "decode the source as UTF-8 and drop control characters",
         )
 

@@ -57,25 +57,29 @@ def _entity_fault(entity: Any, text: str, spec: TaskSpec, ends_at: int) -> Fault
     shown = repr(entity)[:80]
     fields = cast("Row", entity) if isinstance(entity, dict) else {}
     if fields.keys() != _KEYS:
-        return Fault(
-            "bad-entity", shown, '{"start": 0, "end": 7, "label": "..."}', "use exactly these three keys"
-        )
+        return Fault("bad-entity", shown, '{"start": 0, "end": 7, "label": "..."}', "use exactly these three keys")
     start, end, label = fields["start"], fields["end"], fields["label"]
     if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
         return Fault(
-            "bad-offsets", f"start {start!r}, end {end!r} in a text of {len(text)} characters",
-            "0 <= start < end <= length", "count characters (not bytes or tokens); end is one past the last",
+            "bad-offsets",
+            f"start {start!r}, end {end!r} in a text of {len(text)} characters",
+            "0 <= start < end <= length",
+            "count characters (not bytes or tokens); end is one past the last",
         )
     if label not in spec.labels:
         return unknown_label(label, spec)
     if text[start:end] != text[start:end].strip():
         return Fault(
-            "offsets-with-space", f"characters {start}-{end} begin or end with a space", "the mention alone",
+            "offsets-with-space",
+            f"characters {start}-{end} begin or end with a space",
+            "the mention alone",
             "the offsets look shifted: recompute them",
         )
     if start < ends_at:
         return Fault(
-            "overlapping-entities", f"start {start} lies before the previous end {ends_at}", "no overlap",
+            "overlapping-entities",
+            f"start {start} lies before the previous end {ends_at}",
+            "no overlap",
             "keep the longer span",
         )
     return None
