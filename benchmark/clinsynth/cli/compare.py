@@ -1,0 +1,104 @@
+"""``clinsynth compare``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.compare import RESAMPLES, Compared, Comparison, Request, compare
+from clinsynth.data.sample import open_store
+from clinsynth.tables import text_table
+from clinsynth.training.recipe import RECIPES
+
+EXAMPLES = (
+    "clinsynth compare submissions/floor submissions/demo --sample",
+    "clinsynth compare submissions/floor submissions/demo --sample --tasks gad --format json",
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("base", type=Path, metavar="A", help="the submission that the others are compared with")
+    parser.add_argument("others", type=Path, nargs="+", metavar="B", help="one submission or more")
+    parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
+    parser.add_argument("--recipe", default="minilm-l6.v1")
+    parser.add_argument("--rows", type=int, default=0, help="the budget (default: the recipe's own)")
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="table")
+    parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
+                        help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Always 0: that two methods tie is no fault."""
+    request = Request(
+        folders=(arguments.base, *arguments.others),
+        tasks=arguments.tasks,
+        recipe=arguments.recipe,
+        rows=arguments.rows or RECIPES[arguments.recipe].budget,
+        resamples=arguments.resamples,
+    )
+    compared = compare(request, open_store(arguments.data_dir, arguments.sample))
+    print(_FORMATS[arguments.format](compared).rstrip("\n"))
+    return 0
+
+
+def _points(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{100 * value:{sign}.1f}"
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
+
+
+def _cells(base: str, row: Comparison) -> list[str]:
+    interval = f"{_points(row.low, '+')} to {_points(row.high, '+')}" if row.low is not None else "-"
+    return [
+        row.scope, row.other, row.verdict, row.note, _points(row.base_score), _points(row.other_score),
+        _points(row.difference, "+"), interval, _p(row.p), _p(row.p_holm), _points(row.detectable),
+    ]  # fmt: skip
+
+
+def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
+    head = ["task", "other", "verdict", "note", compared.base, "other", "difference", "95 % interval", "p", "p (Holm)",
+            "resolves"]  # fmt: skip
+    return head, [_cells(compared.base, row) for row in compared.comparisons]
+
+
+def _as_text(compared: Compared) -> str:
+    head, body = _grid(compared)
+    return "\n".join([text_table(head, body, right=7), "", *compared.remarks])
+
+
+def _as_markdown(compared: Compared) -> str:
+    head, body = _grid(compared)
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, [":--"] * 4 + ["--:"] * 7, *body)]
+    return "\n".join([*lines, "", *compared.remarks])
+
+
+def _as_json(compared: Compared) -> str:
+    return json.dumps(asdict(compared), indent=1)
+
+
+def _as_csv(compared: Compared) -> str:
+    out = io.StringIO()
+    rows = [{"base": compared.base, **asdict(row), "tasks": " ".join(row.tasks)} for row in compared.comparisons]
+    writer = csv.DictWriter(out, ["base", *Comparison.__dataclass_fields__], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+_FORMATS: dict[str, Callable[[Compared], str]] = {
+    "table": _as_text,
+    "markdown": _as_markdown,
+    "json": _as_json,
+    "csv": _as_csv,
+}

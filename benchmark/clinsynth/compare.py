@@ -1,0 +1,245 @@
+"""What the differences between submissions are worth, task by task and over task types."""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from clinsynth.comparable import (
+    Comparable,
+    Entry,
+    NotComparableError,
+    TestSet,
+    check_pair,
+    comparable_runs,
+    differences_of_conduct,
+    read_entry,
+    read_test_set,
+)
+from clinsynth.data.store import ExampleStore
+from clinsynth.errors import UserError
+from clinsynth.registry import TASKS
+from clinsynth.results import DataKind
+from clinsynth.schema import Task
+from clinsynth.scoring.statistics import Estimate, Profile, bootstrap, difference, jackknife
+from clinsynth.scoring.statistics.estimates import ALPHA
+from clinsynth.scoring.statistics.overall import overall_difference, type_weights
+from clinsynth.scoring.statistics.ranking import holm
+from clinsynth.standings import RANKED_SEEDS
+
+RESAMPLES = 2_000
+"""Bootstrap resamples of F1 metrics (protocol); 10,000 for a published snapshot."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What is to be compared."""
+
+    folders: tuple[Path, ...]
+    """Submissions; each is compared with the first."""
+    tasks: tuple[str, ...] = ()
+    """Names; empty: every task that any of them was run on."""
+    recipe: str
+    rows: int
+    """The budget. References may have another one: they are the ends of the scale."""
+    resamples: int = RESAMPLES
+    """0: leave out one unit at a time instead, also for F1."""
+    seed: int = 0
+    """Of the resampling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One submission against the first. Scores and differences are in [0, 1]; ``None`` where there is no number."""
+
+    scope: str
+    """A task, ``mean: <type>`` or ``mean of the types``."""
+    other: str
+    tasks: tuple[str, ...]
+    """What it was compared on."""
+    seeds: int = 0
+    """Seeds that both have; the fewest over the tasks."""
+    base_score: float | None = None
+    other_score: float | None = None
+    difference: float | None = None
+    """The other minus the first."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval."""
+    p: float | None = None
+    """Two-sided, of this comparison alone: it does not depend on what else is in the table."""
+    p_holm: float | None = None
+    """Adjusted for the comparisons of the same scope: the verdict goes by it."""
+    detectable: float | None = None
+    """The true difference that would be found 4 times in 5."""
+    confidence: float | None = None
+    """P(the other is better)."""
+    verdict: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The outcome."""
+
+    base: str
+    recipe: str
+    rows: int
+    kind: DataKind
+    comparisons: tuple[Comparison, ...]
+    remarks: tuple[str, ...]
+
+
+def compare(request: Request, store: ExampleStore) -> Compared:
+    """Compare submissions with the first of them, from stored predictions and the test sets on this machine.
+
+    Raises:
+        UserError: fewer than two submissions, two of one name, a folder without a good card, or an unknown task.
+    """
+    entries = [read_entry(folder, request.recipe, store.kind) for folder in request.folders]
+    names = [entry.name for entry in entries]
+    if len(set(names)) < max(2, len(names)):
+        raise UserError("nothing to compare", found=", ".join(names), expected="two submissions or more, by name")
+    tasks = request.tasks or tuple(task for task in TASKS if any(task in entry.runs for entry in entries))
+    table: dict[str, dict[str, Profile]] = {name: {} for name in names}
+    rows: list[Comparison] = []
+    for task in tasks:
+        rows += _on_task(TASKS[task], entries, request, store, table)
+    base, *others = names
+    for scope, types in _scopes(tasks):
+        family = [_overall(scope, table[base], table[other], other, types, request.seed) for other in others]
+        rows += _judged([(row, estimate) for row, estimate in family if estimate is not None], "these test sets")
+        rows += [row for row, estimate in family if estimate is None and scope == _ALL]
+    return Compared(base, request.recipe, request.rows, store.kind, tuple(rows), tuple(_remarks(rows, request, store)))
+
+
+_ALL = "mean of the types"
+
+
+def _scopes(tasks: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """Types with more than one task, then all: each with its tasks and their types."""
+    types = {task: str(TASKS[task].spec.type) for task in tasks}
+    by_type: dict[str, dict[str, str]] = defaultdict(dict)
+    for task, kind in types.items():
+        by_type[kind][task] = kind
+    several = [(f"mean: {kind.replace('_', ' ')}", own) for kind, own in by_type.items() if len(own) > 1]
+    return [*several, (_ALL, types)]
+
+
+def _on_task(
+    task: Task, entries: Sequence[Entry], request: Request, store: ExampleStore, table: dict[str, dict[str, Profile]]
+) -> list[Comparison]:
+    """The comparisons on one task; puts the profiles of what can be compared into ``table``."""
+    base, *others = [entry.name for entry in entries]
+    name = task.spec.name
+    good: dict[str, Comparable] = {}
+    refused: list[Comparison] = []
+    try:
+        test = read_test_set(task, store)
+        good[base] = comparable_runs(entries[0], test, request.rows)
+    except (NotComparableError, UserError) as error:
+        return [_refused(name, other, error) for other in others]
+    for entry in entries[1:]:
+        try:
+            runs = comparable_runs(entry, test, request.rows)
+            check_pair(good[base], runs)
+            good[entry.name] = runs
+        except (NotComparableError, UserError) as error:
+            refused.append(_refused(name, entry.name, error))
+    profiles = _profiles(good, test, request)
+    for who, profile in profiles.items():
+        table[who][name] = profile
+    family: list[tuple[Comparison, Estimate]] = []
+    for other in (each for each in others if each in profiles):
+        a, b = _on_common_seeds(profiles[base], profiles[other])
+        note = differences_of_conduct(good[base], good[other])
+        row = Comparison(name, other, (name,), len(a.seeds), a.mean, b.mean, note=note)
+        family.append((row, difference(b, a).estimate()))
+    return [*_judged(family, "this test set"), *refused]
+
+
+def _on_common_seeds(a: Profile, b: Profile) -> tuple[Profile, Profile]:
+    common = sorted(set(a.seeds) & set(b.seeds))
+    return a.only(common), b.only(common)
+
+
+def _refused(scope: str, other: str, reason: Exception) -> Comparison:
+    return Comparison(scope, other, (), verdict=f"not comparable: {str(reason).splitlines()[0]}")
+
+
+def _profiles(good: Mapping[str, Comparable], test: TestSet, request: Request) -> dict[str, Profile]:
+    if test.metric.decomposable or not request.resamples:
+        return {who: jackknife(each.runs) for who, each in good.items()}
+    # A stream for each task: neither other tasks nor other submissions change a number.
+    rng = np.random.default_rng([request.seed, zlib.crc32(test.task.spec.name.encode())])
+    return dict(zip(good, bootstrap([each.runs for each in good.values()], request.resamples, rng), strict=True))
+
+
+def _overall(
+    scope: str, base: Mapping[str, Profile], own: Mapping[str, Profile], other: str, types: dict[str, str], seed: int
+) -> tuple[Comparison, Estimate | None]:
+    found = overall_difference(own, base, types, seed)
+    row = Comparison(scope, other, found.tasks)
+    if found.estimate is None:
+        return replace(row, verdict="not comparable: no task in common"), None
+    weights = type_weights({task: types[task] for task in found.tasks})
+    pairs = {task: _on_common_seeds(base[task], own[task]) for task in found.tasks}
+    means = [sum(weights[task] * pair[side].mean for task, pair in pairs.items()) for side in (0, 1)]
+    seeds = min(len(pair[0].seeds) for pair in pairs.values())
+    note = f"{len(found.tasks)} task{'s' * (len(found.tasks) > 1)}" + (
+        f", without {', '.join(found.missing)}" if found.missing else ""
+    )
+    return replace(row, seeds=seeds, base_score=means[0], other_score=means[1], note=note), found.estimate
+
+
+def _judged(family: Sequence[tuple[Comparison, Estimate]], what: str) -> list[Comparison]:
+    """Numbers and verdicts of the comparisons of one scope; Holm's adjustment is over those with two seeds or more."""
+    adjusted = iter(holm([estimate.p_value() for row, estimate in family if row.seeds > 1]))
+    return [_judge(row, estimate, next(adjusted), what) if row.seeds > 1 else _one_seed(row, estimate)
+            for row, estimate in family]  # fmt: skip
+
+
+def _one_seed(row: Comparison, estimate: Estimate) -> Comparison:
+    verdict = "undecided: one seed in common does not show how far seeds lie apart"
+    return replace(row, difference=estimate.value, verdict=verdict)
+
+
+def _judge(row: Comparison, estimate: Estimate, p_holm: float, what: str) -> Comparison:
+    low, high = estimate.interval()
+    if p_holm < ALPHA:
+        verdict = (
+            f"{row.other} is {'better' if estimate.value > 0 else 'worse'} by {100 * abs(estimate.value):.1f} points"
+        )
+    elif estimate.value == 0 and estimate.standard_error == 0:
+        verdict = "tie: no difference at all"
+    else:
+        verdict = f"tie: {what} can only resolve {100 * estimate.detectable():.1f} points"
+    few = f" (preliminary: {row.seeds} seeds)" if row.seeds < RANKED_SEEDS else ""
+    return replace(
+        row, difference=estimate.value, low=low, high=high, p=estimate.p_value(), p_holm=p_holm,
+        detectable=estimate.detectable(), confidence=estimate.probability_positive(), verdict=verdict + few,
+    )  # fmt: skip
+
+
+def _remarks(rows: Sequence[Comparison], request: Request, store: ExampleStore) -> Iterable[str]:
+    yield (
+        f"{request.recipe}, {request.rows:,} rows. Scores x 100; difference: the other minus the first, with its 95 % "
+        "interval, paired by test unit and seed. p: two-sided, for the comparison alone; p (Holm): adjusted for the "
+        "comparisons of the same line of tasks, and what the verdict goes by. resolves: found 4 times in 5."
+    )
+    if store.kind == "sample":
+        yield "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
+    asked = [row for row in rows if row.p_holm is not None and row.scope in TASKS]
+    called = sum(row.p_holm is not None and row.p_holm < ALPHA for row in asked)
+    if len(asked) > 1:
+        yield (
+            f"{called} of {len(asked)} comparisons on single tasks are decided; if nothing differed, about "
+            f"{ALPHA * len(asked):.1f} would be. The claim to make is the one over the task types."
+        )
+    if any(row.note and row.scope in TASKS for row in rows):
+        yield "A reference may have another number of rows; where it has, the note says so."

@@ -1,0 +1,101 @@
+"""Many submissions: corrections for asking often, tie groups, rank intervals, and other ways to add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from clinsynth.scoring.statistics.estimates import ALPHA
+
+Pairs = Mapping[tuple[str, str], tuple[float, float]]
+"""For each ordered pair (a, b): a - b, and the two-sided p of no difference, not adjusted."""
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjusted p-values in the given order: the chance of any false claim among them stays under alpha (Holm 1979)."""
+    order = sorted(range(len(p)), key=lambda k: p[k])
+    out, largest = [0.0] * len(p), 0.0
+    for place, k in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - place) * p[k]))
+        out[k] = largest
+    return out
+
+
+def _against(name: str, others: Sequence[str], pairs: Pairs) -> dict[str, tuple[float, float]]:
+    """Difference of ``name`` to each other, with Holm's p over these comparisons."""
+    adjusted = holm([pairs[name, other][1] for other in others])
+    return {other: (pairs[name, other][0], p) for other, p in zip(others, adjusted, strict=True)}
+
+
+def tie_groups(scores: Mapping[str, float], pairs: Pairs, alpha: float = ALPHA) -> dict[str, int]:
+    """Dense ranks: 1 for the leader and all that are not significantly worse (Holm); 2 for the best of the rest...
+
+    Within a group nobody is shown to be worse than its leader; that does not show that all are equal.
+    """
+    left = sorted(scores, key=lambda name: (-scores[name], name))
+    groups: dict[str, int] = {}
+    rank = 0
+    while left:
+        rank += 1
+        leader, *others = left
+        against = _against(leader, others, pairs)
+        tied = [leader, *(name for name in others if against[name][1] >= alpha)]
+        groups |= dict.fromkeys(tied, rank)
+        left = [name for name in left if name not in groups]
+    return groups
+
+
+def rank_intervals(names: Sequence[str], pairs: Pairs, alpha: float = ALPHA) -> dict[str, tuple[int, int]]:
+    """Best and worst rank of each: one more than are significantly better, and all but those significantly worse.
+
+    Each interval holds its true rank with confidence 1 - alpha (Mogstad, Romano, Shaikh and Wilhelm 2024), by Holm over
+    the comparisons of that one with all others.
+    """
+    out: dict[str, tuple[int, int]] = {}
+    for name in names:
+        against = _against(name, [other for other in names if other != name], pairs).values()
+        better = sum(p < alpha and d < 0 for d, p in against)
+        worse = sum(p < alpha and d > 0 for d, p in against)
+        out[name] = (1 + better, len(names) - worse)
+    return out
+
+
+def _complete(table: Mapping[str, Mapping[str, float]]) -> list[str]:
+    tasks = sorted({task for scores in table.values() for task in scores})
+    lacking = [name for name, scores in table.items() if set(tasks) - scores.keys()]
+    if lacking:
+        raise ValueError(f"without all tasks: {', '.join(lacking)}")
+    return tasks
+
+
+def borda(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Points from ``{name: {task: score}}``: a task gives one for each submission beaten and a half for an equal one.
+
+    Raises ``ValueError`` if a score is missing.
+    """
+    tasks = _complete(table)
+    return {name: sum(_wins(table, name, task) for task in tasks) for name in table}
+
+
+def win_rate(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Mean share of the others that are beaten on a task, an equal one by half. Raises ``ValueError`` as ``borda``."""
+    others, tasks = max(1, len(table) - 1), max(1, len(_complete(table)))
+    return {name: points / others / tasks for name, points in borda(table).items()}
+
+
+def _wins(table: Mapping[str, Mapping[str, float]], name: str, task: str) -> float:
+    own = table[name][task]
+    others = (scores[task] for other, scores in table.items() if other != name)
+    return sum(1.0 if own > score else 0.5 if own == score else 0.0 for score in others)
+
+
+def kendall_tau(a: Mapping[str, float], b: Mapping[str, float]) -> float | None:
+    """Tau-b between two orders of the same names, such as two aggregates or two students.
+
+    Names that only one has are left out. ``None`` for fewer than two names, or if one side ties them all.
+    """
+    names = [name for name in a if name in b]
+    x, y = (np.sign(np.subtract.outer(v, v)) for v in ([s[n] for n in names] for s in (a, b)))
+    scale = np.sqrt((x * x).sum() * (y * y).sum())
+    return float((x * y).sum() / scale) if scale else None

@@ -1,0 +1,322 @@
+"""``clinsynth compare``: verdicts on runs whose truth is known, and every reason for which there is none."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from clinsynth import results as stored  # its TestData by name would be taken for a test
+from clinsynth.cli import main
+from clinsynth.compare import Compared, Comparison, Request, compare
+from clinsynth.data.sample import SampleStore
+from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.registry import TASKS
+from clinsynth.results import Cell, Environment, Results, RunRecord, TrainingData
+from clinsynth.schema import Example, Prediction, Span, Split, Task
+from clinsynth.scoring.metrics import score_all
+from clinsynth.submissions import Card, RealData
+from clinsynth.submissions.card import CARD_FILE, to_toml
+
+RECIPE = "minilm-l6.v1"
+ITEMS = 400
+
+
+class Toy:
+    """Test sets of made-up examples: 400 for every task but those that are ``missing``."""
+
+    kind: Literal["real", "sample"] = "real"
+
+    def __init__(self, *missing: str) -> None:
+        self.missing = missing
+
+    def examples(self, task: Task, split: Split) -> list[Example]:
+        if task.spec.name in self.missing:
+            raise NotPreparedError(f"{task.spec.name} is not prepared")
+        labels = task.spec.labels
+        if task.spec.is_span:
+            return [Example((f"word {k}",), spans=(Span(0, 4, labels[0]),)) for k in range(ITEMS)]
+        return [Example((f"{k}",), (labels[k % len(labels)],)) for k in range(ITEMS)]
+
+    def fingerprint(self, task: Task, split: Split) -> str:
+        return f"test set of {task.spec.name}"
+
+    def rows(self, task: Task) -> dict[Split, int]:
+        return {"test": ITEMS}
+
+
+def wrong(example: Example, task: Task) -> Prediction:
+    if task.spec.is_span:
+        return Prediction(spans=(Span(0, 6, task.spec.labels[0]),))
+    return Prediction((next(label for label in task.spec.labels if label not in example.labels),))
+
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """``write(name, {task: share of right answers}, seeds=5, rows=1000, kind=..., **changes)``: a submission with runs.
+
+    ``changes`` are put into every record.
+    """
+
+    def put(name: str, tasks: dict[str, float], seeds: int = 5, rows: int = 1_000, **changes: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        card = Card(
+            name=name, title=name, authors=("A. Person",), generator="made up", licence="CC0-1.0",
+            kind=changes.pop("kind", "submission"), real_data=RealData(used="none"),
+        )  # fmt: skip
+        (folder / CARD_FILE).write_text(to_toml(card), "utf-8")
+        for task, share in tasks.items():
+            for seed in range(seeds):
+                _write_run(folder, Cell(task, RECIPE, rows, seed), share, changes)
+        return folder
+
+    return put
+
+
+def _write_run(folder: Path, cell: Cell, share: float, changes: dict[str, Any]) -> None:
+    task = TASKS[cell.task]
+    gold = Toy().examples(task, "test")
+    hard = np.random.default_rng(7).random(ITEMS)  # the same items are hard for everybody
+    own = 0.1 * np.random.default_rng([*folder.name.encode(), cell.seed]).standard_normal(ITEMS)
+    right = hard + own < share
+    predictions = [
+        Prediction(example.labels, example.spans) if good else wrong(example, task)
+        for example, good in zip(gold, right, strict=True)
+    ]
+    results = Results(folder, "real")
+    digest = results.write_predictions(cell, predictions, spans=task.spec.is_span)
+    record = RunRecord(
+        submission=folder.name, task=cell.task, task_version=1, recipe=cell.recipe, recipe_fingerprint="r",
+        student_fingerprint="s", rows=cell.rows, seed=cell.seed,
+        training=TrainingData(fingerprint=f"rows of {folder.name}", available=cell.rows, used=cell.rows),
+        test=stored.TestData(kind="real", fingerprint=Toy().fingerprint(task, "test"), examples=ITEMS),
+        fit="fine-tuned", steps=1, loss=0.5, counts={}, metric=task.spec.metric,
+        scores=score_all(task.spec, gold, predictions), predictions_sha256=digest, seconds={},
+        environment=Environment(
+            clinsynth="", commit="", dirty=False, python="", platform="", packages={}, device="cpu", dtype="float32",
+            threads=1,
+        ),
+        created="2026-01-01T00:00:00+00:00",
+    )  # fmt: skip
+    results.write_record(record.model_copy(update=changes))
+
+
+def asked(*folders: Path, **more: Any) -> Request:
+    return replace(Request(folders=folders, recipe=RECIPE, rows=1_000, resamples=300), **more)
+
+
+def row(compared: Compared, scope: str, other: str = "bb") -> Comparison:
+    (found,) = [each for each in compared.comparisons if (each.scope, each.other) == (scope, other)]
+    return found
+
+
+ALL = {"mqp": 0.7, "gad": 0.7, "ncbi-disease": 0.7}
+BETTER = dict.fromkeys(ALL, 0.85)
+
+
+def test_a_clear_difference_is_called(write: Write) -> None:
+    compared = compare(asked(write("aa", ALL), write("bb", BETTER)), Toy())
+    for task in ALL:
+        found = row(compared, task)
+        assert found.difference is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert found.p is not None
+        assert found.p_holm == found.p < 0.05
+        assert found.low < found.difference < found.high
+        assert found.verdict == f"bb is better by {100 * found.difference:.1f} points"
+        assert (found.seeds, found.note, found.tasks) == (5, "", (task,))
+    assert row(compared, "mean of the types").verdict.startswith("bb is better by ")
+    assert row(compared, "mean of the types").tasks == tuple(task for task in TASKS if task in ALL)
+    turned = compare(asked(write("bb", BETTER), write("aa", ALL)), Toy())
+    assert row(turned, "mqp", "aa").verdict.startswith("aa is worse by ")
+    assert row(turned, "gad", "aa").p == row(compared, "gad").p
+
+
+def test_a_tie_says_what_the_test_set_resolves(write: Write) -> None:
+    compared = compare(asked(write("aa", ALL), write("bb", dict.fromkeys(ALL, 0.702))), Toy())
+    found = row(compared, "mqp")
+    assert found.detectable is not None
+    assert found.difference is not None
+    assert abs(found.difference) < found.detectable
+    assert found.verdict == f"tie: this test set can only resolve {100 * found.detectable:.1f} points"
+    assert "these test sets" in row(compared, "mean of the types").verdict
+
+
+def test_the_same_predictions_are_no_difference(write: Write, tmp_path: Path) -> None:
+    a = write("aa", {"gad": 0.7})
+    b = tmp_path / "bb"
+    for path in sorted(a.rglob("*")):
+        target = b / path.relative_to(a)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            target.write_bytes(path.read_bytes())
+    (b / CARD_FILE).write_text((b / CARD_FILE).read_text("utf-8").replace('name = "aa"', 'name = "bb"'), "utf-8")
+    assert row(compare(asked(a, b), Toy()), "gad").verdict == "tie: no difference at all"
+
+
+def test_holm_and_the_rest_of_the_table(write: Write) -> None:
+    a, b, c = write("aa", ALL), write("bb", BETTER), write("cc", {"gad": 0.71})
+    two, three = compare(asked(a, b), Toy()), compare(asked(a, c, b), Toy())
+    for scope in (*ALL, "mean of the types"):
+        alone, among = row(two, scope), row(three, scope)
+        assert replace(alone, p_holm=None, verdict="") == replace(among, p_holm=None, verdict="")
+        assert alone.p is not None
+        assert alone.p_holm == alone.p
+    adjusted = row(three, "gad").p_holm
+    assert adjusted is not None
+    assert adjusted == pytest.approx(2 * (row(two, "gad").p or 0))
+    assert row(three, "mqp", "cc").verdict == "not comparable: cc has no run on 1,000 rows"
+    assert row(three, "mean of the types", "cc").tasks == ("gad",)
+    assert row(three, "mean of the types", "cc").note.startswith("1 task, without ")
+
+
+def test_types_with_several_tasks_have_a_mean(write: Write) -> None:
+    tasks = {"gad": 0.7, "cdr": 0.7, "mqp": 0.7}
+    compared = compare(asked(write("aa", tasks), write("bb", dict.fromkeys(tasks, 0.8))), Toy())
+    found = row(compared, "mean: relation extraction")
+    assert set(found.tasks) == {"gad", "cdr"}
+    parts = [row(compared, task).difference or 0 for task in ("gad", "cdr")]
+    assert found.difference == pytest.approx(sum(parts) / 2)
+    overall = row(compared, "mean of the types")
+    assert overall.difference == pytest.approx((sum(parts) / 2 + (row(compared, "mqp").difference or 0)) / 2)
+    assert overall.base_score is not None
+    assert overall.other_score is not None
+    assert overall.other_score - overall.base_score == pytest.approx(overall.difference)
+    assert any("decided; if nothing differed" in remark for remark in compared.remarks)
+
+
+def test_few_seeds_are_preliminary_and_one_decides_nothing(write: Write) -> None:
+    a = write("aa", {"gad": 0.6})
+    three = row(compare(asked(a, write("bb", {"gad": 0.95}, seeds=3)), Toy()), "gad")
+    assert three.verdict.endswith("(preliminary: 3 seeds)")
+    assert three.seeds == 3
+    one = compare(asked(a, write("cc", {"gad": 0.95}, seeds=1)), Toy())
+    for scope in ("gad", "mean of the types"):
+        found = row(one, scope, "cc")
+        assert found.verdict.startswith("undecided: one seed")
+        assert found.p is None
+        assert found.difference is not None
+
+
+def test_only_references_may_have_other_rows(write: Write) -> None:
+    a = write("aa", {"gad": 0.7})
+    short = row(compare(asked(a, write("bb", {"gad": 0.9}, rows=300)), Toy()), "gad")
+    assert short.verdict == "not comparable: bb has no run on 1,000 rows, only on 300"
+    compared = compare(asked(a, write("full", {"gad": 0.95}, rows=4_000, kind="reference")), Toy())
+    found = row(compared, "gad", "full")
+    assert found.note == "1,000 rows against 4,000"
+    assert found.verdict.startswith("full is better")
+    assert any("reference" in remark for remark in compared.remarks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"recipe_fingerprint": "other"}, "different settings of the recipe"),
+        ({"student_fingerprint": "other"}, "different weights"),
+        ({"test": stored.TestData(kind="real", fingerprint="other", examples=ITEMS)}, "another test set"),
+        ({"predictions_sha256": "other"}, "not those of its records"),
+        ({"scores": {"f1": 0.123}}, "do not give the recorded score"),
+    ],
+)
+def test_what_is_not_alike_is_not_compared(write: Write, changes: dict[str, Any], reason: str) -> None:
+    a, b = write("aa", {"gad": 0.7}), write("bb", {"gad": 0.9}, **changes)
+    for folders in ((a, b), (b, a)):
+        compared = compare(asked(*folders), Toy())
+        found = row(compared, "gad", folders[1].name)
+        assert found.verdict.startswith("not comparable: ")
+        assert reason in found.verdict
+        assert found.difference is None
+        assert row(compared, "mean of the types", folders[1].name).verdict == "not comparable: no task in common"
+
+
+def test_seeds_of_different_rows_are_not_compared(write: Write) -> None:
+    b = write("bb", {"gad": 0.9})
+    changes = {"training": TrainingData(fingerprint="others", available=1_000, used=1_000)}
+    _write_run(b, Cell("gad", RECIPE, 1_000, 4), 0.9, changes)
+    assert "different rows" in row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad").verdict
+
+
+def test_a_lost_prediction_file_is_named(write: Write) -> None:
+    b = write("bb", {"gad": 0.9})
+    next(iter(b.rglob("seed3.jsonl.gz"))).unlink()
+    found = row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad")
+    assert found.verdict.startswith("not comparable: ")
+    assert "seed3.jsonl.gz cannot be read" in found.verdict
+
+
+def test_a_test_set_that_is_not_here(write: Write) -> None:
+    compared = compare(asked(write("aa", ALL), write("bb", BETTER)), Toy("mqp"))
+    assert row(compared, "mqp").verdict == "not comparable: mqp is not prepared"
+    assert "without mqp" in row(compared, "mean of the types").note
+
+
+def test_other_hardware_is_said(write: Write) -> None:
+    gpu = Environment(clinsynth="", commit="", dirty=False, python="", platform="", packages={}, device="cuda",
+                      dtype="bfloat16", threads=1)  # fmt: skip
+    compared = compare(asked(write("aa", {"gad": 0.7}), write("bb", {"gad": 0.9}, environment=gpu)), Toy())
+    assert row(compared, "gad").note == "run on cpu float32 and cuda bfloat16"
+
+
+def test_bootstrap_and_jackknife_say_the_same(write: Write) -> None:
+    a, b = write("aa", {"ncbi-disease": 0.7}), write("bb", {"ncbi-disease": 0.75})
+    one, two = (row(compare(asked(a, b, resamples=n), Toy()), "ncbi-disease") for n in (3_000, 0))
+    assert one.difference == two.difference
+    assert one.detectable == pytest.approx(two.detectable or 0, rel=0.1)
+    assert one == row(compare(asked(a, b, resamples=3_000), Toy()), "ncbi-disease")
+
+
+def test_mistakes_of_the_user(write: Write, tmp_path: Path) -> None:
+    a = write("aa", {"gad": 0.7})
+    with pytest.raises(UserError, match="nothing to compare"):
+        compare(asked(a, a), Toy())
+    with pytest.raises(UserError, match=r"submission\.toml"):
+        compare(asked(a, tmp_path / "nowhere"), Toy())
+    with pytest.raises(UserError, match="unknown task"):
+        compare(asked(a, write("bb", {"gad": 0.7}), tasks=("gadd",)), Toy())
+
+
+@pytest.fixture
+def command(write: Write, monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
+    def open_store(_: Path | None, sample: bool) -> SampleStore | Toy:
+        return SampleStore() if sample else Toy()
+
+    monkeypatch.setattr("clinsynth.cli.compare.open_store", open_store)
+    folders = [str(write("aa", ALL)), str(write("bb", BETTER)), str(write("cc", {"gad": 0.7}))]
+    return ["compare", *folders, "--resamples", "200"]
+
+
+def test_the_command_prints_every_format(command: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    shown: dict[str, str] = {}
+    for name in ("table", "markdown", "json", "csv"):
+        assert main([*command, "--format", name]) == 0
+        shown[name] = capsys.readouterr().out
+    value = json.loads(shown["json"])
+    assert value["base"] == "aa"
+    assert [each["scope"] for each in value["comparisons"]][-1] == "mean of the types"
+    lines = list(csv.DictReader(io.StringIO(shown["csv"])))
+    assert len(lines) == len(value["comparisons"])
+    assert lines[0]["verdict"] == value["comparisons"][0]["verdict"]
+    for name in ("table", "markdown"):
+        assert all(each["verdict"] in shown[name] for each in value["comparisons"])
+        assert value["remarks"][0] in shown[name]
+
+
+def test_the_command_takes_tasks_and_the_sample(command: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--tasks", "gad", "--format", "json"]) == 0
+    scopes = {each["scope"] for each in json.loads(capsys.readouterr().out)["comparisons"]}
+    assert scopes == {"gad", "mean of the types"}
+    assert main([*command, "--sample", "--tasks", "gad"]) == 0
+    output = capsys.readouterr().out
+    assert "not comparable: aa has no run on 1,000 rows" in output
+    assert "SAMPLE" in output
