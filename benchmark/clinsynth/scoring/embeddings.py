@@ -6,9 +6,10 @@ Source of pooling, normalisation and length: the model's own configuration for s
 
 from __future__ import annotations
 
-import os
+import importlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -49,7 +50,8 @@ def embed(texts: Sequence[str], cache_dir: Path | None = None) -> Vectors:
     With ``cache_dir``, texts met before are read from ``<cache_dir>/embeddings/<fingerprint>/`` and new ones are
     added there; files are written whole, so that several processes may share the folder. The cache holds hashes and
     vectors, no text; an embedding of restricted text still belongs with that text. Matrix products are in bfloat16
-    where the hardware has it: embeddings of one text in different batches then differ by about 1e-3 in cosine.
+    where the hardware has it: the cosine of two texts then depends on who else is in the batch, by up to 1e-3; of a
+    mean over many pairs nothing is left of that. The order of ``texts`` changes nothing.
 
     Raises:
         UserError: the weights cannot be had.
@@ -93,7 +95,7 @@ def _read(folder: Path, wanted: dict[bytes, str]) -> dict[bytes, Vectors]:
     found: dict[bytes, Vectors] = {}
     for path in _segments(folder):
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 raw = cast("npt.NDArray[np.uint8]", stored["keys"])
                 places = {row.tobytes(): k for k, row in enumerate(raw)}
                 here = [key for key in places if key in wanted and key not in found]
@@ -108,25 +110,49 @@ def _read(folder: Path, wanted: dict[bytes, str]) -> dict[bytes, Vectors]:
 def _write(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
     # Named by content: two processes that store the same texts write the same name.
     name = blake2b(b"".join(keys), digest_size=_KEY_BYTES).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # text can be guessed from its embedding
     raw = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY_BYTES)
     with atomic_path(folder / f"{name}.npz") as temporary, temporary.open("wb") as stream:
         np.savez(stream, keys=raw, vectors=vectors)
+
+
+@cache
+def _model(kind: str) -> Any:
+    import torch
+
+    from clinsynth.training.recipe import MINILM
+    from clinsynth.training.weights import find_weights
+
+    transformers: Any = importlib.import_module("transformers")
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    # No progress bar and no list of unused pooler weights for a file that loads in a blink.
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        model = transformers.AutoModel.from_pretrained(
+            find_weights(MINILM),
+            trust_remote_code=False,
+            add_pooling_layer=False,
+            dtype=torch.float32,
+            # Plain products beat the fused kernel on a CPU at sentence length (training/student.py).
+            attn_implementation="sdpa" if kind == "cuda" else "eager",
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()
+    return model.to(torch.device(kind)).eval()
 
 
 def _encoder(device: Device) -> Callable[[Sequence[str]], Vectors]:
     import torch
 
     from clinsynth.training.batching import reading_batches
-    from clinsynth.training.recipe import MINILM, RECIPES
-    from clinsynth.training.student import load_tokenizer, new_student
+    from clinsynth.training.recipe import MINILM
+    from clinsynth.training.student import load_tokenizer
 
-    # fast tokenizers and torch both use all cores; the warning about forking is not for us, we never fork.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    recipe = RECIPES["minilm-l6.v1"]
-    with torch.random.fork_rng():  # the head that comes with a student is drawn at random; it is not used
-        student = new_student(recipe, "single_label", 1, recipe.settings["relation_extraction"])
     where = torch.device(device.kind)
-    model: Any = student.encoder.to(where).eval()
+    model = _model(device.kind)
     tokenizer = load_tokenizer(MINILM)
 
     def encode(texts: Sequence[str]) -> Vectors:
