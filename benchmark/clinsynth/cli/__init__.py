@@ -21,10 +21,14 @@ COMMANDS = {
     "new": "write the skeleton of a submission",
     "import": "turn data made elsewhere into a submission; what cannot be carried over is counted",
     "validate": "check everything of a submission before any compute: all problems in one report",
+    "audit": "whether rows repeat test or training text or show what must stay private; resumes",
     "generate": "run a baseline: its output is an ordinary submission",
     "score": "fine-tune the student on a submission and test it on real text; resumes",
     "verify": "recompute every score and every hash of a submission from what is stored",
+    "quality": "how diverse, how close to real text and how faulty the rows are: reported, never scored",
     "standings": "the table of results: per task and overall, mean and spread over seeds",
+    "compare": "what the differences to a submission are worth: interval, p, and a verdict in words",
+    "canary": "plant secret strings among real text, and look for them in a submission later",
 }
 """Subcommands in the order in which they are used, with one line each. ``import`` is a keyword: its module is
 ``import_``."""

@@ -51,6 +51,14 @@ class Sequences:
         np.cumsum([len(part) for part in parts], out=starts[1:])
         return cls(np.array([code for part in parts for code in part], np.uint64), starts)
 
+    @classmethod
+    def of_characters(cls, texts: Sequence[str]) -> Sequences:
+        """The characters of texts; comparable with every other set made so."""
+        starts = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum([len(text) for text in texts], out=starts[1:])
+        points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        return cls(_mixed(_mixed(points.astype(np.uint64) + np.uint64(_BASE))), starts)
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
@@ -87,13 +95,21 @@ class Sequences:
 
 
 def seen(queries: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
-    """Which of ``queries`` are among ``known``; a bitmap spares most of the sorting where ``known`` is large."""
-    if len(known) > 4 * len(queries):
-        shift = np.uint64(64 - _FILTER_BITS)
-        mark = np.zeros(1 << _FILTER_BITS, np.bool_)
-        mark[_mixed(queries) >> shift] = True
-        known = known[mark[_mixed(known) >> shift]]
-    return np.isin(queries, known)
+    """Which of ``queries`` are among ``known``; a bitmap of the smaller set spares most of the sorting."""
+    if len(known) > len(queries):
+        known = known[_perhaps(known, queries)]
+        return np.isin(queries, known)
+    found = _perhaps(queries, known)
+    found[found] = np.isin(queries[found], known)
+    return found
+
+
+def _perhaps(many: Hashes, few: Hashes) -> npt.NDArray[np.bool_]:
+    """True for all of ``many`` that are among ``few``, and for a small part of the others."""
+    shift = np.uint64(64 - _FILTER_BITS)
+    mark = np.zeros(1 << _FILTER_BITS, np.bool_)
+    mark[_mixed(few) >> shift] = True
+    return mark[_mixed(many) >> shift]
 
 
 def _mixed(hashes: Hashes) -> Hashes:
@@ -135,9 +151,7 @@ def _inside(sequences: Sequences, at: Places, n: int) -> Places:
     return at[at + n <= sequences.starts[1:][sequences.owners[at]]]
 
 
-def _shared(
-    rows: Sequences, row_at: Places, text: Sequences, text_at: Places, n: int
-) -> tuple[Places, Places]:
+def _shared(rows: Sequences, row_at: Places, text: Sequences, text_at: Places, n: int) -> tuple[Places, Places]:
     ours, theirs = rows.hashes(row_at, n), text.hashes(text_at, n)
     row_at = row_at[seen(ours, theirs)]
-    return row_at, text_at[np.isin(theirs, np.unique(rows.hashes(row_at, n)))]
+    return row_at, text_at[seen(theirs, rows.hashes(row_at, n))]
