@@ -178,7 +178,7 @@ def test_another_file_is_refused_and_leaves_nothing(data: DataStore, raw: Path, 
         data.examples(task, "test")
 
 
-PACKED = gzip.compress(CONTENT["test"])
+PACKED = gzip.compress(CONTENT["test"], mtime=0)  # the same name for the cases in every worker
 
 
 @pytest.mark.parametrize("damaged", [PACKED[:-9], PACKED[:4], PACKED[:15] + b"?" + PACKED[16:], b"plain", b""])
