@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from clinsynth.generation.tools import Tools
 from clinsynth.schema import Baseline, Budget, Row, TaskView
 from clinsynth.task_types import task_type
 
 
-def generate(view: TaskView, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
+def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     """A draw of the budget's size; a student sees a draw of this draw, another one for each seed."""
     real = view.real()
     kind = task_type(view.spec)

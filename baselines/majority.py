@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from clinsynth.generation.tools import Tools
 from clinsynth.schema import Baseline, Budget, Row, TaskView
 from clinsynth.task_types import task_type
 
 
-def generate(view: TaskView, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
+def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     """Real rows with the most frequent answer; for span tasks, rows without a span."""
     real = view.real()
     (most, _), *_ = Counter(example.labels for example in real).most_common(1)

@@ -21,6 +21,7 @@ TASK = TaskSpec(
         "Disease": "a disease, syndrome, symptom, injury or other disorder, named in full or abbreviated",
     },
     metric="entity_f1",
+    topics=("disease",),
     unit="example",
     sources=(
         Source(_FILES["train"], ("train",), _AT + _FILES["train"],

@@ -24,6 +24,7 @@ TASK = TaskSpec(
         "Duration": "for how long it is taken: for ten days, until the visit",
     },
     metric="entity_f1",
+    topics=("chemical",),
     unit="example",
     sources=(Source(_FILES["train"], ("train",)), Source(_FILES["test"], ("test",))),
     rows={"train": 5, "test": 100},

@@ -26,6 +26,7 @@ TASK = TaskSpec(
     also=("accuracy",),
     negative_label="no_relation",
     markers=("@CHEMICAL$", "@DISEASE$"),
+    topics=("chemical", "disease"),
     unit="document",
     sources=(
         Source(_FILES["train"], ("train",), _AT + _FILES["train"],

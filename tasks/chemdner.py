@@ -21,6 +21,7 @@ TASK = TaskSpec(
         "Chemical": "a drug, element, molecule or other chemical substance, named in full, abbreviated or by formula",
     },
     metric="entity_f1",
+    topics=("chemical",),
     unit="example",
     sources=(
         Source(_FILES["train"], ("train",), _AT + _FILES["train"],

@@ -28,6 +28,7 @@ TASK = TaskSpec(
     also=("macro_f1",),
     negative_label="none",
     markers=("@CHEMICAL$", "@GENE$"),
+    topics=("chemical", "gene"),
     unit="document",
     sources=(
         Source("span/train.json", ("train",), _AT + "train.json", git_blob="c12bf7c4ce5a65704c4b50b05e9c2785db1d3072"),

@@ -24,6 +24,7 @@ TASK = TaskSpec(
     also=("accuracy",),
     negative_label="no_relation",
     markers=("@GENE$", "@DISEASE$"),
+    topics=("gene", "disease"),
     unit="example",
     sources=(
         Source("train.json", ("train",), _AT + "train.json",

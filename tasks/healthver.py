@@ -21,6 +21,7 @@ TASK = TaskSpec(
     metric="macro_f1",
     also=("accuracy",),
     text_names=("claim", "evidence"),
+    topics=("disease", "chemical"),
     unit="claim",
     sources=(
         Source("healthver_train.csv", ("train",), _AT + "healthver_train.csv",

@@ -33,6 +33,7 @@ TASK = TaskSpec(
     metric="micro_f1",
     also=("macro_f1",),
     multi_label=True,
+    topics=("disease", "gene"),
     unit="document",
     sources=(
         Source("sentence_level/train.tsv", ("train",), _AT + "train.tsv",

@@ -30,6 +30,7 @@ TASK = TaskSpec(
     metric="macro_f1",
     also=("micro_f1",),
     multi_label=True,
+    topics=("disease", "symptom"),
     unit="document",
     sources=(
         Source("train.tsv", ("train",), _AT + "train.tsv", git_blob="5a2ba03f8f7b56640f6fb1c472e46d6ce5470d35"),

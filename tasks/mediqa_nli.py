@@ -22,6 +22,7 @@ TASK = TaskSpec(
     metric="accuracy",
     also=("macro_f1",),
     text_names=("premise", "hypothesis"),
+    topics=("disease", "symptom", "chemical"),
     unit="document",
     sources=(Source(_TEXTS, ("test",)), Source(_LABELS, ("test",))),
     rows={"test": 405},

@@ -22,6 +22,7 @@ TASK = TaskSpec(
     metric="accuracy",
     also=("macro_f1",),
     text_names=("consumer question", "frequent question"),
+    topics=("disease", "symptom", "chemical"),
     unit="question",
     sources=(
         Source(_FILES["train"], ("train",), _AT + _FILES["train"],

@@ -19,6 +19,7 @@ TASK = TaskSpec(
     metric="accuracy",
     also=("macro_f1",),
     text_names=("premise", "hypothesis"),
+    topics=("disease", "symptom", "chemical"),
     unit="document",
     sources=(
         Source("mli_train_v1.jsonl", ("train",)),

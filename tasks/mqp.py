@@ -23,6 +23,7 @@ TASK = TaskSpec(
     also=("f1",),
     negative_label="different",
     text_names=("first question", "second question"),
+    topics=("disease", "symptom", "chemical"),
     unit="question",
     sources=(
         Source(

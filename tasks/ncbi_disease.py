@@ -21,6 +21,7 @@ TASK = TaskSpec(
         "Disease": "a disease or class of diseases, in full or abbreviated, also inside a phrase (cancer families)",
     },
     metric="entity_f1",
+    topics=("disease",),
     unit="example",
     sources=(
         Source(_FILES["train"], ("train",), _AT + _FILES["train"],

@@ -25,6 +25,7 @@ TASK = TaskSpec(
     metric="macro_f1",
     also=("accuracy",),
     text_names=("claim", "evidence"),
+    topics=("disease", "chemical"),
     unit="claim",
     sources=(
         Source("pubhealth_train.csv", ("train",), _AT + "pubhealth_train.csv",

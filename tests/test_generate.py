@@ -15,6 +15,7 @@ from clinsynth.data.sample import SampleStore
 from clinsynth.data.store import DataStore
 from clinsynth.errors import UserError
 from clinsynth.generation import Request, generate
+from clinsynth.generation.tools import Tools
 from clinsynth.registry import BASELINES, TASKS
 from clinsynth.schema import Baseline, Budget, Example, Row, Split, Task, TaskView
 from clinsynth.submissions import new_submission, read_submission, validate
@@ -123,7 +124,7 @@ def test_rows_of_real_text_stay_out_of_git(baseline: Baseline, tmp_path: Path) -
             assert "not to be published" in read_submission(out).card.licence
 
 
-def words(view: TaskView, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
+def words(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     for k in range(budget.rows):
         yield {"text": f"@GENE$ and @DISEASE$ {k}", "label": view.spec.labels[int(rng.integers(2))]}
 
@@ -140,7 +141,7 @@ def test_a_method_without_real_text_may_be_published(tmp_path: Path) -> None:
 
 
 def test_a_bad_row_of_a_baseline_is_a_bug(tmp_path: Path) -> None:
-    def bad(view: TaskView, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
+    def bad(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
         yield {"text": "no markers", "label": "perhaps"}
 
     request = Request(tasks=[TASKS["gad"]], rows=1, out=tmp_path / "made")

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:  # numpy takes 100 ms to import, and the nouns are everywhere
     import numpy as np
 
+    from clinsynth.generation.tools import Tools
+
 Row = dict[str, Any]
 """One training row in the canonical form of its task type: what a JSON line of a submission holds."""
 
@@ -29,6 +31,8 @@ Access = Literal["open", "registration", "credentialed"]
 """open: anyone may download; registration: terms to accept; credentialed: a signed data use agreement."""
 
 Unit = Literal["document", "claim", "question", "example"]
+EntityKind = Literal["disease", "chemical", "gene", "symptom"]
+"""What a topic can be: the kinds of name that knowledge sources hold."""
 MetricName = Literal["accuracy", "macro_f1", "micro_f1", "f1", "entity_f1"]
 
 
@@ -126,6 +130,8 @@ class TaskSpec:
     """BibTeX."""
     notes: tuple[str, ...] = ()
     """Known faults of the data and decisions of the reader, one sentence each."""
+    topics: tuple[EntityKind, ...] = ()
+    """The kinds of name that its texts are about: for relations those of the markers, in their order."""
     clingen_labels: tuple[str, ...] = ()
     """Our label for each ``_id`` of the released ClinGen files, in the order of their label.txt."""
     version: int = 1
@@ -182,8 +188,11 @@ class Baseline:
     """One line, shown by ``clinsynth generate --help``."""
     real_data: Literal["none", "few-shot", "train"]
     """The real text that its rows are made from; decides what may be published."""
-    generate: Callable[[TaskView, Budget, np.random.Generator], Iterator[Row]]
-    """Yields canonical rows. All randomness comes from the third argument."""
+    generate: Callable[[TaskView, Tools, Budget, np.random.Generator], Iterator[Row]]
+    """Yields canonical rows until the caller has enough, or no more can be made. All randomness comes from the last
+    argument."""
+    needs: frozenset[Literal["llm", "knowledge"]] = frozenset()
+    """The tools without which it cannot run."""
     reference: bool = False
     """A floor or a ceiling to compare with, not a contender."""
     citation: str = field(default="")

@@ -13,6 +13,7 @@ import numpy as np
 from clinsynth.data.few_shot import few_shot
 from clinsynth.data.store import ExampleStore
 from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.generation.tools import Tools
 from clinsynth.progress import progress
 from clinsynth.schema import Baseline, Budget, Example, Row, Task, TaskView
 from clinsynth.submissions import Card, RealData, write_submission
@@ -98,7 +99,7 @@ def _rows(baseline: Baseline, task: Task, request: Request, store: ExampleStore)
     """Canonical rows, checked as a stranger's would be, and the real split that they were made from, if any."""
     view, used = task_view(task, store, request.real_split)
     rng = np.random.default_rng([request.seed, zlib.crc32(task.spec.name.encode())])
-    rows = list(baseline.generate(view, Budget(rows=request.rows), rng))
+    rows = list(baseline.generate(view, Tools(), Budget(rows=request.rows), rng))
     kind = task_type(task.spec)
     for row in rows:
         for fault in kind.faults(row, task.spec):

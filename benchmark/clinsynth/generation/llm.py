@@ -1,0 +1,64 @@
+"""What a generator may ask of a language model: prompts in, answers out, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Mode = Literal["chat", "completion"]
+"""chat: the model follows instructions; completion: a base model that goes on with a text."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompt:
+    """One request, complete. Its digest, with model and ``repeat``, names the answer in the cache."""
+
+    text: str
+    """The user's message; for a base model the text to go on with."""
+    system: str = ""
+    """The system message; chat only."""
+    schema: Mapping[str, Any] | None = None
+    """JSON schema to hold the answer to, where the server can."""
+    max_tokens: int = 512
+    stop: tuple[str, ...] = ()
+    temperature: float = 1.0
+    top_p: float = 1.0
+    repeat: int = 0
+    """The how-manyth of requests that are otherwise the same: each is its own draw."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came back."""
+
+    text: str
+    """Empty where ``finish`` is failed."""
+    finish: Literal["stop", "length", "filtered", "failed"]
+    """length: cut at ``max_tokens``; filtered: withheld by the server; failed: given up after the retries."""
+    cached: bool = False
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+
+class BudgetSpentError(Exception):
+    """The next request would go beyond the budget of tokens or dollars. The rows made so far are kept."""
+
+
+class LLM(Protocol):
+    """A model behind a server, or a script that stands for one."""
+
+    mode: Mode
+    model: str
+    """The name that the server knows it by."""
+
+    def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
+        """Answer each prompt, in the order of ``prompts``, whatever the order in which the server answers.
+
+        The whole sequence is one round: it runs at bounded concurrency, or as one batch job.
+
+        Raises:
+            BudgetSpentError: from the iterator, once every answer that the budget allowed has been handed out.
+            UserError: the server cannot be used at all (address, key, model).
+        """
+        ...
