@@ -15,7 +15,6 @@ from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.registry import TASKS
 from clinsynth.results import Cell, Results, RunRecord
 from clinsynth.schema import Example, Prediction
-from clinsynth.scoring import embeddings
 from clinsynth.scoring.audit import Verdict, audit, is_audited, leakage, record, verbatim
 from clinsynth.scoring.audit.near import NearDuplicates, jaccard, shingles
 from clinsynth.scoring.audit.normalise import fold, key, tight, words
@@ -23,6 +22,7 @@ from clinsynth.scoring.audit.sequences import Codes, Sequences, longest_shared, 
 from clinsynth.scoring.audit.texts import TextSet
 from clinsynth.submissions import Card, RealData, write_submission
 from clinsynth.task_types import task_type
+from clinsynth.training import embeddings
 from planted.edits import EDITS, SYNONYMS, paraphrased
 from planted.leakage import same_sentence
 

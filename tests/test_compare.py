@@ -6,55 +6,19 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import pytest
+from tests.invented import ITEMS, RECIPE, Toy, write_card, write_run
 
 from clinsynth import results as stored  # its TestData by name would be taken for a test
 from clinsynth.cli import main
 from clinsynth.compare import Compared, Comparison, Request, compare
 from clinsynth.data.sample import SampleStore
-from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.errors import UserError
 from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Environment, Results, RunRecord, TrainingData
-from clinsynth.schema import Example, Prediction, Span, Split, Task
-from clinsynth.scoring.metrics import score_all
-from clinsynth.submissions import Card, RealData
-from clinsynth.submissions.card import CARD_FILE, to_toml
-
-RECIPE = "minilm-l6.v1"
-ITEMS = 400
-
-
-class Toy:
-    """Test sets of made-up examples: 400 for every task but those that are ``missing``."""
-
-    kind: Literal["real", "sample"] = "real"
-
-    def __init__(self, *missing: str) -> None:
-        self.missing = missing
-
-    def examples(self, task: Task, split: Split) -> list[Example]:
-        if task.spec.name in self.missing:
-            raise NotPreparedError(f"{task.spec.name} is not prepared")
-        labels = task.spec.labels
-        if task.spec.is_span:
-            return [Example((f"word {k}",), spans=(Span(0, 4, labels[0]),)) for k in range(ITEMS)]
-        return [Example((f"{k}",), (labels[k % len(labels)],)) for k in range(ITEMS)]
-
-    def fingerprint(self, task: Task, split: Split) -> str:
-        return f"test set of {task.spec.name}"
-
-    def rows(self, task: Task) -> dict[Split, int]:
-        return {"test": ITEMS}
-
-
-def wrong(example: Example, task: Task) -> Prediction:
-    if task.spec.is_span:
-        return Prediction(spans=(Span(0, 6, task.spec.labels[0]),))
-    return Prediction((next(label for label in task.spec.labels if label not in example.labels),))
-
+from clinsynth.results import Cell, Environment, TrainingData
+from clinsynth.submissions.card import CARD_FILE
 
 Write = Callable[..., Path]
 
@@ -68,46 +32,13 @@ def write(tmp_path: Path) -> Write:
 
     def put(name: str, tasks: dict[str, float], seeds: int = 5, rows: int = 1_000, **changes: Any) -> Path:
         folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        card = Card(
-            name=name, title=name, authors=("A. Person",), generator="made up", licence="CC0-1.0",
-            kind=changes.pop("kind", "submission"), real_data=RealData(used="none"),
-        )  # fmt: skip
-        (folder / CARD_FILE).write_text(to_toml(card), "utf-8")
+        write_card(folder, kind=changes.pop("kind", "submission"))
         for task, share in tasks.items():
             for seed in range(seeds):
-                _write_run(folder, Cell(task, RECIPE, rows, seed), share, changes)
+                write_run(folder, Cell(task, RECIPE, rows, seed), share, changes)
         return folder
 
     return put
-
-
-def _write_run(folder: Path, cell: Cell, share: float, changes: dict[str, Any]) -> None:
-    task = TASKS[cell.task]
-    gold = Toy().examples(task, "test")
-    hard = np.random.default_rng(7).random(ITEMS)  # the same items are hard for everybody
-    own = 0.1 * np.random.default_rng([*folder.name.encode(), cell.seed]).standard_normal(ITEMS)
-    right = hard + own < share
-    predictions = [
-        Prediction(example.labels, example.spans) if good else wrong(example, task)
-        for example, good in zip(gold, right, strict=True)
-    ]
-    results = Results(folder, "real")
-    digest = results.write_predictions(cell, predictions, spans=task.spec.is_span)
-    record = RunRecord(
-        submission=folder.name, task=cell.task, task_version=1, recipe=cell.recipe, recipe_fingerprint="r",
-        student_fingerprint="s", rows=cell.rows, seed=cell.seed,
-        training=TrainingData(fingerprint=f"rows of {folder.name}", available=cell.rows, used=cell.rows),
-        test=stored.TestData(kind="real", fingerprint=Toy().fingerprint(task, "test"), examples=ITEMS),
-        fit="fine-tuned", steps=1, loss=0.5, counts={}, metric=task.spec.metric,
-        scores=score_all(task.spec, gold, predictions), predictions_sha256=digest, seconds={},
-        environment=Environment(
-            clinsynth="", commit="", dirty=False, python="", platform="", packages={}, device="cpu", dtype="float32",
-            threads=1,
-        ),
-        created="2026-01-01T00:00:00+00:00",
-    )  # fmt: skip
-    results.write_record(record.model_copy(update=changes))
 
 
 def asked(*folders: Path, **more: Any) -> Request:
@@ -208,10 +139,15 @@ def test_few_seeds_are_preliminary_and_one_decides_nothing(write: Write) -> None
         assert found.difference is not None
 
 
-def test_only_references_may_have_other_rows(write: Write) -> None:
+def test_only_references_may_have_more_rows_and_who_has_fewer_uses_all(write: Write) -> None:
     a = write("aa", {"gad": 0.7})
     short = row(compare(asked(a, write("bb", {"gad": 0.9}, rows=300)), Toy()), "gad")
-    assert short.verdict == "not comparable: bb has no run on 1,000 rows, only on 300"
+    assert short.verdict.startswith("bb is better")
+    assert short.note == "1,000 rows against 300"
+    cut = {"training": TrainingData(fingerprint="f", available=600, used=300)}
+    for name, rows, changes in (("cc", 300, cut), ("dd", 4_000, {})):
+        refused = row(compare(asked(a, write(name, {"gad": 0.9}, rows=rows, **changes)), Toy()), "gad", name)
+        assert refused.verdict == f"not comparable: {name} has no run on 1,000 rows, only on {rows:,}"
     compared = compare(asked(a, write("full", {"gad": 0.95}, rows=4_000, kind="reference")), Toy())
     found = row(compared, "gad", "full")
     assert found.note == "1,000 rows against 4,000"
@@ -243,7 +179,7 @@ def test_what_is_not_alike_is_not_compared(write: Write, changes: dict[str, Any]
 def test_seeds_of_different_rows_are_not_compared(write: Write) -> None:
     b = write("bb", {"gad": 0.9})
     changes = {"training": TrainingData(fingerprint="others", available=1_000, used=1_000)}
-    _write_run(b, Cell("gad", RECIPE, 1_000, 4), 0.9, changes)
+    write_run(b, Cell("gad", RECIPE, 1_000, 4), 0.9, changes)
     assert "different rows" in row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad").verdict
 
 
@@ -252,7 +188,7 @@ def test_a_lost_prediction_file_is_named(write: Write) -> None:
     next(iter(b.rglob("seed3.jsonl.gz"))).unlink()
     found = row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad")
     assert found.verdict.startswith("not comparable: ")
-    assert "seed3.jsonl.gz cannot be read" in found.verdict
+    assert "predictions are not here" in found.verdict
 
 
 def test_a_test_set_that_is_not_here(write: Write) -> None:

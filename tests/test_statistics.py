@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
+from clinsynth.scoring.statistics.contrasts import Terms, combined_p_values
 from clinsynth.scoring.statistics.gaps import LearningCurve, gap_recovered, pareto, share_of_cost, worth
-from clinsynth.scoring.statistics.overall import overall, overall_difference, ranking, type_weights
+from clinsynth.scoring.statistics.overall import Ranking, overall, overall_difference, ranking, type_weights
+from clinsynth.scoring.statistics.pairs import TaskPairs, overall_row
 from clinsynth.scoring.statistics.ranking import borda, holm, kendall_tau, rank_intervals, tie_groups, win_rate
 from clinsynth.scoring.statistics.units import FloatArray
 from simulation.methods import p_values
@@ -435,25 +437,40 @@ def test_type_weights() -> None:
     assert type_weights(TYPES) == {"a": 0.25, "b": 0.25, "c": 0.5}
 
 
+def ranked(entries: Mapping[str, Mapping[str, Profile]]) -> Ranking:
+    pairs = {task: TaskPairs({name: own[task] for name, own in entries.items()}) for task in TYPES}
+    return ranking(pairs, TYPES, list(entries), seed=0)
+
+
 def test_ranking(rng: np.random.Generator) -> None:
     best = entry(0.8, rng)
-    entries = {
-        "best": best, "twin": entry(0.799, rng), "worse": entry(0.7, rng), "last": entry(0.5, rng),
-        "few": entry(0.9, rng, seeds=3), "gappy": {"a": at(0.99, rng)},
-    }  # fmt: skip
-    rows = {row.name: row for row in ranking(entries, TYPES, seed=0)}
-    assert [rows[name].group for name in ("best", "twin", "worse", "last")] == [1, 1, 2, 3]
-    assert [rows[name].ranks for name in ("best", "twin", "worse", "last")] == [(1, 2), (1, 2), (3, 3), (4, 4)]
-    assert rows["gappy"].score is None
-    assert rows["gappy"].reason == "no rank: no score on b, c"
-    assert "preliminary" in rows["few"].reason
-    assert rows["last"].borda == 0
-    assert rows["last"].win_rate == 0
-    interval = rows["best"].interval
-    assert interval is not None
-    assert interval[0] < overall(best, TYPES, 0).value < interval[1]
+    entries = {"last": entry(0.5, rng), "best": best, "worse": entry(0.7, rng), "twin": entry(0.793, rng)}
+    found = ranked(entries)
+    assert found.names == ("best", "twin", "worse", "last")
+    assert [found.groups[name] for name in found.names] == [1, 1, 2, 3]
+    assert [found.ranks[name] for name in found.names] == [(1, 2), (1, 2), (3, 3), (4, 4)]
+    assert found.borda["last"] == 0
+    assert found.win_rate["last"] == 0
+    assert found.p_holm.keys() == {"twin", "worse", "last"}
+    low, high = overall(best, TYPES, 0).interval()
+    assert low < overall(best, TYPES, 0).value < high
     with pytest.raises(ValueError, match="no score on b, c"):
-        overall(entries["gappy"], TYPES, 0)
+        overall({"a": best["a"]}, TYPES, 0)
+    short = {task: TaskPairs({name: own[task] for name, own in entries.items()}) for task in TYPES}
+    short["b"] = TaskPairs({"best": best["b"]})
+    with pytest.raises(ValueError, match="no score on b: last"):
+        ranking(short, TYPES, list(entries), seed=0)
+    assert ranking({}, {}, [], 0).names == ()
+
+
+def test_who_has_other_seeds_is_compared_on_the_common_ones(rng: np.random.Generator) -> None:
+    entries = {"a": entry(0.8, rng), "b": entry(0.75, rng, seeds=7), "c": entry(0.7, rng)}
+    pairs = {task: TaskPairs({name: own[task] for name, own in entries.items()}) for task in TYPES}
+    row = overall_row(pairs, type_weights(TYPES), 0, "b", ["a", "c"])
+    for other in ("a", "c"):
+        alone = overall_difference(entries["b"], entries[other], TYPES, 0).estimate
+        assert alone is not None
+        assert row[other] == pytest.approx((alone.value, alone.p_value()), rel=1e-9)
 
 
 def test_an_added_entry_changes_no_difference_and_the_order_no_rank(rng: np.random.Generator) -> None:
@@ -465,9 +482,7 @@ def test_an_added_entry_changes_no_difference_and_the_order_no_rank(rng: np.rand
         assert before is not None
         assert after is not None
         assert before.p_value() == after.p_value()
-    assert ranking(entries, TYPES, 0) == ranking(dict(reversed(entries.items())), TYPES, 0)
-    scores = {row.name: (row.score, row.interval) for row in ranking(more, TYPES, 0)}
-    assert all(scores[row.name] == (row.score, row.interval) for row in ranking(entries, TYPES, 0))
+    assert ranked(entries) == ranked(dict(reversed(entries.items())))
 
 
 def test_missing_tasks_are_compared_on_the_intersection(rng: np.random.Generator) -> None:
@@ -514,3 +529,71 @@ def test_the_tables_of_the_page_are_those_of_the_simulation() -> None:
     ours = [row for row in stored["rows"] if row["part"] in ("null", "bootstrap", "cluster")]
     assert ours
     assert all(row["rejected"]["ours"] <= limit(row["replicates"]) for row in ours)
+
+
+# -- many contrasts at once ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", METRIC_NAMES)
+@pytest.mark.parametrize("seeds", [1, 3, 5])
+def test_contrasts_from_matrices_are_those_from_profiles(
+    metric: MetricName, seeds: int, rng: np.random.Generator
+) -> None:
+    own = [jackknife(runs) for _ in range(2) for runs in simulate(World(metric, 150, seeds, 0.01), rng)]
+    terms = Terms.of(own)
+    for weights in ([1.0, -1.0, 0.0, 0.0], [1.0, -0.4, -0.6, 0.0], [0.25, 0.25, 0.25, 0.25]):
+        one, two = terms.contrast(np.array(weights)), contrast(list(zip(weights, own, strict=True)))
+        assert one.value == pytest.approx(two.value, abs=1e-14)
+        assert dataclasses.astuple(one.components) == pytest.approx(dataclasses.astuple(two.components), rel=1e-9)
+    many = terms.against(0, [1, 2, 3])
+    singly = [difference(own[0], other) for other in own[1:]]
+    assert many.value.tolist() == pytest.approx([each.value for each in singly])
+    assert many.p_values().tolist() == pytest.approx([each.estimate().p_value() for each in singly], rel=1e-9)
+    assert terms.pick([2, 0]).contrast(np.array([1.0, -1.0])) == terms.contrast(np.array([-1.0, 0.0, 1.0, 0.0]))
+
+
+def test_many_differences_over_tasks_are_those_of_combine(rng: np.random.Generator) -> None:
+    metrics: dict[str, MetricName] = {"a": "accuracy", "b": "entity_f1", "c": "micro_f1"}
+    own = {
+        task: [jackknife(runs) for _ in range(2) for runs in simulate(World(metric, 150, 5, 0.01), rng)]
+        for task, metric in metrics.items()
+    }
+    weights = {"a": 0.5, "b": 0.25, "c": 0.25}
+    parts = {task: Terms.of(profiles).against(0, [1, 2, 3]) for task, profiles in own.items()}
+    value, p = combined_p_values(parts, weights, 7)
+    for k in (1, 2, 3):
+        single = combine({task: difference(all_[0], all_[k]) for task, all_ in own.items()}, weights, 7)
+        assert value[k - 1] == pytest.approx(single.value)
+        assert p[k - 1] == pytest.approx(single.p_value(), rel=1e-9)
+    alone = {"a": parts["a"]}
+    assert combined_p_values(alone, {"a": 1.0}, 7)[1].tolist() == parts["a"].p_values().tolist()
+
+
+def test_equal_profiles_are_no_difference_in_matrices_either(rng: np.random.Generator) -> None:
+    runs, _ = simulate(World("entity_f1", 100, 5), rng)
+    profile = jackknife(runs)
+    terms = Terms.of([profile, profile])
+    assert terms.against(0, [1]).p_values().tolist() == [1.0]
+    assert terms.contrast(np.array([1.0, -1.0])).components.unit == 0.0
+    with pytest.raises(ValueError, match="no seed in common"):
+        Terms.of([profile.only([0, 1]), profile.only([2, 3])])
+    with pytest.raises(ValueError, match="other test units"):
+        Terms.of([profile, at(0.5, rng, items=70)])
+
+
+def test_intervals_of_scores_stay_within_their_scale(rng: np.random.Generator) -> None:
+    high = score_of(at(0.99, rng, items=60, spread=0.03)).estimate()
+    assert high.interval()[1] > 1
+    assert high.score_interval() == (high.interval()[0], 1.0)
+    low = score_of(at(0.01, rng, items=60, spread=0.03)).estimate()
+    assert low.interval()[0] < 0
+    assert low.score_interval() == (0.0, low.interval()[1])
+    middle = score_of(at(0.5, rng)).estimate()
+    assert middle.score_interval() == middle.interval()
+
+
+@pytest.mark.parametrize("tail", [0.4, 0.2, 0.025, 1e-5])
+def test_a_quantile_is_where_the_tail_is_reached(tail: float, rng: np.random.Generator) -> None:
+    estimate = score_of(at(0.5, rng)).estimate()
+    assert estimate.tail(estimate.quantile(tail)) == pytest.approx(tail, rel=1e-6)
+    assert estimate.quantile(tail) == estimate.quantile(tail)

@@ -1,10 +1,11 @@
-"""Stored runs of a submission as counts per test unit, or the reason why they cannot be compared."""
+"""Which stored runs can be compared, and their counts per test unit; or the reason why they cannot."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +37,24 @@ class Entry:
     """By task."""
 
 
-@dataclass(frozen=True, slots=True)
 class TestSet:
-    """The test set of a task as it is on this machine."""
+    """The test set of a task as it is on this machine; its examples are read when they are needed."""
 
-    task: Task
-    gold: list[Example]
-    fingerprint: str
-    index: IntArray
-    """``[examples]``: the unit of each."""
+    def __init__(self, task: Task, store: ExampleStore) -> None:
+        """Raises ``NotPreparedError`` where it is not here."""
+        self.task = task
+        self._store = store
+        self.fingerprint = store.fingerprint(task, "test")
+
+    @cached_property
+    def gold(self) -> list[Example]:
+        """The examples. Raises ``UserError`` if they are damaged."""
+        return self._store.examples(self.task, "test")
+
+    @cached_property
+    def index(self) -> IntArray:
+        """``[examples]``: the unit of each."""
+        return unit_index(self.gold)
 
     @property
     def metric(self) -> Metric:
@@ -52,17 +62,12 @@ class TestSet:
         return METRICS[self.task.spec.metric]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparable:
-    """Runs of one entry on one test set, checked."""
-
-    runs: Runs
-    records: list[RunRecord]
-    """By seed."""
-
-
 def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
     """The records in a submission's folder. Raises ``UserError`` where the card or a record cannot be read."""
+    from clinsynth.direct.tracks import direct_entry, is_direct_place  # it builds on this module
+
+    if is_direct_place(folder):
+        return direct_entry(folder, kind)
     card = existing_card(folder.absolute())
     if card is None:
         raise UserError(f"no good submission.toml in {folder}", remedy=f"clinsynth validate {folder}")
@@ -74,38 +79,55 @@ def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
     return Entry(card.name, card.kind == "reference", results, runs)
 
 
-def read_test_set(task: Task, store: ExampleStore) -> TestSet:
-    """The test set of a task. Raises ``NotPreparedError`` where it is not here."""
-    gold = store.examples(task, "test")
-    return TestSet(task, gold, store.fingerprint(task, "test"), unit_index(gold))
+def select_runs(stored: Sequence[RunRecord], budget: int, *, reference: bool) -> list[RunRecord]:
+    """The records, by seed, that stand for a submission at a budget; empty if there are none.
+
+    Those on ``budget`` rows; else those of a submission that has fewer rows, on all it has; else, for a reference,
+    those on all the rows it has: it is the end of a scale.
+    """
+    records = [record for record in stored if record.rows == budget]
+    if not records:
+        whole = [record for record in stored if record.rows == record.training.available]
+        fitting = [record for record in whole if reference or record.rows < budget]
+        fewer = [record for record in fitting if record.rows < budget] or fitting
+        records = [record for record in fewer if record.rows == max(each.rows for each in fewer)]
+    return sorted(records, key=lambda record: record.seed)
 
 
-def comparable_runs(entry: Entry, test: TestSet, budget: int) -> Comparable:
-    """The runs of an entry on ``budget`` rows; of a reference without these, those on all the rows it has.
+def comparable_runs(entry: Entry, test: TestSet, budget: int) -> list[RunRecord]:
+    """The records of an entry that stand for it at a budget, by seed.
 
-    Raises:
-        NotComparableError: there are none, or they do not belong together or to this test set.
-        UserError: a prediction file cannot be read.
+    Raises ``NotComparableError``: there are none, or they do not belong together or to this test set.
     """
     stored = entry.runs.get(test.task.spec.name, [])
-    records = [record for record in stored if record.rows == budget]
-    if not records and entry.reference:
-        whole = [record for record in stored if record.rows == record.training.available]
-        records = [record for record in whole if record.rows == max(each.rows for each in whole)]
+    records = select_runs(stored, budget, reference=entry.reference)
     if not records:
         has = ", ".join(f"{rows:,}" for rows in sorted({record.rows for record in stored}))
         raise NotComparableError(f"{entry.name} has no run on {budget:,} rows" + (f", only on {has}" if has else ""))
     if any(record.test.fingerprint != test.fingerprint for record in records):
         raise NotComparableError(f"{entry.name} was run on another test set than the one here")
-    if len({(r.training.fingerprint, r.recipe_fingerprint, r.student_fingerprint) for r in records}) > 1:
+    if mixed(records):
         raise NotComparableError(f"the seeds of {entry.name} were run on different rows, settings or weights")
-    records.sort(key=lambda record: record.seed)
-    counts = np.stack([_counts(entry, test, record) for record in records])
+    return records
+
+
+def mixed(records: Iterable[RunRecord]) -> bool:
+    """Whether runs were made of different rows, settings or weights."""
+    return len({(r.training.fingerprint, r.recipe_fingerprint, r.student_fingerprint) for r in records}) > 1
+
+
+def counted(entry: Entry, test: TestSet, records: Sequence[RunRecord]) -> Runs:
+    """Counts per test unit of these runs, from the stored predictions.
+
+    Raises:
+        NotComparableError: the predictions are not those of the records.
+        UserError: a prediction file cannot be read.
+    """
     try:
-        runs = Runs(test.metric.value, tuple(record.seed for record in records), sum_by_unit(counts, test.index))
+        units = [sum_by_unit(_counts(entry, test, record), test.index) for record in records]
+        return Runs(test.metric.value, tuple(record.seed for record in records), np.stack(units))
     except ValueError as error:
         raise NotComparableError(str(error)) from error
-    return Comparable(runs, records)
 
 
 def _counts(entry: Entry, test: TestSet, record: RunRecord) -> IntArray:
@@ -118,20 +140,22 @@ def _counts(entry: Entry, test: TestSet, record: RunRecord) -> IntArray:
     return counts
 
 
-def check_pair(a: Comparable, b: Comparable) -> None:
+def check_pair(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> None:
     """Raise ``NotComparableError`` unless both have the same recipe settings and student, and a seed in common."""
-    if a.records[0].recipe_fingerprint != b.records[0].recipe_fingerprint:
+    if "direct" in {a[0].recipe, b[0].recipe}:
+        return  # a model that answers by itself stands for every seed, and has no student
+    if a[0].recipe_fingerprint != b[0].recipe_fingerprint:
         raise NotComparableError("they were run with different settings of the recipe")
-    if a.records[0].student_fingerprint != b.records[0].student_fingerprint:
+    if a[0].student_fingerprint != b[0].student_fingerprint:
         raise NotComparableError("their students had different weights")
-    if not set(a.runs.seeds) & set(b.runs.seeds):
+    if not {record.seed for record in a} & {record.seed for record in b}:
         raise NotComparableError("no seed in common")
 
 
-def differences_of_conduct(a: Comparable, b: Comparable) -> str:
+def differences_of_conduct(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> str:
     """What a reader should know of two runs that are compared all the same; empty for nothing."""
-    rows = [each.records[0].rows for each in (a, b)]
-    machines = {(r.environment.device, r.environment.dtype) for each in (a, b) for r in each.records}
+    rows = [each[0].rows for each in (a, b)]
+    machines = {(r.environment.device, r.environment.dtype) for each in (a, b) for r in each}
     notes = [f"{rows[0]:,} rows against {rows[1]:,}"] if rows[0] != rows[1] else []
     if len(machines) > 1:
         notes.append("run on " + " and ".join(sorted(f"{device} {dtype}" for device, dtype in machines)))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from clinsynth.comparable import (
-    Comparable,
     Entry,
     NotComparableError,
     TestSet,
@@ -19,21 +15,18 @@ from clinsynth.comparable import (
     comparable_runs,
     differences_of_conduct,
     read_entry,
-    read_test_set,
 )
 from clinsynth.data.store import ExampleStore
 from clinsynth.errors import UserError
+from clinsynth.profiles import RESAMPLES, Profiler, RunSet
 from clinsynth.registry import TASKS
 from clinsynth.results import DataKind
 from clinsynth.schema import Task
-from clinsynth.scoring.statistics import Estimate, Profile, bootstrap, difference, jackknife
+from clinsynth.scoring.statistics import Estimate, Profile, difference
 from clinsynth.scoring.statistics.estimates import ALPHA
 from clinsynth.scoring.statistics.overall import overall_difference, type_weights
 from clinsynth.scoring.statistics.ranking import holm
 from clinsynth.standings import RANKED_SEEDS
-
-RESAMPLES = 2_000
-"""Bootstrap resamples of F1 metrics (protocol); 10,000 for a published snapshot."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,30 +130,33 @@ def _on_task(
     """The comparisons on one task; puts the profiles of what can be compared into ``table``."""
     base, *others = [entry.name for entry in entries]
     name = task.spec.name
-    good: dict[str, Comparable] = {}
-    refused: list[Comparison] = []
+    good: dict[str, RunSet] = {}
+    refused: dict[str, str] = {}
     try:
-        test = read_test_set(task, store)
-        good[base] = comparable_runs(entries[0], test, request.rows)
+        test = TestSet(task, store)
+        good[base] = RunSet(entries[0], comparable_runs(entries[0], test, request.rows))
     except (NotComparableError, UserError) as error:
-        return [_refused(name, other, error) for other in others]
+        return [_refused(name, other, str(error)) for other in others]
     for entry in entries[1:]:
         try:
-            runs = comparable_runs(entry, test, request.rows)
-            check_pair(good[base], runs)
-            good[entry.name] = runs
-        except (NotComparableError, UserError) as error:
-            refused.append(_refused(name, entry.name, error))
-    profiles = _profiles(good, test, request)
+            records = comparable_runs(entry, test, request.rows)
+            check_pair(good[base].records, records)
+            good[entry.name] = RunSet(entry, records)
+        except NotComparableError as error:
+            refused[entry.name] = str(error)
+    profiles, faults = Profiler(store, request.resamples, request.seed).profiles(test, good)
+    if base not in profiles:
+        return [_refused(name, other, str(faults[base])) for other in others]
+    refused |= {who: str(fault) for who, fault in faults.items()}
     for who, profile in profiles.items():
         table[who][name] = profile
     family: list[tuple[Comparison, Estimate]] = []
     for other in (each for each in others if each in profiles):
         a, b = _on_common_seeds(profiles[base], profiles[other])
-        note = differences_of_conduct(good[base], good[other])
+        note = differences_of_conduct(good[base].records, good[other].records)
         row = Comparison(name, other, (name,), len(a.seeds), a.mean, b.mean, note=note)
         family.append((row, difference(b, a).estimate()))
-    return [*_judged(family, "this test set"), *refused]
+    return [*_judged(family, "this test set"), *(_refused(name, other, why) for other, why in refused.items())]
 
 
 def _on_common_seeds(a: Profile, b: Profile) -> tuple[Profile, Profile]:
@@ -168,16 +164,8 @@ def _on_common_seeds(a: Profile, b: Profile) -> tuple[Profile, Profile]:
     return a.only(common), b.only(common)
 
 
-def _refused(scope: str, other: str, reason: Exception) -> Comparison:
-    return Comparison(scope, other, (), verdict=f"not comparable: {str(reason).splitlines()[0]}")
-
-
-def _profiles(good: Mapping[str, Comparable], test: TestSet, request: Request) -> dict[str, Profile]:
-    if test.metric.decomposable or not request.resamples:
-        return {who: jackknife(each.runs) for who, each in good.items()}
-    # A stream for each task: neither other tasks nor other submissions change a number.
-    rng = np.random.default_rng([request.seed, zlib.crc32(test.task.spec.name.encode())])
-    return dict(zip(good, bootstrap([each.runs for each in good.values()], request.resamples, rng), strict=True))
+def _refused(scope: str, other: str, reason: str) -> Comparison:
+    return Comparison(scope, other, (), verdict=f"not comparable: {reason.splitlines()[0]}")
 
 
 def _overall(
@@ -242,4 +230,4 @@ def _remarks(rows: Sequence[Comparison], request: Request, store: ExampleStore) 
             f"{ALPHA * len(asked):.1f} would be. The claim to make is the one over the task types."
         )
     if any(row.note and row.scope in TASKS for row in rows):
-        yield "A reference may have another number of rows; where it has, the note says so."
+        yield "A method with fewer rows uses all it has, a reference may have more; the note says so."

@@ -56,10 +56,22 @@ def write_jsonl_gz(target: Path, rows: Iterable[Any]) -> str:
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as packed,
     ):
         for row in rows:
-            line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
+            line = _json_line(row)
             digest.update(line)
             packed.write(line)
     return digest.hexdigest()
+
+
+def sha256_jsonl(rows: Iterable[Any]) -> str:
+    """sha256 of what ``write_jsonl_gz`` would write, unpacked."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(_json_line(row))
+    return digest.hexdigest()
+
+
+def _json_line(row: Any) -> bytes:
+    return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def sha256_lines(rows: Iterable[Any]) -> str:

@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -209,14 +209,31 @@ def read_predictions(path: Path) -> tuple[list[Prediction], str]:
         content = unpacked_bytes(path)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read", found=str(error), remedy="delete the run and score again") from error
-    predictions: list[Prediction] = []
-    for number, line in enumerate(content.splitlines()):
-        try:
-            row = json.loads(line)
-            if row["id"] != number:
-                raise ValueError(f"id {row['id']}")
-            spans = tuple(Span(int(s), int(e), str(label)) for s, e, label in row.get("spans", ()))
-            predictions.append(Prediction(tuple(map(str, row.get("labels", ()))), spans))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UserError(f"{path}, line {number + 1} is not a prediction", found=str(error)) from error
+    lines = content.splitlines()
+    try:
+        predictions = [_prediction(number, row) for number, row in enumerate(_together(lines))]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        predictions = [_named(path, number, line) for number, line in enumerate(lines)]
     return predictions, hashlib.sha256(content).hexdigest()
+
+
+def _together(lines: list[bytes]) -> list[Any]:
+    """The values of all lines, read at once: three times as fast. Raises ``ValueError`` if one is not one value."""
+    rows: list[Any] = json.loads(b"[" + b",".join(lines) + b"]")
+    if len(rows) != len(lines):
+        raise ValueError(f"{len(rows)} values in {len(lines)} lines")
+    return rows
+
+
+def _prediction(number: int, row: Any) -> Prediction:
+    if row["id"] != number:
+        raise ValueError(f"id {row['id']}")
+    spans = tuple(Span(int(s), int(e), str(label)) for s, e, label in row.get("spans", ()))
+    return Prediction(tuple(map(str, row.get("labels", ()))), spans)
+
+
+def _named(path: Path, number: int, line: bytes) -> Prediction:
+    try:
+        return _prediction(number, json.loads(line))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}, line {number + 1} is not a prediction", found=str(error)) from error

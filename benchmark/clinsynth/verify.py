@@ -91,7 +91,7 @@ def _check(path: Path, results: Results, submission: Submission | UserError, sto
         predictions, digest = read_predictions(predictions_path)
     except UserError as error:
         return [Finding("failed", path, str(error).replace("\n", ";"))]
-    findings = [Finding("failed", path, fault) for fault in _faults(record, results)]
+    findings = [Finding("failed", path, fault) for fault in record_faults(record, results)]
     if digest != record.predictions_sha256:
         findings.append(Finding("failed", predictions_path, "not the predictions that the record was made from"))
     findings += _check_data(record, submission, results.folder)
@@ -112,7 +112,7 @@ def _check(path: Path, results: Results, submission: Submission | UserError, sto
     return findings
 
 
-def _faults(record: RunRecord, results: Results) -> Iterator[str]:
+def record_faults(record: RunRecord, results: Results) -> Iterator[str]:
     """What is wrong with a record in itself."""
     if record.seal != record.expected_seal():
         yield "the record was edited: its seal does not fit its content"

@@ -31,9 +31,9 @@ from clinsynth.scoring.audit import audit
 from clinsynth.scoring.audit.leakage import METHODS, Embed, overlap
 from clinsynth.scoring.audit.normalise import key, words
 from clinsynth.scoring.audit.texts import TextSet
-from clinsynth.scoring.embeddings import embed
 from clinsynth.submissions import Card, RealData, write_submission
 from clinsynth.task_types import task_type
+from clinsynth.training.embeddings import embed
 from planted.edits import EDITS
 
 TASK_NAMES = (

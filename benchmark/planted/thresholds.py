@@ -22,7 +22,7 @@ from clinsynth.schema import Example, Task
 from clinsynth.scoring.audit.leakage import CONFIRM, COSINE, COSINE_ALONE, MIN_WORDS, NEAR
 from clinsynth.scoring.audit.near import jaccard
 from clinsynth.scoring.audit.texts import TextSet
-from clinsynth.scoring.embeddings import embed
+from clinsynth.training.embeddings import embed
 from planted.edits import paraphrased
 from planted.leakage import TASK_NAMES, same_sentence
 

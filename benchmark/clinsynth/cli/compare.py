@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.compare import RESAMPLES, Compared, Comparison, Request, compare
+from clinsynth.compare import Compared, Comparison, Request, compare
 from clinsynth.data.sample import open_store
+from clinsynth.profiles import RESAMPLES
 from clinsynth.tables import text_table
 from clinsynth.training.recipe import RECIPES
 

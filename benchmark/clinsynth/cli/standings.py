@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
-from clinsynth.cli import add_sample
-from clinsynth.standings import Standings, as_csv, as_json, as_markdown, grid, standings
+from clinsynth.cli import add_data_dir, add_sample
+from clinsynth.data.sample import open_store
+from clinsynth.profiles import RESAMPLES, Profiler
+from clinsynth.standings import Standings, as_csv, as_json, grid, standings
+from clinsynth.standings.grids import GRIDS, LEFT, notes, records
+from clinsynth.standings.text import Grid, markdown_grid
 from clinsynth.tables import text_table
 from clinsynth.training.recipe import RECIPES
 
 EXAMPLES = (
     "clinsynth standings submissions --sample",
-    "clinsynth standings submissions --sample --rows 300 --format markdown",
+    "clinsynth standings submissions --sample --view tasks --format csv",
+    "clinsynth standings submissions --sample --rows 300 --no-statistics --format markdown",
 )
 
 
@@ -21,28 +25,45 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("places", nargs="*", type=Path, default=[Path("submissions")], metavar="DIR",
                         help="submissions, or folders that hold some (default: submissions)")  # fmt: skip
-    parser.add_argument("--format", choices=tuple(_FORMATS), default="table")
+    parser.add_argument("--view", choices=("means", *GRIDS), default="means",
+                        help="means: the table of scores, then the ranking (default); overall: the ranking alone; "
+                        "tasks: intervals, tie groups, gaps; curves: over the number of rows; cost")  # fmt: skip
+    parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
     parser.add_argument("--recipe", default="minilm-l6.v1")
     parser.add_argument("--rows", type=int, default=0, help="the budget (default: the recipe's own)")
+    parser.add_argument("--no-statistics", action="store_true",
+                        help="from the records alone: means and spread, no intervals and no ranks")  # fmt: skip
+    parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
+                        help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
     add_sample(parser)
+    add_data_dir(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
     budget = arguments.rows or RECIPES[arguments.recipe].budget
-    table = standings(arguments.places, arguments.recipe, budget, "sample" if arguments.sample else "real")
-    print(_FORMATS[arguments.format](table).rstrip("\n"))
+    store = open_store(arguments.data_dir, arguments.sample)
+    profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples)
+    table = standings(arguments.places, arguments.recipe, budget, store.kind, profiler)
+    print(_shown(table, arguments.view, arguments.format).rstrip("\n"))
     return 0
 
 
-def _as_text(table: Standings) -> str:
-    head, body = grid(table)
-    return "\n".join([text_table(head, body, right=len(table.rows)), "", *table.remarks()])
+def _shown(table: Standings, view: str, form: str) -> str:
+    if form == "json":
+        return as_json(table)
+    if form == "csv":
+        return as_csv(table) if view in ("means", "tasks") else records(table, view)
+    parts: list[str] = []
+    if view == "means":
+        parts += [_drawn(grid(table), 2, form), "\n".join(table.remarks())]
+        view = "overall" if table.computed else ""
+    if view:
+        parts.append(_drawn(GRIDS[view](table), LEFT[view], form))
+        parts.append("\n".join([*notes(table, view), *([] if len(parts) > 1 else table.remarks())]))
+    return "\n\n".join(parts)
 
 
-_FORMATS: dict[str, Callable[[Standings], str]] = {
-    "table": _as_text,
-    "markdown": as_markdown,
-    "json": as_json,
-    "csv": as_csv,
-}
+def _drawn(drawn: Grid, left: int, form: str) -> str:
+    head, body = drawn
+    return markdown_grid(drawn, left) if form == "markdown" else text_table(head, body, right=len(head) - left)

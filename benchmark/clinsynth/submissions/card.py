@@ -18,6 +18,7 @@ FILL_IN = "FILL IN"
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Count = Annotated[int, Field(strict=True, ge=0)]
 Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
@@ -96,6 +97,9 @@ class Card(_Model):
     """The language model that wrote the data; absent if none was used."""
     cost: Cost = Cost()
     """What is known of the cost."""
+    losses: dict[TaskName, Count] = {}
+    """For each task the candidate rows that were made and not handed in: refused, unreadable, filtered out. Absent: not
+    known."""
 
     @field_validator("bibtex")
     @classmethod
@@ -109,7 +113,7 @@ class Card(_Model):
         return text
 
 
-def to_toml(card: Card) -> str:
+def to_toml(card: BaseModel) -> str:
     """The card as TOML that reads back to an equal card."""
     fields = card.model_dump(exclude_none=True)
     tables = {key: cast("Mapping[str, Any]", value) for key, value in fields.items() if isinstance(value, dict)}

@@ -25,7 +25,20 @@ DATA = "data"
 MAX_CARD = 2**18
 """Bytes of a card: far more than a card with a long BibTeX entry needs."""
 _BESIDE = frozenset(
-    {CARD_FILE, DATA, "runs", "predictions", "audit", "quality", "sample", "README.md", "LICENSE", ".gitignore"}
+    {
+        CARD_FILE,
+        DATA,
+        "runs",
+        "predictions",
+        "audit",
+        "quality",
+        "generation",
+        "lists",
+        "sample",
+        "README.md",
+        "LICENSE",
+        ".gitignore",
+    }
 )
 """What may lie in the folder; from ``runs`` to ``sample`` it is the harness that writes them."""
 

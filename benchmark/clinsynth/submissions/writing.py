@@ -131,4 +131,8 @@ _SKELETON = dedent(f"""\
     # price_source = "https://..."
     # price_date = 2026-01-31
     # seconds = 5400
+
+    # Candidate rows of a task that were made and not handed in: refused, unreadable, filtered out. 0 means none.
+    [losses]
+    # gad = 120
     """)

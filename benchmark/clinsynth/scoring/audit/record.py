@@ -217,7 +217,7 @@ def is_audited(
     """
     path = audit_path(folder, task, kind)
     if not path.is_file():
-        return Verdict("unaudited", (f"not audited on {task}: clinsynth audit {folder}",))
+        return Verdict("unaudited", (f"not audited on {task}",))
     try:
         record = read_audit(path)
     except UserError as error:

@@ -158,7 +158,7 @@ class _Embedder:
 
     def __init__(self, store: ExampleStore, sets: Sequence[TextSet]) -> None:
         """All ``sets`` are embedded at the first call: the model is loaded once."""
-        from clinsynth.scoring.embeddings import embedder_fingerprint
+        from clinsynth.training.embeddings import embedder_fingerprint
 
         self.seconds = 0.0
         self.fingerprint = embedder_fingerprint()
@@ -167,7 +167,7 @@ class _Embedder:
         self._known: dict[str, leakage.Vectors] = {}
 
     def __call__(self, texts: Sequence[str]) -> leakage.Vectors:
-        from clinsynth.scoring.embeddings import embed
+        from clinsynth.training.embeddings import embed
 
         if not self._known:
             started = time.monotonic()

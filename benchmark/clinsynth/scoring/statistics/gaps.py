@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
+from clinsynth.scoring.statistics.contrasts import Terms
 from clinsynth.scoring.statistics.estimates import ALPHA, Measured
-from clinsynth.scoring.statistics.profiles import Profile, contrast, difference
+from clinsynth.scoring.statistics.profiles import Profile, contrast
+from clinsynth.scoring.statistics.roots import crossing
 from clinsynth.scoring.statistics.units import FloatArray
 
-_GRID = 129
-"""Numbers of rows that are tried for an interval: 1.8 % apart from 100 to 1,000."""
+_HALVINGS = 12
+"""Steps towards the end of an interval of rows: to less than one in a thousand between 100 and 1,000."""
+_TINY = 1e-300
 _FAR = 1e3
 """A gap beyond this has no bound that anybody could use."""
 
@@ -35,38 +40,45 @@ def gap_recovered(score: Profile, floor: Profile, full: Profile, alpha: float = 
     That is Fieller's interval (1954): it knows that the ends of the scale are estimated on the same test set. It is
     left out where floor and ceiling cannot be told apart.
     """
-    span = difference(full, floor)
+    return gap_of(Terms.of([score, floor, full]), alpha)
+
+
+def gap_of(terms: Terms, alpha: float = ALPHA) -> Gap:
+    """The same from the terms of score, floor and ceiling, in this order."""
+    span = terms.contrast(np.array([0.0, -1.0, 1.0]))
     if span.value <= 0:
         return Gap(None, None, None, "real data does no better than the floor")
-    value = difference(score, floor).value / span.value
-
-    def p(g: float) -> float:
-        return contrast([(1.0, score), (g - 1, floor), (-g, full)]).estimate().p_value()
-
+    value = terms.contrast(np.array([1.0, -1.0, 0.0])).value / span.value
     if span.estimate().p_value() >= alpha:
         return Gap(value, None, None, "the test set does not tell real data from the floor")
-    low, high = (_edge(p, value, sign, alpha) for sign in (-1, 1))
+
+    def excess(g: float) -> float:
+        """Above 0 while g is not rejected; nearly linear in g."""
+        p = terms.contrast(np.array([1.0, g - 1, -g])).estimate().p_value()
+        return float(ndtri(max(p, _TINY) / 2) - ndtri(alpha / 2))
+
+    # Where seeds decide and are few, the edge is not much farther than three standard errors.
+    step = 3 * terms.contrast(np.array([1.0, value - 1, -value])).estimate().standard_error / span.value
+    low, high = (_edge(excess, value, sign * max(step, 1e-9)) for sign in (-1, 1))
     return Gap(value, low, high, "" if low is not None and high is not None else "no bound")
 
 
-def _edge(p: Callable[[float], float], start: float, sign: int, alpha: float) -> float | None:
-    """Where ``p`` falls to ``alpha``, going from ``start`` in the direction of ``sign``."""
-    inside, step = 0.0, 0.05
-    while p(start + sign * step) >= alpha:
-        inside, step = step, 2 * step
-        if step > _FAR:
+def _edge(excess: Callable[[float], float], start: float, step: float) -> float | None:
+    """Where ``excess`` falls to 0, going from ``start`` by ``step`` at first."""
+    inside, outside = start, start + step
+    while excess(outside) >= 0:
+        inside, step = outside, 2 * step
+        outside = start + step
+        if abs(step) > _FAR:
             return None
-    for _ in range(40):
-        middle = (inside + step) / 2
-        inside, step = (middle, step) if p(start + sign * middle) >= alpha else (inside, middle)
-    return start + sign * step
+    return crossing(excess, inside, outside, 1e-8)
 
 
 def _mean(values: Sequence[float], places: Sequence[int]) -> float:
     return sum(values[k] for k in places) / len(places)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LearningCurve:
     """Scores at several numbers of rows, on one test set."""
 
@@ -78,6 +90,7 @@ class LearningCurve:
         if len(self.rows) != len(self.profiles) or list(self.rows) != sorted(set(self.rows)) or not self.rows:
             raise ValueError(f"rows {self.rows} are not ascending, or not as many as profiles")
 
+    @cached_property
     def smoothing(self) -> FloatArray:
         """``[points, points]``: averages falling neighbours until the curve never falls (isotonic regression, PAVA)."""
         blocks: list[list[int]] = []
@@ -93,7 +106,7 @@ class LearningCurve:
 
     def fitted(self) -> FloatArray:
         """``[points]``: the scores, made monotone."""
-        return self.smoothing() @ np.array([profile.mean for profile in self.profiles])
+        return self.smoothing @ np.array([profile.mean for profile in self.profiles])
 
     def weights_at(self, rows: float) -> FloatArray:
         """``[points]``: the weight of each point in the curve at ``rows``, linear in log rows between the points."""
@@ -104,7 +117,7 @@ class LearningCurve:
         weights[left] = 1.0 if len(self.rows) == 1 else 1 - (place - left)
         if len(self.rows) > 1:
             weights[left + 1] = place - left
-        return weights @ self.smoothing()
+        return weights @ self.smoothing
 
     def inverse(self, score: float) -> float | None:
         """The fewest rows at which the curve reaches ``score``; ``None`` outside it."""
@@ -151,22 +164,27 @@ def worth(score: Profile, real: LearningCurve, alpha: float = ALPHA) -> Worth:
     The interval holds the numbers of rows at which real data is not significantly better or worse, by the paired test:
     the error of the curve is in it.
     """
+    return worth_of(Terms.of([score, *real.profiles]), score.mean, real, alpha)
+
+
+def worth_of(terms: Terms, score: float, real: LearningCurve, alpha: float = ALPHA) -> Worth:
+    """The same from the terms of the score and of each point of the curve, and the score's mean over all its seeds."""
     first, last = real.rows[0], real.rows[-1]
     fitted = real.fitted()
-    rows = real.inverse(score.mean)
-    outside = "" if rows is not None else f"> {last:,}" if score.mean > fitted[-1] else f"< {first:,}"
-    grid = np.unique(np.append(np.geomspace(first, last, _GRID), rows or first))
+    rows = real.inverse(score)
+    outside = "" if rows is not None else f"> {last:,}" if score > fitted[-1] else f"< {first:,}"
+    start = rows or (last if score > fitted[-1] else first)
 
-    def p(k: float) -> float:
-        terms = [(-float(w), profile) for w, profile in zip(real.weights_at(k), real.profiles, strict=True) if w]
-        return contrast([(1.0, score), *terms]).estimate().p_value()
+    def holds(k: float) -> bool:
+        weights = np.concatenate([[1.0], -real.weights_at(k)])
+        return terms.contrast(weights).estimate().p_value() >= alpha
 
-    # Rounding makes the first and the last of geomspace miss the ends by a hair.
-    held = [k for k in np.clip(grid, first, last).tolist() if p(k) >= alpha]
-    if not held:
+    down = _outermost(holds, [start, *(float(k) for k in reversed(real.rows) if k < start)])
+    up = _outermost(holds, [start, *(float(k) for k in real.rows if k > start)])
+    if down is None and up is None:
         return Worth(rows, rows, rows, outside or f"{rows:,.0f}")
-    low = None if held[0] == first else held[0]
-    high = None if held[-1] == last else held[-1]
+    low, high = (start if edge is None else edge for edge in (down, up))
+    low, high = (None if low == first else low), (None if high == last else high)
     low_words = f"< {first:,}" if low is None else f"{low:,.0f}"
     high_words = f"> {last:,}" if high is None else f"{high:,.0f}"
     # Outside the curve the interval is open on that side though the end of the curve may be ruled out.
@@ -175,6 +193,23 @@ def worth(score: Profile, real: LearningCurve, alpha: float = ALPHA) -> Worth:
     elif outside:
         low, low_words = None, outside
     return Worth(rows, low, high, f"{outside or f'{rows:,.0f}'} ({low_words} to {high_words})")
+
+
+def _outermost(holds: Callable[[float], bool], places: Sequence[float]) -> float | None:
+    """The last number of rows that holds, going along ``places`` and then on towards the next one; ``None`` for none.
+
+    Beyond the last of ``places`` that holds there is one crossing: between two points of the curve its score is linear.
+    """
+    held = [k for k, place in enumerate(places) if holds(place)]
+    if not held:
+        return None
+    if held[-1] == len(places) - 1:
+        return places[-1]
+    inside, outside = math.log(places[held[-1]]), math.log(places[held[-1] + 1])
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if holds(math.exp(middle)) else (inside, middle)
+    return math.exp(inside)
 
 
 def share_of_cost(score: float, cost: float | None) -> float | None:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clinsynth.scoring.statistics.estimates import ALPHA, Estimate, combine
+from clinsynth.scoring.statistics.estimates import Estimate, combine
+from clinsynth.scoring.statistics.pairs import LazyPairs, TaskPairs, overall_row
 from clinsynth.scoring.statistics.profiles import Profile, difference, score_of
-from clinsynth.scoring.statistics.ranking import borda, rank_intervals, tie_groups, win_rate
+from clinsynth.scoring.statistics.ranking import borda, holm, rank_intervals, tie_groups, win_rate
 
 Profiles = Mapping[str, Profile]
 """A submission's profiles by task."""
@@ -57,58 +58,43 @@ def overall_difference(a: Profiles, b: Profiles, types: Mapping[str, str], seed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """One row of a ranking."""
+class Ranking:
+    """Entries in order, and what their places are worth."""
 
-    name: str
-    score: float | None
-    """Overall score in [0, 1]; ``None`` if it is not ranked, and ``reason`` says why."""
-    interval: tuple[float, float] | None
-    group: int | None
-    """Dense tie group, from 1."""
-    ranks: tuple[int, int] | None
-    """Best and worst rank."""
-    borda: float | None
-    win_rate: float | None
-    reason: str = ""
+    names: tuple[str, ...]
+    """Best first; equal ones by name."""
+    groups: Mapping[str, int]
+    """Dense tie groups, from 1."""
+    ranks: Mapping[str, tuple[int, int]]
+    """Best and worst rank that are not ruled out."""
+    p_holm: Mapping[str, float]
+    """Of each but the first against the first."""
+    borda: Mapping[str, float]
+    win_rate: Mapping[str, float]
 
 
-def ranking(entries: Mapping[str, Profiles], types: Mapping[str, str], seed: int, min_seeds: int = 5) -> list[Ranked]:
-    """Rank the entries that have every task of ``types`` with ``min_seeds`` seeds or more; the others follow by name.
+def ranking(tasks: Mapping[str, TaskPairs], types: Mapping[str, str], names: Sequence[str], seed: int) -> Ranking:
+    """Rank ``names``, which have a profile on every task of ``types``, by the mean of the type means.
 
     Adding an entry changes no score, interval or difference of others, but may change groups and ranks.
+
+    Raises:
+        ValueError: a name has no profile on a task.
     """
-    reasons = {name: reason for name, own in entries.items() if (reason := _unfit(own, types, min_seeds))}
-    names = [name for name in entries if name not in reasons]
-    scores = {name: overall(entries[name], types, seed) for name in names}
-    pairs = _pairs({name: entries[name] for name in names}, types, seed)
-    means = {name: estimate.value for name, estimate in scores.items()}
-    groups, ranks = tie_groups(means, pairs), rank_intervals(names, pairs)
-    table = {name: {task: entries[name][task].mean for task in types} for name in names}
-    points, rates = borda(table), win_rate(table)
-    rows = [
-        Ranked(name, means[name], scores[name].interval(ALPHA), groups[name], ranks[name], points[name], rates[name])
-        for name in sorted(names, key=lambda name: (-means[name], name))
-    ]
-    return rows + [Ranked(name, None, None, None, None, None, None, reasons[name]) for name in sorted(reasons)]
-
-
-def _unfit(own: Profiles, types: Mapping[str, str], min_seeds: int) -> str:
-    missing = [task for task in types if task not in own]
-    if missing:
-        return f"no rank: no score on {', '.join(missing)}"
-    few = [task for task in types if len(own[task].seeds) < min_seeds]
-    return f"no rank, preliminary: fewer than {min_seeds} seeds on {', '.join(few)}" if few else ""
-
-
-def _pairs(
-    entries: Mapping[str, Profiles], types: Mapping[str, str], seed: int
-) -> dict[tuple[str, str], tuple[float, float]]:
-    names: Sequence[str] = sorted(entries)
-    out: dict[tuple[str, str], tuple[float, float]] = {}
-    for place, a in enumerate(names):
-        for b in names[place + 1 :]:
-            estimate = overall_difference(entries[a], entries[b], types, seed).estimate
-            value, p = (estimate.value, estimate.p_value()) if estimate else (0.0, 1.0)
-            out[a, b], out[b, a] = (value, p), (-value, p)
-    return out
+    weights = type_weights(types)
+    for task in types:
+        if lacking := [name for name in names if name not in tasks[task].profiles]:
+            raise ValueError(f"no score on {task}: {', '.join(lacking)}")
+    table = {name: {task: tasks[task].profiles[name].mean for task in types} for name in names}
+    means = {name: sum(weights[task] * mean for task, mean in own.items()) for name, own in table.items()}
+    order = sorted(names, key=lambda name: (-means[name], name))
+    pairs = LazyPairs(order, lambda name, others: overall_row(tasks, weights, seed, name, others))
+    against = [pairs[order[0], other][1] for other in order[1:]]
+    return Ranking(
+        names=tuple(order),
+        groups=tie_groups(means, pairs),
+        ranks=rank_intervals(order, pairs),
+        p_holm=dict(zip(order[1:], holm(against), strict=True)),
+        borda=borda(table),
+        win_rate=win_rate(table),
+    )

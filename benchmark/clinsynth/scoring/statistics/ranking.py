@@ -75,19 +75,19 @@ def borda(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     Raises ``ValueError`` if a score is missing.
     """
     tasks = _complete(table)
-    return {name: sum(_wins(table, name, task) for task in tasks) for name in table}
+    points = np.zeros(len(table))
+    for task in tasks:
+        scores = np.array([own[task] for own in table.values()])
+        beaten = np.greater.outer(scores, scores).sum(axis=1)
+        equal = np.equal.outer(scores, scores).sum(axis=1) - 1
+        points += beaten + equal / 2
+    return dict(zip(table, points.tolist(), strict=True))
 
 
 def win_rate(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Mean share of the others that are beaten on a task, an equal one by half. Raises ``ValueError`` as ``borda``."""
     others, tasks = max(1, len(table) - 1), max(1, len(_complete(table)))
     return {name: points / others / tasks for name, points in borda(table).items()}
-
-
-def _wins(table: Mapping[str, Mapping[str, float]], name: str, task: str) -> float:
-    own = table[name][task]
-    others = (scores[task] for other, scores in table.items() if other != name)
-    return sum(1.0 if own > score else 0.5 if own == score else 0.0 for score in others)
 
 
 def kendall_tau(a: Mapping[str, float], b: Mapping[str, float]) -> float | None:

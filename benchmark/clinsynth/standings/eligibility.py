@@ -1,0 +1,84 @@
+"""Who is ranked, and why not. Each row that is not stands below the line with every reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from clinsynth.profiles import MissingPredictionsError
+from clinsynth.results import DataKind
+from clinsynth.scoring.audit import is_audited
+from clinsynth.standings.collecting import Chosen
+from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode
+
+
+def unfit(each: Chosen, task: str, kind: DataKind) -> list[Reason]:
+    """Why a row does not take part in the tie groups of a task that it has runs on; empty: it does."""
+    records = each.runs[task]
+    found: list[Reason] = []
+    if each.entry.reference:
+        return [Reason("reference", "a floor or a ceiling: shown to compare with, never ranked")]
+    if kind == "sample":
+        return [Reason("sample", "made on the bundled sample: these numbers try the machinery, no more")]
+    if len(records) < RANKED_SEEDS:
+        found.append(Reason("preliminary", f"on {task} {len(records)} of {RANKED_SEEDS} seeds"))
+    if fault := each.stored.faults.get(task):
+        found.append(Reason("failed-verify", f"{task}: {fault}"))
+    rows, test = records[0].training.fingerprint, records[0].test.fingerprint
+    verdict = is_audited(each.stored.folder, task, rows, kind=kind, test=test)
+    if verdict.state == "failed":
+        found.append(Reason("leaks", f"the audit on {task} failed: {'; '.join(verdict.reasons)}"))
+    elif not verdict.ranked:
+        found.append(Reason("unaudited", "; ".join(verdict.reasons)))
+    return found
+
+
+def reasons(
+    each: Chosen,
+    required: Sequence[str],
+    unavailable: Mapping[str, str],
+    faults: Mapping[str, Exception],
+    kind: DataKind,
+) -> tuple[Reason, ...]:
+    """Every reason for which a row has no rank, one for each code, the gravest first; empty: it is ranked.
+
+    Args:
+        each: the row's runs.
+        required: tasks that a ranked row has.
+        unavailable: tasks without statistics, and why.
+        faults: by task, why there is no profile of this row.
+        kind: of the data.
+    """
+    found: list[Reason] = []
+    for task in required:
+        if task in each.odd:
+            found.append(Reason("mixed", f"{task}: {each.odd[task]}"))
+        elif task in each.runs:
+            found += unfit(each, task, kind)
+        if task in faults:
+            found.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0]))
+    missing = [task for task in required if task not in each.runs]
+    if missing and not each.entry.reference:
+        found.append(Reason("incomplete", f"no result on {', '.join(missing)}; compare works on what two both have"))
+    unknown = [task for task in required if task in unavailable]
+    if unknown and not each.entry.reference:
+        found.append(Reason("unchecked", f"no differences on {', '.join(unknown)}: {unavailable[unknown[0]]}"))
+    return tuple(_merged(code, found) for code in _ORDER if any(reason.code == code for reason in found))
+
+
+def _merged(code: ReasonCode, found: Sequence[Reason]) -> Reason:
+    """One reason for all tasks."""
+    texts = list(dict.fromkeys(reason.text for reason in found if reason.code == code))
+    more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return Reason(code, "; ".join(texts[:_SHOWN]) + more)
+
+
+_SHOWN = 4
+"""Tasks that a reason names before it counts the others."""
+_ORDER: tuple[ReasonCode, ...] = (
+    "reference", "sample", "failed-verify", "leaks", "incomplete", "preliminary", "unaudited", "mixed", "unchecked",
+)  # fmt: skip
+
+
+def _code(fault: Exception) -> ReasonCode:
+    """A file that is not here may be elsewhere; one that contradicts its record is wrong everywhere."""
+    return "unchecked" if isinstance(fault, MissingPredictionsError) else "failed-verify"
