@@ -14,8 +14,9 @@ import pytest
 from clinsynth.data.sample import SampleStore
 from clinsynth.data.store import DataStore
 from clinsynth.errors import UserError
-from clinsynth.generation import Request, generate
-from clinsynth.generation.tools import Tools
+from clinsynth.generation import Means, Request, generate
+from clinsynth.generation.knowledge import open_knowledge
+from clinsynth.generation.tools import Knowledge, Tools
 from clinsynth.registry import BASELINES, TASKS
 from clinsynth.schema import Baseline, Budget, Example, Row, Split, Task, TaskView
 from clinsynth.submissions import new_submission, read_submission, validate
@@ -41,9 +42,23 @@ class DevOnly(AsIfReal):
         return super().examples(task, "train" if split == "dev" else "test")
 
 
-@pytest.fixture(params=sorted(BASELINES))
+ASK_NOBODY = sorted(name for name, baseline in BASELINES.items() if "llm" not in baseline.needs)
+ASK_A_MODEL = sorted(name for name, baseline in BASELINES.items() if "llm" in baseline.needs)
+
+
+@pytest.fixture(params=ASK_NOBODY)
 def baseline(request: pytest.FixtureRequest) -> Baseline:
     return BASELINES[request.param]
+
+
+@pytest.fixture(scope="module")
+def names() -> Knowledge:
+    return open_knowledge("builtin")
+
+
+@pytest.fixture
+def means(names: Knowledge) -> Means:
+    return Means(source=names)
 
 
 def carried(example: Example) -> set[str]:
@@ -54,9 +69,9 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "data").iterdir())}
 
 
-def test_every_baseline_gives_valid_rows_for_every_task(baseline: Baseline, tmp_path: Path) -> None:
+def test_every_baseline_gives_valid_rows_for_every_task(baseline: Baseline, means: Means, tmp_path: Path) -> None:
     out = tmp_path / "made"
-    done = generate(baseline, Request(tasks=ALL, rows=10, out=out), SAMPLE)
+    done = generate(baseline, Request(tasks=ALL, rows=10, out=out), SAMPLE, means)
     assert done.rows.keys() == TASKS.keys()
     assert (done.kept, done.skipped) == ({}, {})
     report = validate(out)
@@ -68,10 +83,10 @@ def test_every_baseline_gives_valid_rows_for_every_task(baseline: Baseline, tmp_
     assert all(submission.rows(name) for name in TASKS)
 
 
-def test_the_same_seed_gives_the_same_bytes(baseline: Baseline, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes(baseline: Baseline, means: Means, tmp_path: Path) -> None:
     made = [tmp_path / "one" / "made", tmp_path / "two" / "made"]
     for out in made:
-        generate(baseline, Request(tasks=ALL[:4], rows=10, out=out), SAMPLE)
+        generate(baseline, Request(tasks=ALL[:4], rows=10, out=out), SAMPLE, means)
     assert files(made[0]) == files(made[1])
 
 
@@ -113,10 +128,10 @@ def test_majority_says_the_most_frequent_answer(tmp_path: Path) -> None:
         assert counts[same.labels] == max(counts.values())
 
 
-def test_rows_of_real_text_stay_out_of_git(baseline: Baseline, tmp_path: Path) -> None:
+def test_rows_of_real_text_stay_out_of_git(baseline: Baseline, means: Means, tmp_path: Path) -> None:
     for store, private in ((AsIfReal(), baseline.real_data != "none"), (SAMPLE, False)):
         out = tmp_path / store.kind
-        generate(baseline, Request(tasks=[TASKS["gad"]], rows=10, out=out), store)
+        generate(baseline, Request(tasks=[TASKS["gad"]], rows=10, out=out), store, means)
         ignore = out / "data" / ".gitignore"
         assert ignore.exists() == private
         if private:
@@ -126,7 +141,10 @@ def test_rows_of_real_text_stay_out_of_git(baseline: Baseline, tmp_path: Path) -
 
 def words(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     for k in range(budget.rows):
-        yield {"text": f"@GENE$ and @DISEASE$ {k}", "label": view.spec.labels[int(rng.integers(2))]}
+        yield {
+            "text": f"@GENE$ and @DISEASE$ {k} " + "abcdefghijklm"[k % 13] * 30,
+            "label": view.spec.labels[int(rng.integers(2))],
+        }
 
 
 INVENTED = Baseline(name="invented", title="Invented", description="made up", real_data="none", generate=words)

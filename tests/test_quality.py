@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -18,11 +20,11 @@ from clinsynth.cli import main
 from clinsynth.data.sample import SampleStore, default_data_dir
 from clinsynth.data.store import DataStore
 from clinsynth.errors import UserError
+from clinsynth.files import unpacked_bytes
+from clinsynth.generation.record import GenerationRecord, write_generation
 from clinsynth.registry import TASKS
 from clinsynth.results import Cell
 from clinsynth.schema import Example, Span, TaskSpec, TaskTypeName
-from clinsynth.scoring import embeddings
-from clinsynth.scoring.embeddings import DIMENSION, embed
 from clinsynth.scoring.quality import (
     NUMBERS,
     Measured,
@@ -35,9 +37,15 @@ from clinsynth.scoring.quality import (
     words,
 )
 from clinsynth.scoring.quality import geometry as geo
+from clinsynth.scoring.quality.losses import losses_of
 from clinsynth.scoring.quality.numbers import NO_LABEL, NO_SPANS, Draw, numbers_of
-from clinsynth.submissions import Card, RealData, write_submission
+from clinsynth.scoring.quality.record import Losses
+from clinsynth.submissions import Card, RealData, read_submission, write_submission
+from clinsynth.submissions.card import to_toml
+from clinsynth.submissions.writing import existing_card
 from clinsynth.task_types import task_type
+from clinsynth.training import embeddings
+from clinsynth.training.embeddings import DIMENSION, embed
 
 Floats = npt.NDArray[np.float64]
 
@@ -475,7 +483,7 @@ def test_measure_stores_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixtur
     table = capsys.readouterr().out
     assert "5 draws of 10 rows (24 available)" in table
     assert "distinct entity mentions" not in table  # no span task
-    assert "does not say how many replies" in table
+    assert "candidate rows that came to nothing: unknown: neither" in table
     path.write_text("{}")
     with pytest.raises(UserError, match="not a quality record"):
         read_record(path)
@@ -509,6 +517,70 @@ def test_suspects_are_rows_of_the_file(tmp_path: Path) -> None:
     assert record.data.numbers["near_duplicates"] == pytest.approx(58 / 60, abs=0.02)  # two templates
     assert not record.same_question(record.model_copy(update={"reference_fingerprint": "other"}))
     assert record.same_question(record.model_copy(update={"created": "later"}))
+
+
+def test_an_edited_record_is_no_record(tmp_path: Path) -> None:
+    folder = submit(tmp_path / "demo", "gad", sample_rows("gad", 8))
+    (record,) = measure(folder, [], SampleStore())
+    path = record_path(folder, "sample", "gad")
+    assert record.seal == record.expected_seal()
+    path.write_text(path.read_text("utf-8").replace('"available": 8', '"available": 9'))
+    with pytest.raises(UserError, match="was edited"):
+        read_record(path)
+    (again,) = measure(folder, [], SampleStore())
+    assert again.available == 8
+
+
+def generated(folder: Path, task: str, **changes: Any) -> GenerationRecord:
+    """A record of how the rows that are here came about."""
+    digest = hashlib.sha256(unpacked_bytes(folder / "data" / f"{task}.jsonl.gz")).hexdigest()
+    record = GenerationRecord(
+        baseline="made-up", task=task, task_version=1, data="sample", real_split="", seed=0, asked=8, kept=8,
+        kept_by_class={}, candidates=10, dropped={"not-json": 2}, altered={}, rate=0.8, stopped="rows", limits={},
+        prompts={}, notes={},
+        knowledge=None, model=None, cost=None, seconds=1.0, rows_sha256=digest, clinsynth="", commit="", dirty=False,
+        created="2026-01-01T00:00:00+00:00",
+    )  # fmt: skip
+    return write_generation(folder, record.model_copy(update=changes))
+
+
+def test_losses_are_those_of_the_generation_then_of_the_card_and_else_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = submit(tmp_path / "demo", "gad", sample_rows("gad", 8))
+    assert losses_of(read_submission(folder), "gad", 8) is None
+    assert main(["quality", str(folder), "--sample"]) == 0
+    assert re.search(r"candidate rows that came to nothing +unknown", capsys.readouterr().out)
+    card = existing_card(folder)
+    assert card is not None
+    stated = card.model_copy(update={"losses": {"gad": 24}})
+    (folder / "submission.toml").write_text(to_toml(stated), "utf-8")
+    assert existing_card(folder) == stated
+    (by_card,) = measure(folder, [], SampleStore())
+    assert by_card.losses == Losses(source="card", candidates=32, lost={"not stated": 24})
+    assert by_card.data.numbers["parse_losses"] == 0.75
+    generated(folder, "gad")
+    (recorded,) = measure(folder, [], SampleStore())
+    assert recorded.losses == Losses(source="generation record", candidates=10, lost={"not-json": 2})
+    assert recorded.data.numbers["parse_losses"] == 0.2
+    assert main(["quality", str(folder), "--sample"]) == 0
+    assert "lost of 10 candidates, by the generation record: not-json 2" in capsys.readouterr().out
+    for changes in ({"rows_sha256": "of other rows"}, {"seal": "edited"}):
+        record = generated(folder, "gad", **changes)
+        if "seal" in changes:
+            path = folder / "generation" / "gad.json"
+            path.write_text(path.read_text("utf-8").replace(record.seal, "edited"))
+        assert losses_of(read_submission(folder), "gad", 8) == by_card.losses
+
+
+def test_a_card_may_say_that_nothing_was_lost(tmp_path: Path) -> None:
+    folder = submit(tmp_path / "demo", "gad", sample_rows("gad", 8))
+    card = existing_card(folder)
+    assert card is not None
+    (folder / "submission.toml").write_text(to_toml(card.model_copy(update={"losses": {"gad": 0}})), "utf-8")
+    found = losses_of(read_submission(folder), "gad", 8)
+    assert found is not None
+    assert found.share == 0.0
 
 
 def test_bad_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,9 +19,16 @@ class Progress(Protocol):
         """Something is finished that is worth a line."""
         ...
 
+    def show(self, status: str) -> None:
+        """How it stands just now; only a terminal shows it."""
+        ...
+
 
 class _Lines:
     def advance(self, steps: float) -> None:
+        pass
+
+    def show(self, status: str) -> None:
         pass
 
     def say(self, line: str) -> None:
@@ -36,6 +43,7 @@ def progress(title: str, total: float) -> Generator[Progress]:
         yield _Lines()
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -48,6 +56,10 @@ def progress(title: str, total: float) -> Generator[Progress]:
         class _OnBar:
             def advance(self, steps: float) -> None:
                 bar.advance(work, steps)
+
+            def show(self, status: str) -> None:
+                # What is left is worth more than what stands here, should the line be too long.
+                bar.update(work, description=escape(f"{title}  {status}"[: max(console.width - 60, 20)]))
 
             def say(self, line: str) -> None:
                 console.print(line, highlight=False, markup=False)

@@ -18,15 +18,17 @@ COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",
     "tasks": "list the tasks: type, access, metric, and the rows that are prepared here",
     "show": "all there is to know of a task, with an example row",
+    "knowledge": "sources of names to write about: prepare one, count and show its names",
     "new": "write the skeleton of a submission",
     "import": "turn data made elsewhere into a submission; what cannot be carried over is counted",
     "validate": "check everything of a submission before any compute: all problems in one report",
     "audit": "whether rows repeat test or training text or show what must stay private; resumes",
     "generate": "run a baseline: its output is an ordinary submission",
+    "notes": "write synthetic notes from case reports, with requests and answers: a product of its own",
     "score": "fine-tune the student on a submission and test it on real text; resumes",
     "verify": "recompute every score and every hash of a submission from what is stored",
     "quality": "how diverse, how close to real text and how faulty the rows are: reported, never scored",
-    "standings": "the table of results: per task and overall, mean and spread over seeds",
+    "standings": "the table of results, per task and overall: intervals, tie groups and ranks, curves, cost",
     "compare": "what the differences to a submission are worth: interval, p, and a verdict in words",
     "canary": "plant secret strings among real text, and look for them in a submission later",
 }
@@ -53,7 +55,8 @@ class Command(Protocol):
 
 def command(name: str) -> Command:
     """The module of a subcommand."""
-    module = importlib.import_module(f"clinsynth.cli.{name}_" if name == "import" else f"clinsynth.cli.{name}")
+    own = "import_" if name == "import" else name.replace("-", "_")
+    module = importlib.import_module(f"clinsynth.cli.{own}")
     return cast("Command", module)
 
 

@@ -63,7 +63,8 @@ def _table(record: QualityRecord) -> str:
         for number in shown:
             if number.group == group:
                 beside = _cells(number, real) if real else ["-", ""]
-                body.append([f"  {number.title}", *_cells(number, data), *beside])
+                own = ["unknown", ""] if number.name == "parse_losses" and not record.losses else _cells(number, data)
+                body.append([f"  {number.title}", *own, *beside])
     drawn = f"{data.draws} draws of {data.rows:,}" if data.draws > 1 else f"all {data.rows:,}"
     lines = [f"{record.task}: {drawn} rows ({record.available:,} available)"]
     if real:
@@ -77,6 +78,9 @@ def _table(record: QualityRecord) -> str:
         if reason := data.reasons.get(number.name):
             missing.setdefault(reason, []).append(number.title.strip())
     lines += [f"not measured: {', '.join(which)}: {reason}" for reason, which in missing.items()]
+    if record.losses:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in record.losses.lost.items()) or "none"
+        lines.append(f"lost of {record.losses.candidates:,} candidates, by the {record.losses.source}: {reasons}")
     if real and data.numbers["label_noise"] is not None:
         blind = real.numbers["label_noise"]
         if blind is None:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from clinsynth.data.few_shot import few_shot
 from clinsynth.data.store import ExampleStore
 from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.generation.tools import Tools
-from clinsynth.progress import progress
-from clinsynth.schema import Baseline, Budget, Example, Row, Task, TaskView
-from clinsynth.submissions import Card, RealData, write_submission
+from clinsynth.generation.card import card_of, disclosures_of, must_stay_private
+from clinsynth.generation.client import Client
+from clinsynth.generation.llm import LLM
+from clinsynth.generation.making import Made, RealSplit, make, pace, task_view
+from clinsynth.generation.prices import is_local
+from clinsynth.generation.record import FOLDER, GenerationRecord, read_generation, total_cost, write_generation
+from clinsynth.generation.tools import Knowledge, Tools
+from clinsynth.progress import Progress, progress
+from clinsynth.schema import Baseline, Task
+from clinsynth.submissions import Card, Cost, write_submission
 from clinsynth.submissions.card import CARD_FILE
 from clinsynth.submissions.writing import check_name, existing_card
-from clinsynth.task_types import task_type
 
-RealSplit = Literal["train", "dev"]
+__all__ = ["Generated", "Means", "RealSplit", "Request", "generate", "task_view"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +39,18 @@ class Request:
     """Where reference rows are drawn from. dev only because there is no train split: it is disclosed."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What a generator may use beside its task."""
+
+    model: LLM | None = None
+    source: Knowledge | None = None
+    lists: Path | None = None
+    """Folder of the lists that a model makes; ``lists`` in the submission's folder if not given."""
+    send_restricted: bool = False
+    """Whether few-shot examples of tasks that are not open may be sent to a server elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generated:
     """What came of it."""
@@ -48,104 +61,178 @@ class Generated:
     """Tasks whose file was there already and was left alone, with its size in bytes."""
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     """Tasks that could not be done, with the reason."""
+    records: dict[str, GenerationRecord] = field(default_factory=dict[str, GenerationRecord])
+    """What happened, for each task that was tried."""
 
 
-def generate(baseline: Baseline, request: Request, store: ExampleStore) -> Generated:
+def generate(baseline: Baseline, request: Request, store: ExampleStore, means: Means | None = None) -> Generated:
     """Generate the tasks that are not in ``request.out`` yet; each task's file is written when it is done.
 
+    A task that a limit of tokens or dollars cut short is done again when the limit is larger; its answers are in the
+    cache.
+
     Raises:
-        UserError: the folder holds another method's submission or cannot be one; or nothing at all could be generated.
+        UserError: the folder holds another method's submission or cannot be one; a tool is missing; the server
+            cannot be used; or nothing at all could be generated.
     """
+    means = means or Means()
     out = request.out.absolute()
     check_name(out.name)
     if request.rows < 1:
         raise UserError(f"{request.rows} rows", expected="at least 1")
-    card = _card(baseline, request, store)
+    _check_tools(baseline, means)
+    card = card_of(baseline, out.name, store.kind, means.model)
     found = existing_card(out)
-    if (out / CARD_FILE).exists() and (found is None or found.generator != card.generator):
+    _check_folder(out, card, found)
+    done = Generated()
+    run = _Run(baseline, request, store, means, card, done)
+    with progress(f"{baseline.name}", len(request.tasks) * request.rows) as bar:
+        for task in request.tasks:
+            run.task(task, bar)
+    if done.kept and done.kept.keys() & {path.stem for path in (out / FOLDER).glob("*.json")}:
+        # A program that died may have written rows and not the card.
+        write_submission(out, run.full_card(set()), {})
+    if not done.rows and not done.kept:
+        raise UserError(
+            f"{baseline.name} could make nothing",
+            found="; ".join(f"{task}: {reason}" for task, reason in done.skipped.items()),
+        )
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    baseline: Baseline
+    request: Request
+    store: ExampleStore
+    means: Means
+    card: Card
+    done: Generated
+
+    def task(self, task: Task, bar: Progress) -> None:
+        """Do one task, or say why not."""
+        name, out, rows = task.spec.name, self.request.out.absolute(), self.request.rows
+        path = out / "data" / f"{name}.jsonl.gz"
+        old = read_generation(out, name)
+        client = self.means.model if isinstance(self.means.model, Client) else None
+        if path.exists() and not (old and old.stopped == "limit" and client and _larger(client, old)):
+            self.done.kept[name] = path.stat().st_size
+            if client and old and old.cost:
+                client.charge((old.cost.tokens_in or 0) + (old.cost.tokens_out or 0), old.cost.dollars)
+            bar.advance(rows)
+            return
+        if reason := self._must_not_send(task):
+            self.done.skipped[name] = reason
+            bar.advance(rows)
+            return
+        lists = self.means.lists or out / "lists"
+        tools = Tools(model=self.means.model, source=self.means.source, lists=lists)
+        try:
+            made = make(self.baseline, task, self.store, tools, (rows, self.request.seed, self.request.real_split), bar)
+        except NotPreparedError as error:
+            self.done.skipped[name] = str(error)
+            bar.advance(rows)
+            return
+        self._write(task, made)
+        record = self.done.records[name]
+        bar.say(
+            f"{name}: {record.kept:,} rows, {pace(record.kept, record.candidates, made.seconds or 1e-9, made.ledger)}"
+        )
+
+    def _must_not_send(self, task: Task) -> str:
+        model, spec = self.means.model, task.spec
+        remote = isinstance(model, Client) and not is_local(model.settings.base_url)
+        shows = self.baseline.real_data != "none" and self.store.kind == "real" and spec.access != "open"
+        if not (remote and shows) or self.means.send_restricted:
+            return ""
+        return (
+            f"its few-shot examples are under {spec.access} access and the server is elsewhere: nothing was sent. "
+            "If your agreement allows it, say --send-restricted"
+        )
+
+    def _write(self, task: Task, made: Made) -> None:
+        """Record, rows, card: rows without a record are never there, and a record without rows is made anew."""
+        name, out = task.spec.name, self.request.out.absolute()
+        client = self.means.model if isinstance(self.means.model, Client) else None
+        limits = _limits(client) if client else {}
+        record = made.record(self.baseline, task, self.store.kind, self.request.seed, limits, self.means.source)
+        self.done.records[name] = record
+        write_generation(out, record)
+        if not made.rows:
+            self.done.skipped[name] = made.problem or _nothing(record)
+            return
+        private = must_stay_private(self.baseline, task.spec, self.store.kind)
+        write_submission(out, self.full_card({name}), {name: made.rows}, private=private)
+        self.done.rows[name] = len(made.rows)
+
+    def full_card(self, new: set[str]) -> Card:
+        """The card with what the records of all tasks say; ``new`` are tasks whose rows are about to be written."""
+        out = self.request.out.absolute()
+        found = existing_card(out)
+        tasks = {path.name.split(".")[0] for path in (out / "data").glob("*.jsonl*")} | new
+        records = [read_generation(out, path.stem) for path in sorted((out / FOLDER).glob("*.json"))]
+        told = {record.task: record for record in records if record}
+        own = tuple(f"{task}: " for task in told)
+        kept = [line for line in (found.disclosures if found else ()) if not line.startswith(own)]
+        lines = [*kept, *(line for task, record in told.items() if task in tasks for line in disclosures_of(record))]
+        # A task without a record was made by an older version: what it cost is not known.
+        cost = total_cost(list(told.values())) if tasks <= told.keys() else Cost()
+        llm = self.card.llm
+        if llm is not None:
+            llm = llm.model_copy(update={"snapshot": _snapshot(llm.name, list(told.values()))})
+        return self.card.model_copy(update={"disclosures": tuple(sorted(set(lines))), "cost": cost, "llm": llm})
+
+
+def _check_tools(baseline: Baseline, means: Means) -> None:
+    tools = Tools(model=means.model, source=means.source)
+    # Each property says what to do where its tool is missing.
+    if "llm" in baseline.needs:
+        _ = tools.llm
+    if "knowledge" in baseline.needs:
+        _ = tools.knowledge
+
+
+def _check_folder(out: Path, card: Card, found: Card | None) -> None:
+    same = found is not None and found.generator == card.generator
+    if (out / CARD_FILE).exists() and not same:
         raise UserError(
             f"{out} holds another submission",
             found=found.generator if found else f"{CARD_FILE} is not filled in, or faulty",
             expected=card.generator,
             remedy="choose another --out",
         )
-    done = Generated()
-    disclosed = set(found.disclosures if found else ())
-    with progress(f"{baseline.name}", len(request.tasks)) as bar:
-        for task in request.tasks:
-            name = task.spec.name
-            path = out / "data" / f"{name}.jsonl.gz"
-            if path.exists():
-                done.kept[name] = path.stat().st_size
-            else:
-                try:
-                    rows, split = _rows(baseline, task, request, store)
-                except NotPreparedError as error:
-                    done.skipped[name] = str(error)
-                    bar.advance(1)
-                    continue
-                if split == "dev":
-                    disclosed.add(f"{name}: rows come from the dev split; there was no train split.")
-                full = card.model_copy(update={"disclosures": tuple(sorted(disclosed))})
-                write_submission(out, full, {name: rows}, private=store.kind == "real" and baseline.real_data != "none")
-                done.rows[name] = len(rows)
-            bar.advance(1)
-    if not done.rows and not done.kept:
-        raise UserError(f"{baseline.name} could make nothing", found="; ".join(done.skipped.values()))
-    return done
+    models = [one.llm.name if one and one.llm else "none" for one in (found, card)]
+    if found is not None and models[0] != models[1]:
+        raise UserError(
+            f"{out} holds rows of another model", found=models[0], expected=models[1], remedy="choose another --out"
+        )
 
 
-def _rows(baseline: Baseline, task: Task, request: Request, store: ExampleStore) -> tuple[list[Row], str]:
-    """Canonical rows, checked as a stranger's would be, and the real split that they were made from, if any."""
-    view, used = task_view(task, store, request.real_split)
-    rng = np.random.default_rng([request.seed, zlib.crc32(task.spec.name.encode())])
-    rows = list(baseline.generate(view, Tools(), Budget(rows=request.rows), rng))
-    kind = task_type(task.spec)
-    for row in rows:
-        for fault in kind.faults(row, task.spec):
-            raise AssertionError(f"{baseline.name} made a bad row for {task.spec.name}: {fault.reason}")
-    return rows, used()
+def _limits(client: Client) -> dict[str, float]:
+    limits = {"tokens": client.settings.max_tokens, "dollars": client.settings.max_dollars}
+    return {what: float(limit) for what, limit in limits.items() if limit is not None}
 
 
-def task_view(task: Task, store: ExampleStore, real_split: RealSplit) -> tuple[TaskView, Callable[[], str]]:
-    """The task as a generator sees it, and a function that tells which real split it has looked into."""
-    used: list[str] = []
-    few: list[Example] = []
-
-    def real() -> Sequence[Example]:
-        if not store.rows(task).get(real_split):
-            raise NotPreparedError(
-                f"{task.spec.name} has no {real_split} split here",
-                found=", ".join(f"{split} {n:,}" for split, n in store.rows(task).items()) or "nothing prepared",
-                remedy="clinsynth prepare it, or say --real-split dev to draw from dev rows, which is then disclosed",
-            )
-        used.append(real_split)
-        return store.examples(task, real_split)
-
-    def shown() -> Sequence[Example]:
-        if not few:
-            drawn = few_shot(store, task)
-            used.append(drawn.split)
-            few.extend(drawn.examples)
-        return few
-
-    return TaskView(task.spec, shown, real), lambda: used[-1] if used else ""
+def _larger(client: Client, old: GenerationRecord) -> bool:
+    """Whether a limit that ended a task is wider now, or gone."""
+    limits = _limits(client)
+    return any(limits.get(what, float("inf")) > limit for what, limit in old.limits.items())
 
 
-def _card(baseline: Baseline, request: Request, store: ExampleStore) -> Card:
-    details = {
-        "none": "",
-        "few-shot": "Five real examples a class, drawn with seed 0.",
-        "train": "Rows of the real training split.",
-    }[baseline.real_data]
-    restricted = baseline.real_data != "none" and store.kind == "real"
-    return Card(
-        name=request.out.absolute().name,
-        title=baseline.title,
-        authors=("The clinsynth authors",),
-        bibtex=baseline.citation,
-        generator=f"{baseline.name}: {baseline.description}",
-        kind="reference" if baseline.reference else "submission",
-        licence="Real text under each task's own licence: not to be published" if restricted else "Apache-2.0",
-        real_data=RealData(used=baseline.real_data, details=details),
-    )
+def _snapshot(name: str, records: Sequence[GenerationRecord]) -> str:
+    """The names by which the server called its model, where they say more than the one that was asked for."""
+    reported = sorted({one for record in records if record.model for one in record.model.reported} - {"", name})
+    return ", ".join(reported)
+
+
+def _nothing(record: GenerationRecord) -> str:
+    if not record.candidates:
+        return "no row was made" + (f" before {_STOPS[record.stopped]}" if record.stopped in _STOPS else "")
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in record.dropped.items())
+    return f"none of {record.candidates:,} candidates is a row: {reasons}"
+
+
+_STOPS: dict[Literal["rows", "exhausted", "limit", "patience"], str] = {
+    "limit": "the limit of tokens or dollars was reached",
+    "patience": "patience ended",
+}

@@ -24,6 +24,9 @@ class Prompt:
     stop: tuple[str, ...] = ()
     temperature: float = 1.0
     top_p: float = 1.0
+    opening: str = ""
+    """How a base model's answer begins: put at the end of ``text`` where nothing holds the answer to ``schema``. The
+    answer then goes on from there."""
     repeat: int = 0
     """The how-manyth of requests that are otherwise the same: each is its own draw."""
 

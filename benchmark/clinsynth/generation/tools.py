@@ -34,6 +34,8 @@ class Tally:
 
     dropped: Counter[str] = field(default_factory=Counter[str])
     """Candidate rows that were made and are not in the data, by reason."""
+    altered: Counter[str] = field(default_factory=Counter[str])
+    """What was put right in candidates, and what was ambiguous, by what it was; a row may have several."""
     kept: Counter[str] = field(default_factory=Counter[str])
     """Rows in the data so far, by class (``class_of``). The harness counts them while it takes rows."""
     prompts: dict[str, str] = field(default_factory=dict[str, str])
@@ -44,6 +46,10 @@ class Tally:
     def drop(self, reason: str, count: int = 1) -> None:
         """Count candidates that come to nothing. ``reason`` is a short stable name, such as ``not-json``."""
         self.dropped[reason] += count
+
+    def alter(self, what: str, count: int = 1) -> None:
+        """Count something that was put right or was ambiguous, such as ``mention-left-out``."""
+        self.altered[what] += count
 
 
 def class_of(row: Row) -> str:

@@ -115,7 +115,7 @@ def task_types() -> Mapping[str, TaskType]:
     modules = [
         importlib.import_module(f"clinsynth.task_types.{m.name}")
         for m in pkgutil.iter_modules(package.__path__)
-        if m.name not in ("base", "labelled", "spans")
+        if m.name not in ("base", "labelled", "spans", "locate")
     ]
     return {module.TYPE.name: module.TYPE for module in modules}
 

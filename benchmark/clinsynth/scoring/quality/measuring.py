@@ -16,7 +16,7 @@ from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.progress import progress
 from clinsynth.registry import TASKS
 from clinsynth.schema import Example, Task
-from clinsynth.scoring.embeddings import embed, embedder_fingerprint
+from clinsynth.scoring.quality.losses import losses_of
 from clinsynth.scoring.quality.numbers import Draw, Embed, Result, numbers_of
 from clinsynth.scoring.quality.record import (
     METHOD,
@@ -29,6 +29,7 @@ from clinsynth.scoring.quality.record import (
 )
 from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions.folder import fingerprint as fingerprint_of
+from clinsynth.training.embeddings import embed, embedder_fingerprint
 
 ROWS = 1_000
 """Rows of a draw: the budget of the default recipe. Many numbers grow or fall with n, so all are taken at one n."""
@@ -39,7 +40,7 @@ MIN_REAL = 30
 MOST_SUSPECTS = 50
 PACKAGES = ("cleanlab", "numpy", "scikit-learn", "tokenizers", "torch", "transformers")
 """Libraries that can change a number."""
-NO_LOSSES = "the card does not say how many replies were lost"
+NO_LOSSES = "unknown: neither a record of the generation nor the card says how many candidates were lost"
 
 
 def drawn(task: str, seed: int, available: int, rows: int) -> list[int]:
@@ -108,6 +109,7 @@ def _measure(
         asked=asked,
         data=Measured.nothing(),
         real=None,
+        losses=losses_of(submission, name, len(examples)),
         suspects=[],
         packages={package: version(package) for package in PACKAGES},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -127,7 +129,7 @@ def _measure(
     for seed, draw in zip(SEEDS, draws, strict=False):
         parts.append(Draw(task.spec, [examples[k] for k in draw], lookup))
         result = numbers_of(parts[-1], reference, why_no_real, np.random.default_rng(seed))
-        result.put("parse_losses", None, NO_LOSSES)
+        result.put("parse_losses", record.losses.share if record.losses else None, NO_LOSSES)
         results.append(result)
         flagged.update({draw[k]: len(draw) - place for place, k in enumerate(result.suspects)})
     record = record.model_copy(
@@ -137,8 +139,7 @@ def _measure(
             "suspects": [k + 1 for k, _ in flagged.most_common(MOST_SUSPECTS)],
         }
     )
-    write_record(submission.path, record)
-    return record, False
+    return write_record(submission.path, record), False
 
 
 def _readable(path: Path) -> QualityRecord | None:
@@ -168,7 +169,7 @@ def _real_numbers(task: Task, real: Sequence[Example], rows: int, lookup: Embed)
         parts.append(Draw(task.spec, [real[int(k)] for k in order[:rows]], lookup))
         rest = Draw(task.spec, [real[int(k)] for k in order[rows:]], lookup)
         results.append(numbers_of(parts[-1], rest, "", np.random.default_rng(seed)))
-        results[-1].put("parse_losses", None, "real rows are no replies")
+        results[-1].put("parse_losses", None, "real rows are no candidates")
     return _summary(parts, results)
 
 

@@ -5,6 +5,7 @@ The numbers are named here once; the table, the record and docs/quality.md follo
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,10 +13,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clinsynth.errors import UserError
-from clinsynth.files import write_json
+from clinsynth.files import canonical_json, write_json
 from clinsynth.results import DataKind
 
-METHOD = 1
+METHOD = 2
 """Raised whenever a number changes for the same data: older records are then measured again."""
 
 
@@ -64,7 +65,7 @@ NUMBERS: dict[str, Number] = {
         Number("conflicting", "rows with conflicting answers", "faults", "share"),
         Number("label_noise", "label noise, estimated", "faults", "share"),
         Number("label_accuracy", "  labels as a classifier sees them", "faults", "share"),
-        Number("parse_losses", "replies that could not be parsed", "faults", "share"),
+        Number("parse_losses", "candidate rows that came to nothing", "faults", "share"),
     )
 }
 
@@ -104,6 +105,22 @@ class Measured(_Stored):
         return self
 
 
+class Losses(_Stored):
+    """Candidate rows that were made and are not in the data."""
+
+    source: Literal["generation record", "card"]
+    """Who says so: the record that ``generate`` wrote with these very rows, or the card, which nobody can check."""
+    candidates: int
+    """Rows that were made, or that an answer should have held: those in the data and those lost."""
+    lost: dict[str, int]
+    """By reason; of a card all under ``not stated``."""
+
+    @property
+    def share(self) -> float:
+        """Lost candidates of all."""
+        return sum(self.lost.values()) / self.candidates if self.candidates else 0.0
+
+
 class QualityRecord(_Stored):
     """The data quality of one task of a submission. Holds no text."""
 
@@ -128,15 +145,29 @@ class QualityRecord(_Stored):
     data: Measured
     real: Measured | None
     """The same numbers of as many real training rows (at most half of them), against the other real rows."""
+    losses: Losses | None
+    """Candidate rows that are not in the data; ``None``: not known."""
     suspects: list[int] = Field(max_length=50)
     """Lines of the data file (blank ones not counted, from 1) whose label is probably wrong, the worst first."""
     packages: dict[str, str]
     created: str
     """UTC, ISO 8601."""
+    seal: str = ""
+    """sha256 over all the rest: an edit shows."""
+
+    def sealed(self) -> QualityRecord:
+        """The same record with its seal set."""
+        return self.model_copy(update={"seal": self.expected_seal()})
+
+    def expected_seal(self) -> str:
+        """What the seal must be."""
+        content = self.model_dump(mode="json", exclude={"seal"})
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
     def same_question(self, other: QualityRecord) -> bool:
-        """Whether both were made of the same data, reference and definitions."""
-        names = ("method", "task_version", "kind", "data_fingerprint", "reference_fingerprint", "embedder", "asked")
+        """Whether both were made of the same data, reference, losses and definitions."""
+        names = ("method", "task_version", "kind", "data_fingerprint", "reference_fingerprint", "embedder", "asked",
+                 "losses")  # fmt: skip
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
@@ -145,13 +176,15 @@ def record_path(folder: Path, kind: DataKind, task: str) -> Path:
     return (folder / "sample" if kind == "sample" else folder) / "quality" / f"{task}.json"
 
 
-def write_record(folder: Path, record: QualityRecord) -> None:
-    """Store a record, atomically."""
-    write_json(record_path(folder, record.kind, record.task), record.model_dump(mode="json"))
+def write_record(folder: Path, record: QualityRecord) -> QualityRecord:
+    """Seal and store a record, atomically."""
+    sealed = record.sealed()
+    write_json(record_path(folder, record.kind, record.task), sealed.model_dump(mode="json"))
+    return sealed
 
 
 def read_record(path: Path) -> QualityRecord:
-    """Read one record. Raises ``UserError`` naming the file if it is none, or one of another method."""
+    """Read one record. Raises ``UserError`` naming the file if it is none, one of another method, or was edited."""
     try:
         record = QualityRecord.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
@@ -159,4 +192,6 @@ def read_record(path: Path) -> QualityRecord:
         raise UserError(f"{path} is not a quality record", found=found, remedy="run clinsynth quality") from error
     if record.task != path.stem:
         raise UserError(f"{path} holds the record of another task", found=record.task, remedy="move it back")
+    if record.seal != record.expected_seal():
+        raise UserError(f"{path} was edited: its seal does not fit", remedy="delete it and run clinsynth quality")
     return record

@@ -1,0 +1,46 @@
+"""attributes: rows with random values of attributes (section, style, length, population), in the manner of AttrPrompt.
+
+Deviations from that method:
+- The values are written by hand, one file for each task type beside the prompts; theirs come from a language model and
+  are filtered by hand, for each data set and partly for each class.
+- Values are drawn independently, as theirs are, so some combinations are odd.
+- No subtopics: what a text is about is left to the model.
+- A base model is shown the form by three entries that were written for this project, as in ``naive``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from clinsynth.generation.demos import no_demos
+from clinsynth.generation.forms import Wanted
+from clinsynth.generation.prompting import load, load_values
+from clinsynth.generation.rounds import Rounds
+from clinsynth.generation.tools import Tools
+from clinsynth.generation.topics import pick
+from clinsynth.schema import Baseline, Budget, Row, TaskView
+
+PROMPTS = Path(__file__).parent / "prompts" / "attributes"
+
+
+def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
+    """Equally many rows a label, each with a value drawn for each attribute."""
+    values = load_values(PROMPTS, f"{view.spec.type}.values", tools.tally)
+    demos = no_demos(view.spec, tools.llm.mode, rng)
+
+    def draw(labels: tuple[str, ...]) -> Wanted:
+        drawn = {attribute: pick(among, rng) for attribute, among in values.items()}
+        return Wanted(labels=labels, slots=drawn, demos=demos(labels))
+
+    yield from Rounds(view, tools, budget, rng, draw, row=load(PROMPTS, view.spec.type, tools.tally))
+
+
+BASELINE = Baseline(
+    name="attributes",
+    title="Random attribute values",
+    description="a language model writes rows with random section, style, length, population (AttrPrompt-style)",
+    real_data="none",
+    generate=generate,
+    needs=frozenset({"llm"}),
+)

@@ -1,0 +1,43 @@
+"""demo: rows after real examples of the label, in the manner of DemoGen.
+
+Deviations from that method:
+- Three examples a prompt, drawn at random for each row from the few-shot examples of its label.
+- One wording for each task type. The model writes the whole row in one answer, pairs too.
+- Rows of multi-label tasks take the label sets of the few-shot examples.
+- A long demonstration is cut after three sentences in text classification.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from clinsynth.generation.demos import label_sets, real_demos
+from clinsynth.generation.forms import Wanted
+from clinsynth.generation.prompting import load
+from clinsynth.generation.rounds import Rounds
+from clinsynth.generation.tools import Tools
+from clinsynth.schema import Baseline, Budget, Row, TaskView
+
+PROMPTS = Path(__file__).parent / "prompts" / "demo"
+
+
+def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
+    """Equally many rows a label, each after its own draw of examples."""
+    demos = real_demos(view, rng)
+
+    def draw(labels: tuple[str, ...]) -> Wanted:
+        return Wanted(labels=labels, demos=demos(labels))
+
+    row = load(PROMPTS, view.spec.type, tools.tally)
+    yield from Rounds(view, tools, budget, rng, draw, row=row, label_sets=label_sets(view))
+
+
+BASELINE = Baseline(
+    name="demo",
+    title="Few-shot examples in the prompt",
+    description="a language model writes rows after real few-shot examples (DemoGen-style)",
+    real_data="few-shot",
+    generate=generate,
+    needs=frozenset({"llm"}),
+)

@@ -1,0 +1,219 @@
+"""What happened when a task's rows were made: ``generation/<task>.json`` in the submission's folder.
+
+Holds counts, digests and names: never text of a prompt, an answer or a row, and no address of a server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from clinsynth.errors import UserError
+from clinsynth.files import canonical_json, write_json
+from clinsynth.generation.ledger import Ledger
+from clinsynth.submissions.card import Cost
+
+FOLDER = "generation"
+LOW_YIELD = 0.5
+"""A run that keeps a smaller share of its candidates is called out wherever its rows are shown."""
+
+Stop = Literal["rows", "exhausted", "limit", "patience"]
+"""rows: the budget of rows is full; exhausted: the generator has no more; limit: tokens or dollars are spent; patience:
+so many candidates came to nothing that more are not worth asking for."""
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class CostRecord(_Stored):
+    """The ledger. What is not known is null, never 0."""
+
+    calls: int
+    """Answers that the rows are made of, whenever they were paid: ``new`` and ``cached``."""
+    new: int
+    """Answered in this run."""
+    cached: int
+    """Answered in an earlier run, and not paid again."""
+    failed: int
+    """Requests given up after all attempts."""
+    filtered: int
+    """Answers withheld by the server."""
+    batched: int
+    """Answers of the Batch API."""
+    retries: dict[str, int]
+    """Attempts made again, by reason."""
+    tokens_in: int | None
+    tokens_out: int | None
+    dollars: float | None
+    """US dollars of all answers."""
+    dollars_new: float | None
+    """US dollars of this run's answers."""
+    price_source: str | None
+    price_date: date | None
+    request_seconds: float
+    """From request to answer, summed over all answers, those of earlier runs among them."""
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> CostRecord:
+        """A ledger as it stands."""
+        tokens = ledger.known_tokens
+        return cls(
+            calls=ledger.calls, new=ledger.new, cached=ledger.cached, failed=ledger.failed, filtered=ledger.filtered,
+            batched=ledger.batched, retries=dict(sorted(ledger.retries.items())),
+            tokens_in=tokens[0] if tokens else None, tokens_out=tokens[1] if tokens else None,
+            dollars=_rounded(ledger.known_dollars), dollars_new=_rounded(ledger.known_new_dollars),
+            price_source=ledger.prices.source or None, price_date=ledger.prices.looked_up,
+            request_seconds=round(ledger.request_seconds, 3),
+        )  # fmt: skip
+
+
+class ModelRecord(_Stored):
+    """The language model and how it was asked."""
+
+    name: str
+    """As it was asked for."""
+    reported: dict[str, int]
+    """Answers by the name that the server gave."""
+    mode: Literal["chat", "completion"]
+    server: str
+    """Who the server says owns its models; empty if it did not say or was not asked."""
+    temperature: float | None
+    """Set for the whole run; null: each prompt's own."""
+    structured: dict[str, int]
+    """Answers to prompts with a schema, by how they were held to it; ``off``: they were not."""
+    left_out: dict[str, str]
+    """Parameters that the server refused, with what was done instead."""
+
+
+class GenerationRecord(_Stored):
+    """How a task's rows were made."""
+
+    format: Literal[1] = 1
+    baseline: str
+    task: str
+    task_version: int
+    data: Literal["real", "sample"]
+    seed: int
+    real_split: str
+    """The real split that the generator looked into; empty for none."""
+    asked: int
+    """Rows that were wanted."""
+    kept: int
+    """Rows in the data."""
+    kept_by_class: dict[str, int]
+    """Rows by label (labels of one row joined by ``|``); "" for span tasks."""
+    candidates: int
+    """Rows that were made, or that an answer should have held."""
+    dropped: dict[str, int]
+    """Candidates that are not in the data, by reason."""
+    altered: dict[str, int]
+    """What was put right in candidates, and what was ambiguous, by what it was."""
+    rate: float | None
+    """The yield: kept rows per candidate; null where there was none."""
+    stopped: Stop
+    limits: dict[str, float]
+    """Tokens and dollars that were allowed; empty for no limit."""
+    prompts: dict[str, str]
+    """sha256 of each prompt file, by path."""
+    notes: dict[str, str]
+    """What the generator had to say, such as the digest of a list of topics."""
+    knowledge: str | None
+    """The source of names."""
+    model: ModelRecord | None
+    cost: CostRecord | None
+    """Null where no language model was used."""
+    seconds: float
+    """Wall-clock time of this run."""
+    rows_sha256: str
+    """Digest of the unpacked data file; empty where no row was made."""
+    clinsynth: str
+    commit: str
+    dirty: bool
+    created: str
+    """UTC, ISO 8601."""
+    seal: str = ""
+    """sha256 over all the rest: an edit shows."""
+
+    def expected_seal(self) -> str:
+        """What the seal must be."""
+        content = self.model_dump(mode="json", exclude={"seal"})
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+    @property
+    def low(self) -> bool:
+        """Whether less than half of the candidates were kept."""
+        return self.rate is not None and self.rate < LOW_YIELD
+
+
+def _rounded(dollars: float | None) -> float | None:
+    return None if dollars is None else round(dollars, 8)
+
+
+def now() -> str:
+    """The time of a record."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def record_path(out: Path, task: str) -> Path:
+    """Where a task's record lies."""
+    return out / FOLDER / f"{task}.json"
+
+
+def write_generation(out: Path, record: GenerationRecord) -> GenerationRecord:
+    """Seal and store a record."""
+    sealed = record.model_copy(update={"seal": record.expected_seal()})
+    write_json(record_path(out, record.task), sealed.model_dump(mode="json"))
+    return sealed
+
+
+def read_generation(out: Path, task: str) -> GenerationRecord | None:
+    """A task's record; ``None`` where there is none.
+
+    Raises:
+        UserError: it is no record, or another task's.
+    """
+    path = record_path(out, task)
+    try:
+        record = GenerationRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{path} is not the record of a generation",
+            found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            remedy="delete it together with the task's data file, and generate the task again",
+        ) from error
+    if record.task != task:
+        raise UserError(f"{path} holds the record of another task", found=record.task, remedy="move it back")
+    return record
+
+
+def total_cost(records: list[GenerationRecord]) -> Cost:
+    """What all tasks cost together, for the card. A sum with an unknown part is unknown."""
+    costs = [record.cost for record in records]
+    known = [cost for cost in costs if cost is not None]
+    if not known or len(known) < len(costs):
+        return Cost()
+    dollars = [cost.dollars for cost in known if cost.dollars is not None]
+    priced = len(dollars) == len(known) and any(cost.calls for cost in known)
+    tokens_in = [cost.tokens_in for cost in known if cost.tokens_in is not None]
+    tokens_out = [cost.tokens_out for cost in known if cost.tokens_out is not None]
+    # Seconds of earlier runs that were stopped are not known: answers from the cache took none in this one.
+    whole = not any(cost.cached for cost in known)
+    return Cost(
+        calls=sum(cost.calls for cost in known),
+        tokens_in=sum(tokens_in) if len(tokens_in) == len(known) else None,
+        tokens_out=sum(tokens_out) if len(tokens_out) == len(known) else None,
+        dollars=round(sum(dollars), 6) if priced else None,
+        price_source="; ".join(sorted({cost.price_source for cost in known if cost.price_source})) or None
+        if priced
+        else None,
+        price_date=max((cost.price_date for cost in known if cost.price_date), default=None) if priced else None,
+        seconds=round(sum(record.seconds for record in records), 1) if whole else None,
+    )

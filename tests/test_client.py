@@ -1,0 +1,593 @@
+"""The client against a server that fails in every way: nothing lost, nothing paid twice, counts exact."""
+
+import json
+import stat
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.scripted_server import Asked, Die, Drop, Fail, Hang, Raw, Reaction, Say, Script, ScriptedServer, serve
+
+from clinsynth.errors import UserError
+from clinsynth.generation.cache import Cache, PendingBatch, Reply, request_key
+from clinsynth.generation.client import Client, ClientSettings
+from clinsynth.generation.llm import Answer, BudgetSpentError, Prompt
+from clinsynth.generation.prices import StatedPrices, UnknownPrices, find_prices, is_local
+from clinsynth.generation.wire import read_refusal
+
+PRICES = StatedPrices(1.0, 2.0, None)
+"""An answer of 10 tokens in and 5 out is 20 millionths of a dollar."""
+SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+
+Open = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    made = Cache(tmp_path / "cache")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def connect(cache: Cache) -> Iterator[Open]:
+    """``connect(server, **settings)``: a client that does not wait long."""
+    made: list[Client] = []
+
+    def open_client(server: ScriptedServer | str, **settings: Any) -> Client:
+        url = server if isinstance(server, str) else server.base_url
+        own = ClientSettings(model="scripted", base_url=url, backoff=0.001, poll=0.001, timeout=5.0)
+        lines: list[str] = []
+        made.append(Client(replace(own, **settings), cache, PRICES, lines.append))
+        return made[-1]
+
+    yield open_client
+    for client in made:
+        client.close()
+
+
+def prompts(number: int, **fields: Any) -> list[Prompt]:
+    return [Prompt(text=f"prompt {k}", **fields) for k in range(number)]
+
+
+def echo(asked: Asked) -> Reaction:
+    return Say(text=f"answer to {asked.prompt}")
+
+
+def texts(answers: Sequence[Answer]) -> list[str]:
+    return [answer.text for answer in answers]
+
+
+EXPECTED = [f"answer to prompt {k}" for k in range(20)]
+
+
+def first_time(reaction: Reaction) -> Script:
+    """Every request fails once."""
+    return lambda asked: echo(asked) if asked.attempt else reaction
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion"])
+def test_answers_come_in_the_order_of_the_prompts(mode: str, connect: Open) -> None:
+    def late(asked: Asked) -> Reaction:
+        return Say(text=f"answer to {asked.prompt}", after=0.02 * (3 - asked.number % 4))
+
+    with serve(late) as server:
+        client = connect(server, mode=mode, concurrency=4)
+        answers = list(client.ask(prompts(20)))
+        assert texts(answers) == EXPECTED
+        assert server.most_at_once == 4
+        assert {asked.path for asked in server.asked} == {"/chat/completions" if mode == "chat" else "/completions"}
+    assert (client.ledger.new, client.ledger.cached, client.ledger.failed) == (20, 0, 0)
+    assert client.ledger.known_tokens == (200, 100)
+    assert client.ledger.known_dollars == pytest.approx(20 * 20e-6)
+
+
+def test_the_request_says_all_that_the_prompt_says(connect: Open) -> None:
+    prompt = Prompt(text="a", system="b", max_tokens=7, stop=("\n",), temperature=0.5, top_p=0.9)
+    with serve(echo) as server:
+        list(connect(server).ask([prompt]))
+        list(connect(server, temperature=0.1).ask([prompt]))
+    first, second = (asked.body for asked in server.asked)
+    assert first["messages"] == [{"role": "system", "content": "b"}, {"role": "user", "content": "a"}]
+    assert {key: first[key] for key in ("model", "max_tokens", "stop", "temperature", "top_p")} == {
+        "model": "scripted", "max_tokens": 7, "stop": ["\n"], "temperature": 0.5, "top_p": 0.9,
+    }  # fmt: skip
+    assert second["temperature"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("reaction", "reason"),
+    [
+        (Fail(status=429), "429"),
+        (Fail(status=429, headers={"Retry-After": "0"}), "429"),
+        (Fail(status=500), "5xx"),
+        (Fail(status=503), "5xx"),
+        (Fail(status=408), "408"),
+        (Drop(), "connection"),
+        (Hang(0.6), "timeout"),
+        (Raw(b'{"choices": [{"mess'), "malformed"),
+        (Raw(b'{"choices": []}'), "malformed"),
+        (Raw(b"[]"), "malformed"),
+    ],
+    ids=str,
+)
+def test_what_may_pass_is_tried_again(reaction: Reaction, reason: str, connect: Open) -> None:
+    # The very first request goes well: before that a lost connection is a wrong address.
+    script: Script = lambda asked: echo(asked) if asked.attempt or asked.number == 0 else reaction  # noqa: E731
+    with serve(script) as server:
+        client = connect(server, concurrency=4, timeout=0.4 if reason == "timeout" else 5.0)
+        answers = list(client.ask(prompts(8)))
+        assert texts(answers) == EXPECTED[:8]
+        assert len(server.asked) == 15
+        assert server.answers == client.ledger.new == 8
+    assert dict(client.ledger.retries) == {reason: 7}
+    assert client.ledger.failed == 0
+
+
+def test_retry_after_holds_for_everybody(connect: Open) -> None:
+    times: list[float] = []
+
+    def limited(asked: Asked) -> Reaction:
+        import time
+
+        times.append(time.monotonic())
+        return Fail(status=429, headers={"Retry-After": "0.3"}) if len(times) == 2 else echo(asked)
+
+    with serve(limited) as server:
+        client = connect(server, concurrency=1)
+        assert texts(list(client.ask(prompts(4)))) == EXPECTED[:4]
+    assert times[2] - times[1] >= 0.3
+
+
+def test_a_request_that_keeps_failing_is_counted_and_asked_again_next_time(connect: Open) -> None:
+    def bad(asked: Asked) -> Reaction:
+        return Fail(status=500) if asked.prompt == "prompt 3" else echo(asked)
+
+    with serve(bad) as server:
+        client = connect(server, attempts=3)
+        answers = list(client.ask(prompts(6)))
+        assert [answer.finish for answer in answers] == ["stop"] * 3 + ["failed"] + ["stop"] * 2
+        assert (client.ledger.new, client.ledger.failed, client.ledger.retries["5xx"]) == (5, 1, 2)
+        assert len(server.asked) == 8
+        server.script = echo
+        again = connect(server)
+        assert texts(list(again.ask(prompts(6)))) == EXPECTED[:6]
+        assert (again.ledger.new, again.ledger.cached) == (1, 5)
+    assert server.answers == 6
+
+
+def test_a_request_that_is_refused_is_not_repeated(connect: Open) -> None:
+    def long(asked: Asked) -> Reaction:
+        too_long = Fail(status=400, code="context_length_exceeded", message="maximum context length")
+        return too_long if asked.prompt == "prompt 1" else echo(asked)
+
+    with serve(long) as server:
+        client = connect(server)
+        assert [answer.finish for answer in client.ask(prompts(3))] == ["stop", "failed", "stop"]
+        assert len(server.asked) == 3
+    assert client.ledger.failed == 1
+
+
+def test_what_the_server_withholds_is_no_failure(connect: Open) -> None:
+    def censor(asked: Asked) -> Reaction:
+        if asked.prompt == "prompt 0":
+            return Fail(status=400, code="content_filter")
+        return Say(text="", finish="content_filter") if asked.prompt == "prompt 1" else Say(text="x", finish="length")
+
+    with serve(censor) as server:
+        client = connect(server)
+        assert [answer.finish for answer in client.ask(prompts(3))] == ["filtered", "filtered", "length"]
+    assert (client.ledger.filtered, client.ledger.failed, client.ledger.unmeasured) == (2, 0, 1)
+    # What the server did for the first one is not known, so neither is the sum.
+    assert client.ledger.known_dollars is None
+
+
+def test_tokens_that_are_not_told_are_unknown(connect: Open) -> None:
+    with serve(lambda _: Say(text="x", tokens_in=None)) as server:
+        client = connect(server)
+        (answer,) = client.ask(prompts(1))
+    assert (answer.tokens_in, client.ledger.known_tokens, client.ledger.known_dollars) == (None, None, None)
+
+
+def test_nothing_is_paid_twice(connect: Open) -> None:
+    with serve(echo) as server:
+        list(connect(server).ask(prompts(5)))
+        client = connect(server)
+        answers = list(client.ask(prompts(8)))
+        assert texts(answers) == EXPECTED[:8]
+        assert [answer.cached for answer in answers] == [True] * 5 + [False] * 3
+        assert server.answers == 8
+    assert (client.ledger.new, client.ledger.cached, client.ledger.calls) == (3, 5, 8)
+    # The data cost eight answers, this run three.
+    assert client.ledger.known_dollars == pytest.approx(8 * 20e-6)
+    assert client.ledger.known_new_dollars == pytest.approx(3 * 20e-6)
+
+
+def test_what_is_cached_needs_no_server(connect: Open) -> None:
+    with serve(echo) as server:
+        list(connect(server).ask(prompts(5)))
+        url = server.base_url
+    client = connect(url)
+    assert texts(list(client.ask(prompts(5)))) == EXPECTED[:5]
+
+
+def test_repeats_are_draws_of_their_own_and_twins_are_not(connect: Open) -> None:
+    with serve(echo) as server:
+        client = connect(server)
+        one = Prompt(text="prompt 0")
+        list(client.ask([one, replace(one, repeat=1), one, replace(one, repeat=1)]))
+        assert server.answers == 2
+        assert len({asked.body["seed"] for asked in server.asked}) == 2
+    assert (client.ledger.new, client.ledger.cached) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "b"}, {"system": "s"}, {"schema": {"type": "object"}}, {"max_tokens": 1}, {"stop": ("x",)},
+        {"temperature": 0.0}, {"top_p": 0.5}, {"repeat": 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_every_field_of_a_prompt_is_in_its_key(change: dict[str, Any]) -> None:
+    prompt = Prompt(text="a")
+    changed = replace(prompt, **change)
+    assert request_key(prompt, "chat", "m") == request_key(replace(prompt), "chat", "m")
+    assert request_key(prompt, "chat", "m") != request_key(changed, "chat", "m")
+
+
+def test_endpoint_and_model_are_in_the_key() -> None:
+    prompt = Prompt(text="a \ud800")
+    keys = {request_key(prompt, mode, model) for mode in ("chat", "completion") for model in ("m", "n")}
+    assert len(keys) == 4
+
+
+def test_the_cache_keeps_no_prompt_and_is_its_owners(connect: Open, tmp_path: Path) -> None:
+    secret = "the patient of bed seven"  # noqa: S105 - it stands for restricted text
+    with serve(lambda _: Say(text="x")) as server:
+        list(connect(server).ask([Prompt(text=secret, system=secret)]))
+    folder = tmp_path / "cache"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert all(secret.encode() not in path.read_bytes() for path in folder.iterdir())
+
+
+def test_a_cache_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--cache"):
+        Cache(tmp_path / "file")
+
+
+def test_nobody_there(connect: Open) -> None:
+    with serve(echo) as server:
+        url = server.base_url
+    with pytest.raises(UserError, match=r"nothing answers at http://127\.0\.0\.1"):
+        list(connect(url).ask(prompts(3)))
+
+
+def test_a_server_that_dies_halfway(connect: Open) -> None:
+    with serve(lambda asked: Die() if asked.number == 9 else echo(asked)) as server:
+        client = connect(server, concurrency=3)
+        got: list[Answer] = []
+        with pytest.raises(UserError, match="is gone"):
+            got.extend(client.ask(prompts(20)))
+        first = server.answers
+        assert 7 <= first <= 11
+    with serve(echo) as server:
+        again = connect(server)
+        assert texts(list(again.ask(prompts(20)))) == EXPECTED
+        # All that was answered before the end was kept, and only the rest is asked.
+        assert (again.ledger.cached, again.ledger.new) == (first, 20 - first)
+        assert server.answers == 20 - first
+
+
+def test_a_server_that_fails_everything_ends_the_run(connect: Open) -> None:
+    with serve(lambda asked: echo(asked) if asked.number < 2 else Fail(status=500)) as server:
+        client = connect(server, concurrency=2, attempts=2)
+        with pytest.raises(UserError, match=r"fails every request: 5 in a row, the last with 5xx"):
+            list(client.ask(prompts(20)))
+    assert client.ledger.new == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (Fail(status=401, message="bad key"), "OPENAI_API_KEY"),
+        (Fail(status=403), "ask for access"),
+        (Fail(status=404, message="no such model"), "mend --model"),
+        (Fail(status=429, code="insufficient_quota"), "no credit"),
+    ],
+    ids=["401", "403", "404", "quota"],
+)
+def test_what_concerns_every_request_ends_the_run(failure: Fail, said: str, connect: Open) -> None:
+    with serve(lambda _: failure) as server:
+        with pytest.raises(UserError, match=said):
+            list(connect(server).ask(prompts(20)))
+        assert len(server.asked) == 1
+
+
+def test_openai_wants_a_key(connect: Open) -> None:
+    with pytest.raises(UserError, match="set OPENAI_API_KEY"):
+        list(connect("https://api.openai.com/v1").ask(prompts(1)))
+
+
+def test_the_key_goes_to_the_server_and_nowhere_else(
+    connect: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    with serve(lambda _: Fail(status=401)) as server:
+        with pytest.raises(UserError) as error:
+            list(connect(server).ask(prompts(1)))
+        assert server.asked[0].key == "Bearer sk-very-secret"
+    assert "very-secret" not in str(error.value)
+
+
+def test_closing_early_keeps_what_is_in_flight(connect: Open) -> None:
+    with serve(lambda _: Say(text="x", after=0.05)) as server:
+        client = connect(server, concurrency=4)
+        answers = client.ask(prompts(20))
+        next(answers)
+        assert isinstance(answers, Generator)
+        answers.close()
+        assert server.answers == client.ledger.new < 20
+    with serve(echo) as server:
+        again = connect(server)
+        list(again.ask(prompts(20)))
+        assert again.ledger.cached == client.ledger.new
+        assert server.answers + client.ledger.new == 20
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 16])
+@pytest.mark.parametrize("batch", [False, True], ids=["single", "batch"])
+def test_a_limit_ends_at_the_same_request_however_it_is_asked(concurrency: int, batch: bool, connect: Open) -> None:
+    with serve(echo) as server:
+        client = connect(server, concurrency=concurrency, max_tokens=200, batch=batch)
+        got: list[Answer] = []
+        with pytest.raises(BudgetSpentError, match="200 tokens"):
+            got.extend(client.ask(prompts(20, max_tokens=6)))
+        # A prompt may be 35 tokens and its answer 6; it turns out to be 15.
+        assert len(got) == server.answers == (200 - 41) // 15 + 1
+        assert client.spent_tokens == 15 * len(got) <= 200
+        larger = connect(server, max_tokens=100_000)
+        assert texts(list(larger.ask(prompts(20, max_tokens=6)))) == EXPECTED
+        assert larger.ledger.cached == len(got)
+    assert server.answers == 20
+
+
+def test_a_limit_of_dollars(connect: Open) -> None:
+    with serve(echo) as server:
+        client = connect(server, max_dollars=100e-6)
+        got: list[Answer] = []
+        with pytest.raises(BudgetSpentError, match="dollars"):
+            got.extend(client.ask(prompts(20, max_tokens=6)))
+        assert len(got) == 3  # the fourth might cost 47 millionths of the 40 that are left
+        client.charge(0, 1.0)
+        with pytest.raises(BudgetSpentError):
+            list(client.ask(prompts(1)))
+
+
+def test_dollars_of_an_unknown_price_cannot_be_limited(cache: Cache) -> None:
+    settings = ClientSettings(model="mine", base_url="http://localhost:1/v1", max_dollars=1.0)
+    with pytest.raises(UserError, match="--price-in"):
+        Client(settings, cache, UnknownPrices())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"concurrency": 0}, "at a time"), ({"base_url": "localhost"}, "no address"), ({"max_tokens": -1}, "a limit of")],
+    ids=["concurrency", "address", "limit"],
+)
+def test_settings_that_cannot_be(settings: dict[str, Any], said: str, connect: Open) -> None:
+    with pytest.raises(UserError, match=said):
+        connect("http://localhost:1/v1", **settings)
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "field"),
+    [
+        ("openai", "chat", "response_format"),
+        ("vllm", "chat", "response_format"),
+        ("vllm", "completion", "structured_outputs"),
+        ("me", "chat", "response_format"),
+        ("llamacpp", "completion", "grammar"),
+        ("openai", "completion", ""),
+    ],
+)
+def test_the_server_is_asked_for_its_own_kind_of_structure(owner: str, mode: str, field: str, connect: Open) -> None:
+    with serve(echo, owner=owner) as server:
+        client = connect(server, mode=mode)
+        list(client.ask(prompts(2, schema=SCHEMA)))
+    sent = {"response_format", "structured_outputs", "grammar"} & server.asked[0].body.keys()
+    assert sent == ({field} if field else set())
+    how = {"openai": "openai", "vllm": "vllm", "me": "llama", "llamacpp": "llama"}[owner] if field else "off"
+    assert dict(client.ledger.structured) == {how: 2}
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_server_without_structure_is_asked_without_and_this_is_said(status: int, connect: Open) -> None:
+    def plain(asked: Asked) -> Reaction:
+        refused = Fail(status=status, message="unknown value in response_format")
+        return refused if "response_format" in asked.body else echo(asked)
+
+    with serve(plain) as server:
+        client = connect(server, concurrency=8)
+        assert texts(list(client.ask(prompts(20, schema=SCHEMA)))) == EXPECTED
+        # Only the first request had to find out.
+        assert len(server.asked) == 21
+    assert dict(client.ledger.structured) == {"off": 20}
+    assert "schema" in client.server.dialect.left_out
+
+
+def test_parameters_that_a_model_does_not_take(connect: Open) -> None:
+    def fussy(asked: Asked) -> Reaction:
+        if "max_tokens" in asked.body:
+            return Fail(status=400, message="Use another", code="unsupported_parameter", param="max_tokens")
+        if "temperature" in asked.body:
+            return Fail(status=400, message="Unsupported value: 'temperature' must be 1", code="unsupported_value")
+        return echo(asked)
+
+    with serve(fussy) as server:
+        client = connect(server)
+        assert texts(list(client.ask(prompts(5, max_tokens=9)))) == EXPECTED[:5]
+        assert server.asked[-1].body["max_completion_tokens"] == 9
+        assert len(server.asked) == 7
+    assert client.server.dialect.left_out.keys() == {"max_tokens", "temperature"}
+
+
+def test_structure_can_be_switched_off(connect: Open) -> None:
+    with serve(echo) as server:
+        client = connect(server, structured="off")
+        list(client.ask(prompts(1, schema=SCHEMA)))
+        assert "response_format" not in server.asked[0].body
+
+
+class TestBatches:
+    """The Batch API."""
+
+    def test_a_round_is_one_batch_at_half_the_price(self, connect: Open) -> None:
+        with serve(echo) as server:
+            client = connect(server, batch=True)
+            assert texts(list(client.ask(prompts(20)))) == EXPECTED
+            # The first request went by itself, to see that all is well.
+            assert server.batch.lines == [19]
+            assert server.answers == 20
+        assert (client.ledger.new, client.ledger.batched) == (20, 19)
+        assert client.ledger.known_dollars == pytest.approx((1 + 19 / 2) * 20e-6)
+
+    @pytest.mark.parametrize("status", ["expired", "cancelled"])
+    def test_only_what_is_missing_is_handed_in_again(self, status: str, connect: Open) -> None:
+        with serve(echo) as server:
+            server.batch.ends = [(status, 7), (status, 0)]
+            assert texts(list(connect(server, batch=True).ask(prompts(20)))) == EXPECTED
+            assert server.batch.lines == [19, 12, 12]
+            assert server.answers == 20
+
+    def test_errors_of_single_lines(self, connect: Open) -> None:
+        def some(asked: Asked) -> Reaction:
+            if asked.prompt == "prompt 5" and asked.attempt == 0:
+                return Fail(status=500)
+            return Fail(status=400) if asked.prompt == "prompt 7" else echo(asked)
+
+        with serve(some) as server:
+            client = connect(server, batch=True)
+            answers = list(client.ask(prompts(10)))
+            assert [answer.finish for answer in answers] == ["stop"] * 7 + ["failed"] + ["stop"] * 2
+            assert server.batch.lines == [9, 1]
+        assert (client.ledger.new, client.ledger.failed) == (9, 1)
+
+    def test_a_batch_that_was_handed_in_is_found_again(self, connect: Open, cache: Cache) -> None:
+        with serve(echo) as server:
+            server.batch.looks = 10**9
+            client = connect(server, batch=True)
+
+            def stop(line: str) -> None:
+                if "in_progress" in line:
+                    raise KeyboardInterrupt
+
+            client.say = stop
+            with pytest.raises(KeyboardInterrupt):
+                list(client.ask(prompts(20)))
+            assert [len(pending.keys) for pending in cache.pending(f"{server.base_url} chat")] == [19]
+            server.batch.looks = 0
+            assert texts(list(connect(server, batch=True).ask(prompts(20)))) == EXPECTED
+            assert server.batch.lines == [19]
+            assert server.answers == 20
+            assert not cache.pending(f"{server.base_url} chat")
+
+    def test_a_batch_whose_id_was_not_saved_is_found_again(self, connect: Open, cache: Cache) -> None:
+        with serve(echo) as server:
+            noted = cache.note_batch
+
+            def die(server: str, pending: PendingBatch) -> None:
+                if pending.batch:
+                    raise KeyboardInterrupt
+                noted(server, pending)
+
+            cache.note_batch = die
+            with pytest.raises(KeyboardInterrupt):
+                list(connect(server, batch=True).ask(prompts(20)))
+            cache.note_batch = noted
+            assert texts(list(connect(server, batch=True).ask(prompts(20)))) == EXPECTED
+            assert (server.batch.lines, server.answers) == ([19], 20)
+
+    def test_a_batch_that_is_refused(self, connect: Open, cache: Cache) -> None:
+        with serve(echo) as server:
+            server.batch.ends = [("failed", 0)]
+            with pytest.raises(UserError, match=r"was refused(.|\n)*as scripted"):
+                list(connect(server, batch=True).ask(prompts(20)))
+            assert not cache.pending(f"{server.base_url} chat")
+
+    def test_a_wrong_key_shows_at_once(self, connect: Open) -> None:
+        with serve(lambda _: Fail(status=401)) as server:
+            with pytest.raises(UserError, match="OPENAI_API_KEY"):
+                list(connect(server, batch=True).ask(prompts(20)))
+            assert server.batch.lines == []
+
+
+def test_prices_of_the_table() -> None:
+    pytest.importorskip("genai_prices", reason="genai-prices is not installed")
+    known = find_prices("gpt-4o-mini", "https://api.openai.com/v1", None, None)
+    assert known.cost(1_000_000, 1_000_000, batch=False) == pytest.approx(0.75)
+    assert known.cost(1_000_000, 1_000_000, batch=True) == pytest.approx(0.375)
+    assert known.source.startswith("genai-prices")
+    assert known.looked_up is not None
+
+
+@pytest.mark.parametrize(
+    ("model", "url"),
+    [("gpt-4o-mini", "http://localhost:8000/v1"), ("no-such-model", "https://api.openai.com/v1")],
+    ids=["own-server", "unknown-model"],
+)
+def test_an_unknown_price_is_not_zero(model: str, url: str) -> None:
+    assert find_prices(model, url, None, None).cost(10, 10, batch=False) is None
+
+
+def test_stated_prices() -> None:
+    stated = find_prices("mine", "http://localhost/v1", 1.0, 4.0)
+    assert stated.cost(1_000_000, 500_000, batch=False) == pytest.approx(3.0)
+    assert stated.cost(1_000_000, 500_000, batch=True) == pytest.approx(1.5)
+    with pytest.raises(UserError, match="both"):
+        find_prices("mine", "http://localhost/v1", 1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://localhost:8000/v1", True), ("http://127.0.0.1/v1", True), ("http://10.1.2.3:80/v1", True),
+        ("http://gpu07:8000/v1", True), ("http://[::1]/v1", True), ("https://api.openai.com/v1", False),
+        ("http://8.8.8.8/v1", False),
+    ],
+)  # fmt: skip
+def test_what_is_elsewhere(url: str, local: bool) -> None:
+    assert is_local(url) == local
+
+
+@pytest.mark.parametrize(
+    ("header", "wait"),
+    [
+        ({"retry-after": "3"}, 3.0), ({"retry-after-ms": "250"}, 0.25), ({"retry-after": "soon"}, None),
+        ({"retry-after": "-1"}, None), ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0), ({}, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_retry_after_is_read(header: dict[str, str], wait: float | None) -> None:
+    assert read_refusal(429, {"error": {"message": "slow down"}}, header).wait == wait
+
+
+def test_a_reply_survives_the_cache(cache: Cache) -> None:
+    reply = Reply(
+        text="ä \ud83d", finish="length", tokens_in=None, tokens_out=3, model="m", structured="vllm", batch=True,
+        seconds=1.5,
+    )  # fmt: skip
+    cache.put("k", reply)
+    assert cache.get("k") == replace(reply, text="ä ?")
+    cache.put("k", replace(reply, text="another"))
+    assert cache.get("k") == replace(reply, text="ä ?")
+    assert cache.missing(["a", "k", "a", "b"]) == ["a", "b"]
+    json.dumps(reply.answer(cached=True).text)
