@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 
 from clinsynth.data.sentences import sentence_ranges
-from clinsynth.generation.demos import no_demos
-from clinsynth.generation.forms import Step, Wanted
+from clinsynth.generation.asking.demos import no_demos
+from clinsynth.generation.asking.forms import Step, Wanted
+from clinsynth.generation.asking.prompting import load
+from clinsynth.generation.asking.rounds import Rounds
 from clinsynth.generation.notes import NoteWriter, cycled, read_reports
-from clinsynth.generation.prompting import load
-from clinsynth.generation.rounds import Rounds
 from clinsynth.generation.tools import Tools
 from clinsynth.schema import Baseline, Budget, Row, TaskTypeName, TaskView
 

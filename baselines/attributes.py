@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.demos import no_demos
-from clinsynth.generation.forms import Wanted
-from clinsynth.generation.prompting import load, load_values
-from clinsynth.generation.rounds import Rounds
+from clinsynth.generation.asking.demos import no_demos
+from clinsynth.generation.asking.forms import Wanted
+from clinsynth.generation.asking.prompting import load, load_values
+from clinsynth.generation.asking.rounds import Rounds
+from clinsynth.generation.asking.topics import pick
 from clinsynth.generation.tools import Tools
-from clinsynth.generation.topics import pick
 from clinsynth.schema import Baseline, Budget, Row, TaskView
 
 PROMPTS = Path(__file__).parent / "prompts" / "attributes"

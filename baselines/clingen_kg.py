@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.crossing import topics_by_styles
+from clinsynth.generation.asking.crossing import topics_by_styles
+from clinsynth.generation.asking.topics import known_topics
 from clinsynth.generation.tools import Tools
-from clinsynth.generation.topics import known_topics
 from clinsynth.schema import Baseline, Budget, Row, TaskView
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.crossing import made_topics, topics_by_styles
+from clinsynth.generation.asking.crossing import made_topics, topics_by_styles
 from clinsynth.generation.tools import Tools
 from clinsynth.schema import Baseline, Budget, Row, TaskView
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.demos import no_demos
-from clinsynth.generation.forms import Wanted
-from clinsynth.generation.prompting import load
-from clinsynth.generation.rounds import Rounds
+from clinsynth.generation.asking.demos import no_demos
+from clinsynth.generation.asking.forms import Wanted
+from clinsynth.generation.asking.prompting import load
+from clinsynth.generation.asking.rounds import Rounds
 from clinsynth.generation.tools import Tools
 from clinsynth.schema import Baseline, Budget, Row, TaskView
 

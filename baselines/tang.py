@@ -25,14 +25,14 @@ from pathlib import Path
 import numpy as np
 
 from clinsynth.files import write_text
-from clinsynth.generation.crossing import list_prompt
-from clinsynth.generation.demos import no_demos
-from clinsynth.generation.forms import Wanted, take_row
-from clinsynth.generation.lists import clean
-from clinsynth.generation.prompting import PromptFile, load, load_values, standing_slots, write_prompt
-from clinsynth.generation.rounds import Draw, Rounds
+from clinsynth.generation.asking.crossing import list_prompt
+from clinsynth.generation.asking.demos import no_demos
+from clinsynth.generation.asking.forms import Wanted, take_row
+from clinsynth.generation.asking.lists import clean
+from clinsynth.generation.asking.prompting import PromptFile, load, load_values, standing_slots, write_prompt
+from clinsynth.generation.asking.rounds import Draw, Rounds
+from clinsynth.generation.asking.topics import known_topics, subject
 from clinsynth.generation.tools import Tally, Tools
-from clinsynth.generation.topics import known_topics, subject
 from clinsynth.schema import Baseline, Budget, Row, TaskSpec, TaskView
 from clinsynth.task_types import task_type
 

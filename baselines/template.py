@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clinsynth.files import sha256_file
-from clinsynth.generation.patterns import Writer, read_patterns
+from clinsynth.generation.rules.patterns import Writer, read_patterns
 from clinsynth.generation.tools import Tools
 from clinsynth.schema import Baseline, Budget, Row, TaskSpec, TaskView
 from clinsynth.task_types import task_type

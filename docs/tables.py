@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from clinsynth.registry import TASKS
+from clinsynth.registry import BASELINES, TASKS
 from clinsynth.schema import SPLITS, TaskSpec, TaskTypeName
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.training.recipe import RECIPES
@@ -55,6 +55,20 @@ def _size(spec: TaskSpec, split: Any) -> str:
     if not any(split in source.splits for source in spec.sources):
         return "–"
     return f"{spec.rows[split]:,}" if split in spec.rows else "?"
+
+
+def baselines() -> str:
+    """Every baseline: contenders first, those without a model before the others."""
+    order = sorted(BASELINES.values(), key=lambda one: (one.reference, "llm" in one.needs, one.name))
+    rows = (
+        (f"`{one.name}`", one.description, "yes" if "llm" in one.needs else "–", _seen(one.real_data))
+        for one in order
+    )
+    return table(("baseline", "what it writes", "asks a model", "real text"), rows)
+
+
+def _seen(real_data: str) -> str:
+    return "–" if real_data == "none" else real_data
 
 
 def results() -> str | None:
@@ -146,7 +160,7 @@ def _number(value: float) -> str:
 
 
 BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
-    "README.md": {"tasks": tasks, "results": results},
+    "README.md": {"tasks": tasks, "baselines": baselines, "results": results},
     "docs/recipes.md": {"students": students, "recipes": recipes, "evidence": evidence},
 }
 

@@ -11,11 +11,11 @@ import pytest
 from tests.scripted_server import Asked, Die, Drop, Fail, Hang, Raw, Reaction, Say, Script, ScriptedServer, serve
 
 from clinsynth.errors import UserError
-from clinsynth.generation.cache import Cache, PendingBatch, Reply, request_key
 from clinsynth.generation.client import Client, ClientSettings
+from clinsynth.generation.client.cache import Cache, PendingBatch, Reply, request_key
+from clinsynth.generation.client.prices import StatedPrices, UnknownPrices, find_prices, is_local
+from clinsynth.generation.client.wire import read_refusal
 from clinsynth.generation.llm import Answer, BudgetSpentError, Prompt
-from clinsynth.generation.prices import StatedPrices, UnknownPrices, find_prices, is_local
-from clinsynth.generation.wire import read_refusal
 
 PRICES = StatedPrices(1.0, 2.0, None)
 """An answer of 10 tokens in and 5 out is 20 millionths of a dollar."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clinsynth.data.sample import SampleStore
-from clinsynth.generation.forms import Demo, Step, UnusableError, Wanted, form_of, read_row, refuses, take_row
+from clinsynth.generation.asking.forms import Demo, Step, UnusableError, Wanted, form_of, read_row, refuses, take_row
 from clinsynth.generation.llm import Answer, Prompt
 from clinsynth.generation.tools import Tally
 from clinsynth.registry import TASKS

@@ -19,12 +19,12 @@ from clinsynth.cli import main
 from clinsynth.data.sample import SampleStore
 from clinsynth.errors import UserError
 from clinsynth.generation import Generated, Means, Request, generate
-from clinsynth.generation.cache import Cache
 from clinsynth.generation.client import Client, ClientSettings
+from clinsynth.generation.client.cache import Cache
+from clinsynth.generation.client.prices import StatedPrices
 from clinsynth.generation.duplicates import Duplicates
 from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.generation.llm import Answer, Mode, Prompt
-from clinsynth.generation.prices import StatedPrices
 from clinsynth.generation.record import GenerationRecord, read_generation, record_path, total_cost
 from clinsynth.generation.tools import Tools
 from clinsynth.registry import BASELINES, TASKS

@@ -15,18 +15,18 @@ import pytest
 from clinsynth.data.sample import SampleStore
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.generation import Request, generate
-from clinsynth.generation.demos import no_demos
-from clinsynth.generation.forms import Wanted, form_of
+from clinsynth.generation.asking.demos import no_demos
+from clinsynth.generation.asking.forms import Wanted, form_of
+from clinsynth.generation.asking.lists import clean, made_list
+from clinsynth.generation.asking.prompting import PromptFile, fill, format_demos, label_slots, load, standing_slots
+from clinsynth.generation.asking.rounds import Rounds, missing, shares
+from clinsynth.generation.asking.topics import known_topics
+from clinsynth.generation.client.wire import Dialect
 from clinsynth.generation.generate import Means
-from clinsynth.generation.lists import clean, made_list
 from clinsynth.generation.llm import Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.generation.making import task_view
-from clinsynth.generation.prompting import PromptFile, fill, format_demos, label_slots, load, standing_slots
 from clinsynth.generation.record import read_generation
-from clinsynth.generation.rounds import Rounds, missing, shares
 from clinsynth.generation.tools import Tally, Tools, class_of
-from clinsynth.generation.topics import known_topics
-from clinsynth.generation.wire import Dialect
 from clinsynth.registry import BASELINES, TASKS
 from clinsynth.schema import Budget, EntityKind, Example, Row, Task, TaskView
 from clinsynth.submissions import validate

@@ -15,8 +15,8 @@ from clinsynth.data.sample import SampleStore
 from clinsynth.errors import NotPreparedError
 from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.generation.making import task_view
-from clinsynth.generation.patterns import Writer, read_patterns
-from clinsynth.generation.surface import CLOSE, MIDDLE, OPEN, separated, take_spans, tidy
+from clinsynth.generation.rules.patterns import Writer, read_patterns
+from clinsynth.generation.rules.surface import CLOSE, MIDDLE, OPEN, separated, take_spans, tidy
 from clinsynth.generation.tools import Knowledge, Tools, class_of
 from clinsynth.registry import BASELINES, TASKS
 from clinsynth.schema import Baseline, Budget, EntityKind, Example, Row, Span, TaskView

@@ -19,8 +19,8 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from clinsynth.generation.cache import Cache
 from clinsynth.generation.client import Client, ClientSettings
+from clinsynth.generation.client.cache import Cache
 from clinsynth.generation.llm import Prompt
 
 NEEDED = 0.9

@@ -30,6 +30,14 @@ COMMANDS = {
     "quality": "how diverse, how close to real text and how faulty the rows are: reported, never scored",
     "standings": "the table of results, per task and overall: intervals, tie groups and ranks, curves, cost",
     "compare": "what the differences to a submission are worth: interval, p, and a verdict in words",
+    "direct": "have a language model answer the tasks itself, through lm-eval; resumes",
+    "suite": "have a language model answer ClinicalGPT's sets, or questions about notes that judges grade",
+    "tune-llm": "tune a language model on synthetic notes, to have it answer the tasks",
+    "lm-eval-path": "print the folder that lm-eval includes, so that it knows the tasks",
+    "snapshot": "everything that the leaderboard shows, in one folder of tables; everything below reads it",
+    "leaderboard": "serve a snapshot as an app",
+    "site": "write a snapshot as static pages that need no script",
+    "export": "a view of a snapshot as CSV, JSON, Markdown, LaTeX, BibTeX and more",
     "canary": "plant secret strings among real text, and look for them in a submission later",
 }
 """Subcommands in the order in which they are used, with one line each. ``import`` is a keyword: its module is

@@ -50,9 +50,9 @@ def open_model(arguments: argparse.Namespace, stack: ExitStack) -> Client:
     Raises:
         UserError: no model is named, or the settings cannot be.
     """
-    from clinsynth.generation.cache import Cache, default_cache
     from clinsynth.generation.client import Client, ClientSettings
-    from clinsynth.generation.prices import find_prices
+    from clinsynth.generation.client.cache import Cache, default_cache
+    from clinsynth.generation.client.prices import find_prices
 
     if not arguments.model:
         raise UserError(

@@ -66,7 +66,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(request: NotesRequest, mode: Mode) -> int:
-    from clinsynth.generation.client import likely_tokens
+    from clinsynth.generation.client.core import likely_tokens
     from clinsynth.generation.notes import note_prompts
 
     prompts = note_prompts(request, mode, min(request.rows, 3))

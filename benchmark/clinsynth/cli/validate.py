@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import names
+from clinsynth.direct.card import is_direct
 from clinsynth.submissions import validate
 
 EXAMPLES = ("clinsynth validate submissions/demo", "clinsynth validate submissions/demo --json")
@@ -20,6 +21,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0: nothing but warnings; 1: errors; 2: no submission at all."""
-    report = validate(arguments.submission, arguments.tasks or None)
+    if is_direct(arguments.submission):
+        from clinsynth.direct.checking import validate_direct
+
+        report = validate_direct(arguments.submission)
+    else:
+        report = validate(arguments.submission, arguments.tasks or None)
     print(report.to_json() if arguments.json else report)
     return report.exit_code

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample
 from clinsynth.data.sample import open_store
+from clinsynth.direct.card import is_direct
 from clinsynth.verify import verify
 
 EXAMPLES = ("clinsynth verify submissions/demo --sample",)
@@ -21,7 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """1 if anything is not as recorded."""
-    verified = verify(arguments.submission, open_store(arguments.data_dir, arguments.sample))
+    store = open_store(arguments.data_dir, arguments.sample)
+    if is_direct(arguments.submission):
+        from clinsynth.direct.checking import verify_direct
+
+        verified = verify_direct(arguments.submission, store)
+    else:
+        verified = verify(arguments.submission, store)
     for finding in dict.fromkeys(map(str, verified.findings)):
         print(finding)
     failed = sum(finding.severity == "failed" for finding in verified.findings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from clinsynth.data.store import ExampleStore
-from clinsynth.generation.client import Client, likely_tokens
+from clinsynth.generation.client.core import Client, likely_tokens
 from clinsynth.generation.generate import Means, Request
 from clinsynth.generation.llm import Answer, Mode, Prompt
 from clinsynth.generation.making import rng_of, task_view

@@ -11,9 +11,9 @@ from clinsynth.data.store import ExampleStore
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.generation.card import card_of, disclosures_of, must_stay_private
 from clinsynth.generation.client import Client
+from clinsynth.generation.client.prices import is_local
 from clinsynth.generation.llm import LLM
 from clinsynth.generation.making import Made, RealSplit, make, pace, task_view
-from clinsynth.generation.prices import is_local
 from clinsynth.generation.record import FOLDER, GenerationRecord, read_generation, total_cost, write_generation
 from clinsynth.generation.tools import Knowledge, Tools
 from clinsynth.progress import Progress, progress

@@ -17,8 +17,8 @@ from clinsynth.environment import environment
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.files import sha256_jsonl
 from clinsynth.generation.client import Client
+from clinsynth.generation.client.ledger import Ledger
 from clinsynth.generation.duplicates import Duplicates
-from clinsynth.generation.ledger import Ledger
 from clinsynth.generation.llm import LLM, Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.generation.record import CostRecord, GenerationRecord, ModelRecord, Stop, now
 from clinsynth.generation.tools import Knowledge, Tally, Tools, class_of

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinsynth.errors import UserError
 from clinsynth.files import canonical_json, write_json
-from clinsynth.generation.ledger import Ledger
+from clinsynth.generation.client.ledger import Ledger
 from clinsynth.submissions.card import Cost
 
 FOLDER = "generation"

@@ -22,9 +22,9 @@ import numpy as np
 
 from clinsynth.data.sentences import sentence_ranges
 from clinsynth.files import sha256_file
+from clinsynth.generation.asking.prompting import PromptFile, fill, load
 from clinsynth.generation.llm import LLM, Answer, Prompt
 from clinsynth.generation.notes.reports import Report
-from clinsynth.generation.prompting import PromptFile, fill, load
 from clinsynth.generation.tools import Tally
 
 PROMPTS = Path(__file__).parent / "prompts"

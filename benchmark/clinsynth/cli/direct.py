@@ -1,0 +1,95 @@
+"""``clinsynth direct``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of
+
+EXAMPLES = (
+    "clinsynth direct --model local-chat-completions --model-args "
+    "base_url=http://127.0.0.1:8000/v1/chat/completions,model=my-model --tasks hoc,ncbi-disease --shots 0",
+    "clinsynth direct --model local-completions --model-args "
+    "base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m --tasks gad --shots 5 --limit 100",
+    "clinsynth direct --report direct submissions",
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--tasks", type=names, default=(), help="all (default), or names with commas between")
+    parser.add_argument("--shots", type=int, default=0,
+                        help="demonstrations a label, the benchmark's own draw (default %(default)s)")  # fmt: skip
+    parser.add_argument("--limit", type=int, metavar="N",
+                        help="ask a seeded subset of N test examples; the result is preliminary")  # fmt: skip
+    parser.add_argument(
+        "--max-tokens", type=int, metavar="N", help="room for each answer, such as for models that think"
+    )
+    parser.add_argument("--send-restricted", action="store_true",
+                        help="also send credentialed text to servers elsewhere, if your agreement allows")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
+    add_model(parser)
+    report = parser.add_argument_group("the table")
+    report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
+                        help="ask nothing: print the direct track in these folders beside their students")  # fmt: skip
+    report.add_argument("--recipe", default="minilm-l6.v1", help="of the students")
+    report.add_argument("--rows", type=int, default=0, help="their budget (default: the recipe's own)")
+    report.add_argument("--plot", type=Path, metavar="FILE", help="also draw it, as SVG")
+    report.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """0 if anything was asked or printed."""
+    return _report(arguments) if arguments.report else _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from clinsynth.data.sample import open_store
+    from clinsynth.direct.records import slug
+    from clinsynth.direct.run import Request, run
+    from clinsynth.errors import UserError
+    from clinsynth.registry import select_tasks
+
+    if arguments.shots < 0:
+        raise UserError(f"--shots {arguments.shots}", expected="0 or more")
+    model = model_of(arguments)
+    request = Request(
+        tasks=select_tasks(list(arguments.tasks)), model=model, out=arguments.out or Path("direct") / slug(model.name),
+        shots=arguments.shots, limit=positive("--limit", arguments.limit),
+        max_tokens=positive("--max-tokens", arguments.max_tokens), prices=prices_of(arguments, model),
+        restricted=arguments.send_restricted,
+    )  # fmt: skip
+    outcome = run(request, open_store(arguments.data_dir, arguments.sample))
+    for name, record in outcome.records.items():
+        asked = sum(record.answers.values())
+        marks = [
+            *([f"preliminary, {asked:,} of {record.test.examples:,}"] if record.limit else []),
+            *(["stored before"] if name in outcome.kept else []),
+            *([f"unparsable {record.unparsable:,} of {asked:,}"] if record.unparsable else []),
+        ]
+        print(f"{name}: {record.metric.replace('_', ' ')} {100 * record.score:.1f}  [{'; '.join(marks) or 'complete'}]")
+    for name, reason in outcome.skipped.items():
+        print(f"{name}: skipped: {reason}")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from clinsynth.data.sample import open_store
+    from clinsynth.direct.report import direct_standings
+    from clinsynth.direct.tables import FORMATS
+    from clinsynth.training.recipe import RECIPES
+
+    store = open_store(arguments.data_dir, arguments.sample)
+    rows = arguments.rows or RECIPES[arguments.recipe].budget
+    table = direct_standings(arguments.report, arguments.recipe, rows, store.kind, store)
+    if arguments.plot:
+        from clinsynth.direct.plot import as_svg
+        from clinsynth.files import write_text
+
+        write_text(arguments.plot, as_svg(table))
+    print(FORMATS[arguments.format](table).rstrip("\n"))
+    return 0

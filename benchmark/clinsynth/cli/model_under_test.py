@@ -1,0 +1,78 @@
+"""The arguments that name a model for lm-eval, on every command that asks one."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from clinsynth.errors import UserError
+
+if TYPE_CHECKING:
+    from clinsynth.direct.session import Model
+    from clinsynth.generation.client.prices import Prices
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``--model``, ``--model-args`` and what goes with them."""
+    group = parser.add_argument_group("the model under test")
+    group.add_argument("--model", metavar="KIND", help="lm-eval's name of its kind: local-completions, hf, ...")
+    group.add_argument(
+        "--model-args", default="", metavar="K=V,...", help="for lm-eval; keys come from the environment"
+    )
+    group.add_argument("--mode", choices=("auto", "chat", "completion"), default="auto",
+                       help="auto: chat for the kinds that end in chat-completions, else completion")  # fmt: skip
+    group.add_argument("--name", help="the model's name in the tables (default: the one in --model-args)")
+    group.add_argument("--snapshot", default="", help="dated version or revision of the weights")
+    group.add_argument("--price-in", type=float, metavar="USD", help="per million tokens; default: a kept price table")
+    group.add_argument("--price-out", type=float, metavar="USD")
+    group.add_argument("--cache", type=Path, metavar="DIR", help="where answers are kept (also CLINSYNTH_CACHE)")
+
+
+def model_of(arguments: argparse.Namespace) -> Model:
+    """The model that was named. Raises ``UserError`` where it was not."""
+    from clinsynth.direct.session import Model
+
+    if not arguments.model:
+        raise UserError("which model?", expected="--model KIND and --model-args K=V,...")
+    model_args = _arguments(arguments.model_args)
+    name = str(arguments.name or model_args.get("model") or model_args.get("pretrained") or "")
+    if not name:
+        raise UserError("the model has no name", expected="model=... in --model-args, or --name")
+    mode: Literal["chat", "completion"] = arguments.mode
+    if arguments.mode == "auto":
+        mode = "chat" if arguments.model.endswith("chat-completions") else "completion"
+    return Model(
+        backend=arguments.model, args=model_args, name=name, mode=mode, snapshot=arguments.snapshot,
+        cache=arguments.cache,
+    )  # fmt: skip
+
+
+def prices_of(arguments: argparse.Namespace, model: Model) -> Prices:
+    """The stated prices, or the table's. Raises ``UserError`` where only one is stated."""
+    from clinsynth.generation.client.prices import find_prices
+
+    address = str(model.args.get("base_url", ""))
+    base = address.removesuffix("/chat/completions").removesuffix("/completions")
+    return find_prices(model.name, base, arguments.price_in, arguments.price_out)
+
+
+def positive(option: str, value: int | None) -> int | None:
+    """The number, or ``UserError`` for one under 1."""
+    if value is not None and value < 1:
+        raise UserError(f"{option} {value}", expected="1 at least")
+    return value
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """``k=v,k=v``, values as lm-eval reads them."""
+    if not text:
+        return {}
+    if bad := [part for part in text.split(",") if "=" not in part]:
+        raise UserError("--model-args cannot be read", found=bad[0], expected="key=value pairs with commas between")
+    from clinsynth.direct.session import lm_eval
+
+    lm_eval()
+    utils: Any = importlib.import_module("lm_eval.utils")
+    return dict(utils.simple_parse_args_string(text))

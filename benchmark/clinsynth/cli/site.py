@@ -1,0 +1,27 @@
+"""``clinsynth site``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EXAMPLES = ("clinsynth site --snapshot snapshot --out site",)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--snapshot", type=Path, default=Path("snapshot"), metavar="DIR",
+                        help="what clinsynth snapshot wrote (default: snapshot)")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write the pages")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Always 0."""
+    from clinsynth.site import build_site
+    from clinsynth.snapshot import read_snapshot
+
+    snapshot = read_snapshot(arguments.snapshot)
+    pages = build_site(snapshot, arguments.out, lambda line: print(line, file=sys.stderr))
+    print(f"{arguments.out}/index.html: {pages} pages of snapshot {snapshot.manifest.short}")
+    return 0

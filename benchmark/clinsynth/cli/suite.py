@@ -1,0 +1,98 @@
+"""``clinsynth suite``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from clinsynth.cli import add_data_dir, names
+from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of
+
+_LOCAL = "--model local-completions --model-args base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m"
+EXAMPLES = (
+    f"clinsynth suite clinicalgpt {_LOCAL} --sets medqa,mts-dialog --limit 50",
+    f"clinsynth suite asclepius-notes {_LOCAL} --notes notes.jsonl.gz --judge judge=http://127.0.0.1:8000/v1",
+    "clinsynth suite humans --from raw",
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("suite", choices=("clinicalgpt", "asclepius-notes", "humans"),
+                        help="humans: how far metrics and judges agree with people")  # fmt: skip
+    parser.add_argument("--limit", type=int, metavar="N", help="ask a seeded subset; the result is preliminary")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
+    add_model(parser)
+    sets = parser.add_argument_group("clinicalgpt, humans")
+    sets.add_argument("--sets", type=names, default=(), help="all (default), or names with commas between")
+    sets.add_argument("--from", dest="source", type=Path, metavar="DIR",
+                      help="a folder with the published files as <set>/<file>; default: download them")  # fmt: skip
+    notes = parser.add_argument_group("asclepius-notes, humans")
+    notes.add_argument("--notes", type=Path, metavar="FILE", help="rows of `clinsynth notes`")
+    notes.add_argument("--judge", action="append", default=[], metavar="MODEL=URL[,completion]",
+                       help="a model that grades the answers; may be repeated")  # fmt: skip
+    notes.add_argument("--against", type=Path, action="append", default=[], metavar="DIR",
+                       help="a folder whose answers to the same notes are set beside, in both orders")  # fmt: skip
+    add_data_dir(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """0 if anything was asked."""
+    positive("--limit", arguments.limit)
+    return {"clinicalgpt": _clinicalgpt, "asclepius-notes": _notes, "humans": _humans}[arguments.suite](arguments)
+
+
+def _raw(arguments: argparse.Namespace) -> Path:
+    from clinsynth.data.sample import default_data_dir
+
+    return (arguments.data_dir or default_data_dir()) / "raw"
+
+
+def _clinicalgpt(arguments: argparse.Namespace) -> int:
+    from clinsynth.direct.records import slug
+    from clinsynth.direct.suites.asking import SuiteRequest
+    from clinsynth.direct.suites.clinicalgpt import run_clinicalgpt
+    from clinsynth.direct.suites.sets import SETS
+    from clinsynth.tables import text_table
+
+    model = model_of(arguments)
+    out = arguments.out or Path("direct") / slug(model.name)
+    request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
+    outcome = run_clinicalgpt(request, arguments.sets, arguments.source, _raw(arguments))
+    body: list[list[str]] = []
+    for name, record in outcome.records.items():
+        asked = sum(record.answers.values())
+        scores = ", ".join(f"{metric} {100 * value:.1f}" for metric, value in record.scores.items())
+        of = f"{asked:,} of {record.examples:,}{'*' if record.limit else ''}"
+        body.append([SETS[name].area, name, of, f"{asked - record.answers.get('read', 0):,}", scores])
+    print(text_table(["area", "set", "asked", "unreadable", "scores x 100"], body))
+    print("\n* preliminary: a seeded subset. Diagnosis: MD-EHR is not public; open case files stand in for it.")
+    for name, reason in outcome.skipped.items():
+        print(f"{name}: skipped: {reason}")
+    return 0
+
+
+def _notes(arguments: argparse.Namespace) -> int:
+    from clinsynth.direct.records import slug
+    from clinsynth.direct.suites.asking import SuiteRequest
+    from clinsynth.direct.suites.judge import open_judges
+    from clinsynth.direct.suites.notes import as_text, run_notes
+    from clinsynth.errors import UserError
+
+    if arguments.notes is None:
+        raise UserError("which notes?", expected="--notes FILE, as `clinsynth notes` writes it")
+    model = model_of(arguments)
+    out = arguments.out or Path("direct") / slug(model.name)
+    request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
+    judges = open_judges(arguments.judge, arguments.cache)
+    print(as_text(run_notes(request, arguments.notes, judges, arguments.against)))
+    return 0
+
+
+def _humans(arguments: argparse.Namespace) -> int:
+    from clinsynth.direct.suites.humans import agreement_with_humans, as_text
+    from clinsynth.direct.suites.judge import open_judges
+
+    judges = open_judges(arguments.judge, arguments.cache)
+    print(as_text(agreement_with_humans(arguments.source, _raw(arguments), judges, arguments.limit)))
+    return 0

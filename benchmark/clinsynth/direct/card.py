@@ -1,0 +1,65 @@
+"""``direct.toml``: which model answered, and by whom it was asked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from clinsynth.direct.records import CARD_FILE
+from clinsynth.errors import UserError
+from clinsynth.files import write_text
+from clinsynth.generation.llm import Mode
+from clinsynth.submissions.card import NAME_PATTERN, Line, Llm, to_toml
+
+
+class DirectCard(BaseModel):
+    """``direct.toml``: written by ``clinsynth direct``; title, authors and disclosures are yours to edit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+    """The folder's name."""
+    title: Line
+    """The model as a table shows it."""
+    authors: Annotated[tuple[Line, ...], Field(min_length=1)] = ("unknown",)
+    """Who asked the model."""
+    disclosures: tuple[Line, ...] = ()
+    """Whatever a reviewer should know, one sentence each."""
+    backend: Line
+    """lm-eval's name of the kind of model."""
+    mode: Mode
+    """chat, or completion for a base model."""
+    llm: Llm
+    """The model."""
+
+
+def write_card(folder: Path, card: DirectCard) -> None:
+    """Write the card."""
+    write_text(folder / CARD_FILE, to_toml(card))
+
+
+def read_card(folder: Path) -> DirectCard:
+    """The card of a folder. Raises ``UserError`` where there is none, or it is faulty or another folder's."""
+    path = folder / CARD_FILE
+    try:
+        card = DirectCard.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise UserError(f"no {CARD_FILE} in {folder}", remedy="clinsynth direct writes it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{path} is faulty", found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error  # fmt: skip
+    except ValueError as error:
+        raise UserError(f"{path} is not TOML", found=str(error)) from error
+    if card.name != folder.absolute().name:
+        raise UserError(f"{path} is another folder's", found=card.name, expected=folder.absolute().name)
+    return card
+
+
+def is_direct(folder: Path) -> bool:
+    """Whether a folder belongs to the direct track."""
+    return (folder / CARD_FILE).is_file()

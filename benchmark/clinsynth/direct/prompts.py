@@ -1,0 +1,110 @@
+"""What a model is asked, derived from the task's spec: nothing of a task is said here.
+
+Two modes. ``chat``: instructions, then demonstrations as turns of the conversation. ``completion``: one text that a
+base model goes on with, an example a block, the answer on one line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clinsynth.generation.llm import Mode
+from clinsynth.schema import Example, TaskSpec
+
+FORM = "direct.v1"
+"""Name of these prompts and of the parsing rules; another wording is another name."""
+
+ANSWER = "Answer:"
+STOP: dict[Mode, tuple[str, ...]] = {"chat": ("<|endoftext|>",), "completion": ("\n",)}
+"""Where generation ends besides the model's own end: a base model's answer is one line. Chat servers refuse an empty
+list, so theirs is a mark that no answer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One demonstration or the question: an answer is there for demonstrations alone."""
+
+    question: str
+    answer: str = ""
+
+
+def max_tokens(spec: TaskSpec) -> int:
+    """Room for the answer: 32 tokens for a label, 128 for several, 512 for mentions."""
+    if spec.is_span:
+        return 512
+    return 128 if spec.multi_label else 32
+
+
+def instructions(spec: TaskSpec) -> str:
+    """The task, its labels and the form of the answer."""
+    labels = [f"- {label}: {spec.label_descriptions[label]}" for label in spec.labels]
+    head = "Kinds of mention:" if spec.is_span else "Labels:"
+    return "\n".join([spec.description, head, *labels, _form_of_answer(spec)])
+
+
+def _form_of_answer(spec: TaskSpec) -> str:
+    if spec.is_span and len(spec.labels) == 1:
+        return (
+            "Answer with a JSON list of the mentions, each copied exactly from the text, in their order, such as "
+            '["first mention", "second mention"]; [] if there is none. Nothing else.'
+        )
+    if spec.is_span:
+        return (
+            "Answer with a JSON list of the mentions, each copied exactly from the text, in their order, such as "
+            f'[{{"text": "first mention", "label": "{spec.labels[0]}"}}]; [] if there is none. Nothing else.'
+        )
+    if spec.multi_label:
+        return "Answer with a JSON list of every label that applies, [] if none does, and nothing else."
+    return "Answer with the name of one label and nothing else."
+
+
+def question(spec: TaskSpec, example: Example, mode: Mode) -> str:
+    """The texts of an example under their names. In a completion line ends become spaces: offsets stay the same."""
+    texts = [text.replace("\n", " ").replace("\r", " ") if mode == "completion" else text for text in example.texts]
+    return "\n".join(f"{_title(name)}: {text}" for name, text in zip(spec.text_names, texts, strict=True))
+
+
+def _title(name: str) -> str:
+    return name[:1].upper() + name[1:].replace("_", " ")
+
+
+def answer(spec: TaskSpec, example: Example) -> str:
+    """The gold answer in the form that is asked for; also what demonstrations show."""
+    if spec.is_span:
+        text = example.texts[0]
+        mentions = [(text[s.start : s.end], s.label) for s in sorted(example.spans)]
+        if len(spec.labels) == 1:
+            return json.dumps([mention for mention, _ in mentions], ensure_ascii=False)
+        return json.dumps([{"text": mention, "label": label} for mention, label in mentions], ensure_ascii=False)
+    return json.dumps(list(example.labels), ensure_ascii=False) if spec.multi_label else example.labels[0]
+
+
+def conversation(spec: TaskSpec, shots: Sequence[Example], example: Example) -> list[dict[str, str]]:
+    """Messages for a chat model. The instructions open the first question: some chat templates know no system role."""
+    messages: list[dict[str, str]] = []
+    for shot in shots:
+        messages += [
+            {"role": "user", "content": question(spec, shot, "chat")},
+            {"role": "assistant", "content": answer(spec, shot)},
+        ]
+    messages.append({"role": "user", "content": question(spec, example, "chat")})
+    messages[0]["content"] = f"{instructions(spec)}\n\n{messages[0]['content']}"
+    return messages
+
+
+def completion(spec: TaskSpec, shots: Sequence[Example], example: Example) -> str:
+    """The text that a base model goes on with; ends without a space, as tokenizers want it."""
+    blocks = [instructions(spec)]
+    blocks += [f"{question(spec, shot, 'completion')}\n{ANSWER} {answer(spec, shot)}" for shot in shots]
+    return "\n\n".join([*blocks, f"{question(spec, example, 'completion')}\n{ANSWER}"])
+
+
+def prompt_digest(prompts: Sequence[str]) -> str:
+    """sha256 over all prompts of a run, in test order: equal digests are the same questions."""
+    digest = hashlib.sha256()
+    for prompt in prompts:
+        digest.update(hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest())
+    return digest.hexdigest()

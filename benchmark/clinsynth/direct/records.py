@@ -1,0 +1,271 @@
+"""Records and predictions of the direct track: what is stored of a model's answers to one task, and where.
+
+Identity is the path, as for students: ``direct/<task>/<model>/shots<k>.json`` beside
+``direct-predictions/<task>/<model>/shots<k>.jsonl.gz``; ``-limit<n>`` follows where a subset was answered, and on the
+bundled sample both lie under ``sample/``. The folder's card is ``direct.toml``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from clinsynth.errors import UserError
+from clinsynth.files import canonical_json, unpacked_bytes, write_json, write_jsonl_gz
+from clinsynth.generation.llm import Mode
+from clinsynth.results import DataKind, Environment, TestData
+from clinsynth.schema import Prediction, Span
+
+CARD_FILE = "direct.toml"
+
+
+class DirectCell(NamedTuple):
+    """One model's answers to one task: what identifies them."""
+
+    task: str
+    model: str
+    """The model's name as a path: ``slug``."""
+    shots: int
+    limit: int | None
+    """How many test examples were asked; ``None`` for all."""
+
+    @property
+    def stem(self) -> str:
+        """Path below ``direct/`` and ``direct-predictions/``, without the suffix."""
+        part = "" if self.limit is None else f"-limit{self.limit}"
+        return f"{self.task}/{self.model}/shots{self.shots}{part}"
+
+
+def slug(model: str) -> str:
+    """A model's name as part of a path: lower-case letters, digits, dots and hyphens. Raises ``UserError`` for none."""
+    made = re.sub(r"[^a-z0-9.]+", "-", model.lower()).strip("-.")[:64].rstrip("-.")
+    if len(made) < 2:
+        raise UserError(f"{model!r} gives no name for a folder", expected="--name with two letters or digits at least")
+    return made
+
+
+class Stored(BaseModel):
+    """What is read strictly."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Sealed(Stored):
+    """A record whose edits show."""
+
+    seal: str = ""
+    """sha256 over all the rest."""
+
+    def sealed(self) -> Self:
+        """The same record with its seal set."""
+        return self.model_copy(update={"seal": self.expected_seal()})
+
+    def expected_seal(self) -> str:
+        """What the seal must be."""
+        content = self.model_dump(mode="json", exclude={"seal"})
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+class Demonstrations(Stored):
+    """The examples in the prompt."""
+
+    fingerprint: str
+    """sha256 over them, in the order of the prompt."""
+    examples: int
+    split: Literal["train", "dev"]
+
+
+class Usage(Stored):
+    """What the answers cost. What is not known is absent: it is never 0."""
+
+    answers: int
+    """Requests that were answered, whether now or in an earlier run that was stopped."""
+    unmeasured: int
+    """Answers whose tokens are not known; the sums are absent if there are any."""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    dollars: float | None = None
+    price_source: str = ""
+    price_date: date | None = None
+
+
+class DirectRecord(Sealed):
+    """What happened when a model answered a task. Holds no text of any dataset."""
+
+    format: Literal[1] = 1
+    track: Literal["direct"] = "direct"
+    submission: str
+    """Name of the folder."""
+    task: str
+    task_version: int
+    model: str
+    """As the server knows it."""
+    slug: str
+    snapshot: str
+    """Dated version or revision of the weights, as stated; empty if it is not known."""
+    reported: tuple[str, ...]
+    """What the server called the model in its answers."""
+    backend: str
+    """lm-eval's name of the kind of model: ``local-completions``..."""
+    mode: Mode
+    form: str
+    """Version of prompts and parsing rules."""
+    prompts_sha256: str
+    """Digest over all prompts in test order."""
+    shots: Annotated[int, Field(ge=0)]
+    """Demonstrations a label; 0 is zero-shot."""
+    demonstrations: Demonstrations | None
+    max_tokens: int
+    temperature: float
+    limit: Annotated[int, Field(ge=1)] | None
+    """Size of the subset; ``None``: the whole test set. With a limit the record is preliminary."""
+    limit_seed: int
+    """Seed of the subset's draw."""
+    test: TestData
+    """The whole test set."""
+    answers: dict[str, int]
+    """Answers that were read (``read``) and those that were not, by reason."""
+    finish: dict[str, int]
+    """How generation ended, as the server says: stop, length, filtered, rejected, unknown."""
+    mentions: dict[str, int]
+    """Mentions that could not be placed, or were placed by a rule, by reason."""
+    usage: Usage
+    metric: str
+    scores: dict[str, float]
+    """Every metric of the task, in [0, 1], of the examples that were asked."""
+    predictions_sha256: str
+    seconds: float
+    environment: Environment
+    created: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DirectRecord:
+        if self.metric not in self.scores:
+            raise ValueError(f"no score for the main metric {self.metric}")
+        if not all(0 <= score <= 1 for score in self.scores.values()):
+            raise ValueError("a score outside [0, 1]")
+        if sum(self.answers.values()) != (self.limit or self.test.examples):
+            raise ValueError("not as many answers as examples that were asked")
+        if (self.shots > 0) != (self.demonstrations is not None):
+            raise ValueError("demonstrations go with shots")
+        return self
+
+    @property
+    def cell(self) -> DirectCell:
+        """The record's identity."""
+        return DirectCell(self.task, self.slug, self.shots, self.limit)
+
+    @property
+    def score(self) -> float:
+        """The main metric's value."""
+        return self.scores[self.metric]
+
+    @property
+    def unparsable(self) -> int:
+        """Answers that could not be read, all reasons together."""
+        return sum(count for reason, count in self.answers.items() if reason != "read")
+
+    @property
+    def row(self) -> Literal["zero-shot", "few-shot"]:
+        """The row of the standings' direct track."""
+        return "few-shot" if self.shots else "zero-shot"
+
+
+class Answered(NamedTuple):
+    """One stored prediction."""
+
+    position: int
+    """In the test set."""
+    prediction: Prediction
+    unparsable: str
+    """Why the answer could not be read; empty if it could."""
+
+
+class DirectResults:
+    """The direct records in a folder."""
+
+    def __init__(self, folder: Path, kind: DataKind) -> None:
+        """``kind`` keeps results on the sample apart from real ones."""
+        self.folder = folder
+        self.kind: DataKind = kind
+        base = folder / "sample" if kind == "sample" else folder
+        self.records_folder = base / "direct"
+        self.predictions_folder = base / "direct-predictions"
+
+    def record_path(self, cell: DirectCell) -> Path:
+        """Where a record lies."""
+        return self.records_folder / f"{cell.stem}.json"
+
+    def predictions_path(self, cell: DirectCell) -> Path:
+        """Where the predictions lie."""
+        return self.predictions_folder / f"{cell.stem}.jsonl.gz"
+
+    def done(self, cell: DirectCell) -> DirectRecord | None:
+        """The record that is complete; it is written last."""
+        path = self.record_path(cell)
+        return read_record(path) if path.is_file() and self.predictions_path(cell).is_file() else None
+
+    def write_predictions(self, cell: DirectCell, answered: Sequence[Answered], *, spans: bool) -> str:
+        """Store predictions by position, without text; returns the digest of the unpacked file."""
+        return write_jsonl_gz(self.predictions_path(cell), (_row(each, spans) for each in answered))
+
+    def write_record(self, record: DirectRecord) -> DirectRecord:
+        """Seal and store a record."""
+        sealed = record.sealed()
+        write_json(self.record_path(record.cell), sealed.model_dump(mode="json"))
+        return sealed
+
+    def records(self) -> Iterator[DirectRecord]:
+        """Every record, in path order. Raises ``UserError`` for one that cannot be read."""
+        for path in sorted(self.records_folder.glob("*/*/shots*.json")):
+            yield read_record(path)
+
+
+def _row(each: Answered, spans: bool) -> dict[str, Any]:
+    said = {"spans": [list(s) for s in each.prediction.spans]} if spans else {"labels": list(each.prediction.labels)}
+    return {"id": each.position, **said, **({"unparsable": each.unparsable} if each.unparsable else {})}
+
+
+def read_record(path: Path) -> DirectRecord:
+    """Read one record. Raises ``UserError`` if it is none, or lies under another one's name."""
+    try:
+        record = DirectRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{path} is not a record of the direct track",
+            found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            remedy="delete it and run clinsynth direct again",
+        ) from error
+    if "/".join(path.parts[-3:]) != f"{record.cell.stem}.json":
+        raise UserError(f"{path} holds another record", found=record.cell.stem, remedy="move it back")
+    return record
+
+
+def read_predictions(path: Path) -> tuple[list[Answered], str]:
+    """Predictions by rising position, and the digest of the unpacked file. Raises ``UserError`` naming the line."""
+    try:
+        content = unpacked_bytes(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} cannot be read", found=str(error), remedy="run clinsynth direct again") from error
+    out: list[Answered] = []
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            row = json.loads(line)
+            position = int(row["id"])
+            if position < 0 or (out and position <= out[-1].position):
+                raise ValueError(f"id {position} after {out[-1].position if out else 'nothing'}")
+            spans = tuple(Span(int(s), int(e), str(label)) for s, e, label in row.get("spans", ()))
+            labels = tuple(map(str, row.get("labels", ())))
+            out.append(Answered(position, Prediction(labels, spans), str(row.get("unparsable", ""))))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UserError(f"{path}, line {number} is not a prediction", found=str(error)) from error
+    return out, hashlib.sha256(content).hexdigest()

@@ -1,0 +1,194 @@
+"""The suite ``clinicalgpt``: knowledge, examinations, consultation, diagnosis."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from clinsynth.direct.card import write_card
+from clinsynth.direct.run import made_card, subset
+from clinsynth.direct.session import Reply, Session
+from clinsynth.direct.suites.asking import PlainTask, SuiteRequest, suite_record
+from clinsynth.direct.suites.files import SuiteFiles
+from clinsynth.direct.suites.records import FORM, SuiteRecord, record_path, stored_record, write_record
+from clinsynth.direct.suites.sets import SETS, Item, SuiteSet
+from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
+from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.files import write_jsonl_gz
+from clinsynth.progress import progress
+
+SUITE = "clinicalgpt"
+
+_PROMPTS = {
+    "pubmedqa": "lm_eval.tasks.pubmedqa.preprocess_pubmedqa",
+    "medqa_4options": "lm_eval.tasks.medqa.preprocess_medqa",
+    "medmcqa": "lm_eval.tasks.medmcqa.utils_medmcqa",
+}
+"""Where lm-eval keeps ``doc_to_text`` of its own tasks."""
+_STOP = {"choice": ("\n",), "diagnosis": ("\n",), "text": ("\n\n\n",)}
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteOutcome:
+    """What came of a suite."""
+
+    records: Mapping[str, SuiteRecord]
+    """By set."""
+    kept: tuple[str, ...]
+    skipped: Mapping[str, str]
+    """Sets that are not here, with the reason."""
+
+
+def run_clinicalgpt(
+    request: SuiteRequest, names: Sequence[str], source_dir: Path | None, raw_dir: Path
+) -> SuiteOutcome:
+    """Ask the sets that are not stored yet.
+
+    Args:
+        request: the model.
+        names: of sets; all for none.
+        source_dir: where the published files lie, as ``<set>/<file>``; ``None`` to download them.
+        raw_dir: where downloads are kept.
+
+    Raises:
+        UnknownNameError: no such set.
+        UserError: lm-eval is missing, a file is not the published one, the server failed, or no set could be asked.
+    """
+    out = request.out.absolute()
+    card = made_card(request.model, out)
+    session = Session(request.model)
+    records: dict[str, SuiteRecord] = {}
+    kept: list[str] = []
+    skipped: dict[str, str] = {}
+    chosen = [suite_set(name) for name in names or SETS]
+    with progress(SUITE, len(chosen)) as bar:
+        for each in chosen:
+            try:
+                files = SuiteFiles(each.name, each.sources, source_dir, raw_dir)
+                items = list(each.read(files))
+            except NotPreparedError as error:
+                skipped[each.name] = str(error).splitlines()[0]
+                bar.advance(1)
+                continue
+            limit = request.limit if request.limit is not None and request.limit < len(items) else None
+            found = stored_record(out, SUITE, each.name, limit)
+            if found is not None and (found.files, found.form) == (files.digests, FORM):
+                records[each.name] = found
+                kept.append(each.name)
+                bar.advance(1)
+                continue
+            write_card(out, card)
+            positions = subset(len(items), limit)
+            began, share, before = time.monotonic(), 1 / len(positions), session.meter.new
+            task, asked = _task(each, items), None if limit is None else positions
+            replies = session.ask(f"clinsynth_{each.name}", task, asked, partial(bar.advance, share))
+            bar.advance(1 - share * (session.meter.new - before))
+            records[each.name] = _store(request, each, files.digests, items, replies, limit, time.monotonic() - began)
+            bar.say(f"{each.name}: {_line(records[each.name])}")
+    if not records:
+        raise UserError("no set could be asked", found="; ".join(f"{k}: {v}" for k, v in skipped.items()))
+    return SuiteOutcome(records, tuple(kept), skipped)
+
+
+def suite_set(name: str) -> SuiteSet:
+    """The set of that name. Raises ``UnknownNameError``."""
+    from clinsynth.errors import UnknownNameError
+
+    if name not in SETS:
+        raise UnknownNameError("set of the suite", name, SETS)
+    return SETS[name]
+
+
+def _task(each: SuiteSet, items: Sequence[Item]) -> PlainTask:
+    shown = [f"{each.instruction}\n\n{question(each, item)}" for item in items]
+    return PlainTask(f"clinsynth_{each.name}", shown, each.max_tokens, _STOP[each.kind])
+
+
+def question(each: SuiteSet, item: Item) -> str:
+    """The question as lm-eval's own task puts it, where there is one."""
+    if not each.lm_eval:
+        return item.prompt
+    module: Any = importlib.import_module(_PROMPTS[each.lm_eval])
+    return str(module.doc_to_text(item.doc))
+
+
+def read_choice(item: Item, text: str) -> int | None:
+    """The option that an answer names; ``None`` where it names none.
+
+    A letter alone, or with a stop, bracket or colon and whatever follows; or the option's own words and nothing else.
+    """
+    plain = text.strip().strip("*`\"' ").removeprefix("Answer:").strip()
+    options = [option.casefold().strip() for option in item.options]
+    if plain.casefold().rstrip(".") in options:
+        return options.index(plain.casefold().rstrip("."))
+    if options == ["yes", "no", "maybe"]:
+        found = re.match(r"(yes|no|maybe)\s*[.,:;]", plain, re.IGNORECASE)
+        return options.index(found.group(1).lower()) if found else None
+    found = re.match(r"\(?([A-Ea-e])(?:[.):：、]|\s*\Z)", plain)
+    place = "abcde".index(found.group(1).lower()) if found else len(options)
+    return place if place < len(options) else None
+
+
+def _store(
+    request: SuiteRequest, each: SuiteSet, digests: Mapping[str, str], items: Sequence[Item],
+    replies: Sequence[Reply], limit: int | None, seconds: float,
+) -> SuiteRecord:  # fmt: skip
+    asked = [items[int(reply.doc["id"])] for reply in replies]
+    rows, failures, scores = scored(each, asked, replies)
+    record = suite_record(
+        request, SUITE, each.name, replies, failures,
+        prompt_source=f"lm-eval {each.lm_eval}" if each.lm_eval else "clinsynth",
+        max_tokens=each.max_tokens, examples=len(items), limit=limit, files=dict(digests), scores=scores,
+        seconds=round(seconds, 3),
+    )  # fmt: skip
+    stored = ({"id": int(reply.doc["id"]), **row} for reply, row in zip(replies, rows, strict=True))
+    write_jsonl_gz(record_path(request.out, SUITE, each.name, limit).with_suffix(".jsonl.gz"), stored)
+    return write_record(request.out, record)
+
+
+def scored(
+    each: SuiteSet, asked: Sequence[Item], replies: Sequence[Reply]
+) -> tuple[list[dict[str, Any]], list[str], dict[str, float]]:
+    """A row without text for each answer, why it could not be read, and the scores of all."""
+    failures = [_failure(reply) for reply in replies]
+    if each.kind == "choice":
+        choices = [read_choice(item, reply.text) for item, reply in zip(asked, replies, strict=True)]
+        failures = [
+            "" if choice is not None else failure or "no-option"
+            for choice, failure in zip(choices, failures, strict=True)
+        ]
+        right = [choice == item.answer for choice, item in zip(choices, asked, strict=True)]
+        return [{"choice": choice} for choice in choices], failures, {"accuracy": mean(map(float, right))}
+    answers = [reply.text.strip() for reply in replies]
+    if each.kind == "diagnosis":
+        exact = [float(same_diagnosis(a, item.references[0])) for a, item in zip(answers, asked, strict=True)]
+        words = [overlap(a, item.references[0]) for a, item in zip(answers, asked, strict=True)]
+        rows = [{"exact": e, "overlap": round(w, 6)} for e, w in zip(exact, words, strict=True)]
+        return rows, failures, {"exact": mean(exact), "word_f1": mean(words)}
+    scores = text_scores(answers, [item.references for item in asked], each.language)
+    single = [text_scores([a], [item.references], each.language) for a, item in zip(answers, asked, strict=True)]
+    return [{"rougeL": round(s["rougeL"], 6)} for s in single], failures, scores
+
+
+def _failure(reply: Reply) -> str:
+    if reply.meta.finish == "rejected":
+        return "rejected"
+    if not reply.text.strip():
+        return "withheld" if reply.meta.finish == "filtered" else "empty"
+    return ""
+
+
+def _line(record: SuiteRecord) -> str:
+    asked = sum(record.answers.values())
+    bad = asked - record.answers.get("read", 0)
+    scores = ", ".join(f"{name} {100 * value:.1f}" for name, value in record.scores.items())
+    return scores + (f", {bad:,} of {asked:,} answers unreadable" if bad else "") + (
+        f" (preliminary: {asked:,} of {record.examples:,})" if record.limit else ""
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""How far metrics and judges agree with people: MTS-Dialog's 400 machine-made summaries that were scored by hand.
+
+The published scores (Ben Abacha et al. 2023) stand in a file of their own, row by row in the order of the summaries;
+nothing in either file names the other's rows. That the order fits is therefore tested: the agreement must be far
+larger than with the scores shifted by some rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from clinsynth.direct.run import subset
+from clinsynth.direct.suites.agreement import Correlation, alpha, correlate
+from clinsynth.direct.suites.files import SuiteFiles
+from clinsynth.direct.suites.judge import Case, grade
+from clinsynth.direct.suites.sets import read_table
+from clinsynth.direct.suites.texts import text_scores
+from clinsynth.errors import UserError
+from clinsynth.generation.llm import LLM
+from clinsynth.schema import Source
+from clinsynth.tables import text_table
+
+_AT = "https://raw.githubusercontent.com/abachaa/MTS-Dialog/3ff0801933608d6f570468c13125125fb5cabdea/Correlation-Study/"
+SUMMARIES = "MTS-Dialog-Automatic-Summaries-ValidationSet.csv"
+SCORES = "MTS-Dialog-Manual-Scores4CorrelationStudy.csv"
+SOURCES = (
+    Source(SUMMARIES, ("test",), _AT + SUMMARIES,
+           sha256="0ee4261f33f7001643cfb88779bf2af49a6e1829e70460bb9b67917d48276f2d"),
+    Source(SCORES, ("test",), _AT + SCORES, sha256="48344ac1ea8a8c8dc6286cebc59b734bbe29d821e32bd3cfefb4c72f0b70088d"),
+)  # fmt: skip
+PEOPLE = {"FactualF1": "factual F1", "HallucinationRate": "hallucination", "OmissionRate": "omission"}
+QUESTION = "Summarise what this conversation between doctor and patient tells about the patient, as a note would."
+
+
+@dataclass(frozen=True, slots=True)
+class HumanAgreement:
+    """Rank correlations with people's scores."""
+
+    metrics: Mapping[str, Mapping[str, Correlation]]
+    """By metric, then by what people scored."""
+    judges: Mapping[str, Mapping[str, Correlation]]
+    failures: Mapping[str, Counter[str]]
+    """Replies of each judge without a grade, by reason."""
+    between: float | None
+    """Krippendorff's alpha between the judges."""
+    shifted: float
+    """Mean of the absolute correlation of ROUGE-L with factual F1 where the scores are shifted by 1 to 20 rows."""
+    cases: int
+    judged: int
+
+
+def agreement_with_humans(
+    source_dir: Path | None, raw_dir: Path, judges: AbstractContextManager[Mapping[str, LLM]], limit: int | None
+) -> HumanAgreement:
+    """Correlate metrics on all cases, and judges on ``limit`` of them, with people.
+
+    Raises:
+        NotPreparedError: the files are not here and cannot be had.
+        UserError: they are not the published ones.
+    """
+    files = SuiteFiles("mts-dialog", SOURCES, source_dir, raw_dir)
+    rows = list(read_table(files, SUMMARIES))
+    scored = list(read_table(files, SCORES))
+    if len(rows) != len(scored):
+        raise UserError("MTS-Dialog's summaries and scores do not fit", found=f"{len(rows)} and {len(scored)} rows")
+    people = {name: [float(row[name]) for row in scored] for name in PEOPLE}
+    texts = [(row["Automatic Summary"].strip(), [row["Reference Summary"].strip()]) for row in rows]
+    each = [text_scores([answer], [references], "en") for answer, references in texts]
+    metrics = {
+        metric: {name: correlate([one[metric] for one in each], values) for name, values in people.items()}
+        for metric in each[0]
+    }
+    rouge = [one["rougeL"] for one in each]
+    shifts = [people["FactualF1"][k:] + people["FactualF1"][:k] for k in range(1, 21)]
+    found = [correlate(rouge, values).rho for values in shifts]
+    shifted = mean(abs(rho) for rho in found if rho is not None)
+    positions = subset(len(rows), limit)
+    cases = [Case(rows[k]["Dialogue"].strip(), QUESTION, texts[k][0]) for k in positions]
+    by_judge: dict[str, dict[str, Correlation]] = {}
+    failures: dict[str, Counter[str]] = {}
+    grades: dict[str, tuple[int | None, ...]] = {}
+    with judges as opened:
+        for name, judge in opened.items():
+            given = grade(judge, cases)
+            grades[name], failures[name] = given.grades, given.failures
+            by_judge[name] = {who: correlate(list(given.grades), [values[k] for k in positions])
+                              for who, values in people.items()}  # fmt: skip
+    return HumanAgreement(metrics, by_judge, failures, alpha(grades), shifted, len(rows), len(cases))
+
+
+def as_text(found: HumanAgreement) -> str:
+    """A line for each metric and judge."""
+    body = [[name, *(_cell(by[who]) for who in PEOPLE)] for name, by in [*found.metrics.items(), *found.judges.items()]]
+    lines = [text_table(["measure", *PEOPLE.values()], body), ""]
+    lines.append(
+        f"Spearman's rank correlation with people's scores of {found.cases} summaries, with its 95 % interval; "
+        f"ROUGE-L against scores shifted by some rows: {found.shifted:.2f} on average."
+    )
+    for name, reasons in found.failures.items():
+        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items())) or "none"
+        lines.append(f"{name}: {found.judged} summaries; replies without a grade: {lost}.")
+    if len(found.judges) > 1:
+        between = "not defined" if found.between is None else f"{found.between:.2f}"
+        lines.append(f"Krippendorff's alpha between the judges: {between}.")
+    return "\n".join(lines)
+
+
+def _cell(found: Correlation) -> str:
+    if found.rho is None or found.low is None or found.high is None:
+        return "-"
+    return f"{found.rho:+.2f} ({found.low:+.2f} to {found.high:+.2f})"

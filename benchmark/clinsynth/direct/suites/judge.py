@@ -1,0 +1,208 @@
+"""A language model that grades answers to questions about notes, each answer alone, or two in both orders.
+
+The scale has the meaning of Asclepius' rubric (Kweon et al., 2309.00237), in words of this project. Mended: each answer
+is graded alone, so that a grade does not depend on who else is judged; a pair is judged in both orders, and counts
+only where these agree; a reply that is no grade is counted and left out, instead of dragging the mean below the scale.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from clinsynth.errors import UserError
+from clinsynth.generation.llm import LLM, Answer, Mode, Prompt
+
+SCALE = (
+    "4: everything that matters is said and right; or the answer rightly says that the note does not tell.\n"
+    "3: nothing is wrong, but something minor is left out.\n"
+    "2: nothing is wrong, but something important is left out.\n"
+    "1: something is wrong, invented or beside the question; or the question is answered though the note does not tell."
+)
+_GRADE = "Grade the answer to a question about a clinical note. The note is all that may be known.\n\n" + SCALE
+_PAIR = (
+    "Two answers to a question about a clinical note are compared. The note is all that may be known. The better one "
+    "is that with the better grade:\n\n" + SCALE
+)
+_GRADE_SCHEMA = {
+    "type": "object", "properties": {"grade": {"enum": [1, 2, 3, 4]}}, "required": ["grade"],
+    "additionalProperties": False,
+}  # fmt: skip
+_PAIR_SCHEMA = {
+    "type": "object", "properties": {"better": {"enum": ["A", "B", "tie"]}}, "required": ["better"],
+    "additionalProperties": False,
+}  # fmt: skip
+
+Better = Literal["A", "B", "tie"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question about a note, with one system's answer."""
+
+    note: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What a judge said of a list of cases."""
+
+    grades: tuple[int | None, ...]
+    """``None``: no grade could be read."""
+    failures: Counter[str]
+    """Replies without a grade, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """What a judge said of pairs of answers, each in both orders."""
+
+    first: int
+    """Pairs whose first answer was better in both orders."""
+    second: int
+    ties: int
+    """Pairs that were a tie in both orders."""
+    inconsistent: int
+    """Pairs whose outcome changed with the order: they count for nobody."""
+    failures: Counter[str]
+    """Pairs of which an order could not be read, by reason."""
+
+    @property
+    def share(self) -> float | None:
+        """Share of the decided pairs that the first won; ``None`` where none was decided."""
+        decided = self.first + self.second
+        return self.first / decided if decided else None
+
+
+@contextmanager
+def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str, LLM]]:
+    """The judges named as ``MODEL=URL`` or ``MODEL=URL,completion``, by name. Raises ``UserError``."""
+    from clinsynth.generation.client import Client, ClientSettings
+    from clinsynth.generation.client.cache import Cache, default_cache
+    from clinsynth.generation.client.prices import find_prices
+
+    clients: dict[str, LLM] = {}
+    opened: list[Client] = []
+    store = Cache(cache or default_cache()) if specs else None
+    try:
+        for spec in specs:
+            name, _, where = spec.partition("=")
+            url, _, given = where.partition(",")
+            if not name or not url or given not in ("", "chat", "completion"):
+                raise UserError(f"--judge {spec} cannot be read", expected="MODEL=URL or MODEL=URL,completion")
+            if name in clients:
+                raise UserError(f"two judges are called {name}")
+            mode: Mode = "completion" if given == "completion" else "chat"
+            settings = ClientSettings(model=name, mode=mode, base_url=url)
+            assert store is not None  # noqa: S101 - there are specs
+            opened.append(Client(settings, store, find_prices(name, url, None, None)))
+            clients[name] = opened[-1]
+        yield clients
+    finally:
+        for client in opened:
+            client.close()
+        if store is not None:
+            store.close()
+
+
+def grade(judge: LLM, cases: Sequence[Case]) -> Graded:
+    """Grade each case alone."""
+    shown = [f"{_GRADE}\n\n{_case(case)}\n\nAnswer:\n{case.answer}" for case in cases]
+    answers = list(judge.ask([_prompt(text, judge.mode, "grade") for text in shown]))
+    failures: Counter[str] = Counter()
+    grades: list[int | None] = []
+    for answer in answers:
+        found = _grade(answer, judge.mode)
+        grades.append(found if isinstance(found, int) else None)
+        if isinstance(found, str):
+            failures[found] += 1
+    return Graded(tuple(grades), failures)
+
+
+def compare_answers(judge: LLM, pairs: Sequence[tuple[Case, Case]]) -> Paired:
+    """Judge pairs of answers to the same question, in both orders."""
+    prompts = [_prompt(_both(a, b), judge.mode, "better") for one, two in pairs for a, b in ((one, two), (two, one))]
+    answers = list(judge.ask(prompts))
+    counts: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    for there, back in zip(answers[::2], answers[1::2], strict=True):
+        one, two = _better(there, judge.mode), _better(back, judge.mode)
+        if one not in ("A", "B", "tie") or two not in ("A", "B", "tie"):
+            failures[one if one not in ("A", "B", "tie") else two] += 1
+        elif one == {"A": "B", "B": "A", "tie": "tie"}[two]:
+            counts[one] += 1
+        else:
+            counts["inconsistent"] += 1
+    return Paired(counts["A"], counts["B"], counts["tie"], counts["inconsistent"], failures)
+
+
+def _case(case: Case) -> str:
+    return f"Note:\n{case.note}\n\nQuestion:\n{case.question}"
+
+
+def _both(one: Case, two: Case) -> str:
+    return f"{_PAIR}\n\n{_case(one)}\n\nAnswer A:\n{one.answer}\n\nAnswer B:\n{two.answer}"
+
+
+def _prompt(text: str, mode: Mode, key: Literal["grade", "better"]) -> Prompt:
+    choices = "1, 2, 3 or 4" if key == "grade" else "A, B or tie"
+    if mode == "completion":
+        cue = "Grade" if key == "grade" else "Better answer"
+        return Prompt(text=f"{text}\n\n{cue} ({choices}):", max_tokens=8, stop=("\n",), temperature=0.0)
+    example = '{"grade": 2}' if key == "grade" else '{"better": "tie"}'
+    ask = f"{text}\n\nReply with JSON such as {example}, where the value is {choices}, and nothing else."
+    return Prompt(text=ask, schema=_GRADE_SCHEMA if key == "grade" else _PAIR_SCHEMA, max_tokens=32, temperature=0.0)
+
+
+def _grade(answer: Answer, mode: Mode) -> int | str:
+    """The grade, or why there is none."""
+    said = _said(answer, mode, "grade")
+    if said.reason:
+        return said.reason
+    value = said.value
+    if isinstance(value, str) and re.fullmatch(r"[1-4]", value):
+        value = int(value)
+    return value if type(value) is int and 1 <= value <= 4 else "off-scale"
+
+
+def _better(answer: Answer, mode: Mode) -> str:
+    """A, B or tie, or why there is none."""
+    said = _said(answer, mode, "better")
+    if said.reason:
+        return said.reason
+    value = str(said.value).strip()
+    return {"a": "A", "b": "B", "tie": "tie"}.get(value.casefold(), "off-scale")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    value: object = None
+    reason: str = ""
+
+
+def _said(answer: Answer, mode: Mode, key: str) -> _Said:
+    if answer.finish in ("failed", "filtered"):
+        return _Said(reason={"failed": "no-reply", "filtered": "withheld"}[answer.finish])
+    text = answer.text.strip()
+    if not text:
+        return _Said(reason="empty")
+    if mode == "completion":
+        found = re.match(r"[\"'*(]*(\d+|A|B|tie)(?![\w])", text, re.IGNORECASE)
+        return _Said(found.group(1)) if found else _Said(reason="no-value")
+    if fence := re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", text, re.DOTALL):
+        text = fence.group(1)
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return _Said(reason="truncated" if answer.finish == "length" else "not-json")
+    if not isinstance(value, dict) or set(cast("dict[str, Any]", value)) != {key}:
+        return _Said(reason="wrong-key")
+    return _Said(cast("dict[str, Any]", value)[key])

@@ -1,0 +1,72 @@
+"""What is stored of a suite, and where. Reading it needs no lm-eval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from clinsynth.direct.records import Sealed, Usage
+from clinsynth.errors import UserError
+from clinsynth.files import write_json
+from clinsynth.generation.llm import Mode
+from clinsynth.results import Environment
+
+FORM = "suites.v1"
+"""Name of prompts and parsing rules; another wording is another name."""
+
+
+class SuiteRecord(Sealed):
+    """What happened when a model answered one set of a suite. Holds no text of any data set."""
+
+    format: Literal[1] = 1
+    track: Literal["suite"] = "suite"
+    suite: str
+    part: str
+    """The set, or the part of the evaluation."""
+    submission: str
+    model: str
+    snapshot: str
+    reported: tuple[str, ...]
+    backend: str
+    mode: Mode
+    form: str
+    prompt_source: str
+    """lm-eval's own task whose prompt was used; else ``clinsynth``."""
+    prompts_sha256: str
+    max_tokens: int
+    examples: int
+    limit: int | None
+    files: dict[str, str]
+    """sha256 of the unpacked source files."""
+    answers: dict[str, int]
+    """Answers that were read (``read``) and those that were not, by reason; the latter are in the scores, as wrong."""
+    finish: dict[str, int]
+    usage: Usage
+    scores: dict[str, float]
+    """In [0, 1]."""
+    seconds: float
+    environment: Environment
+    created: str
+
+
+def record_path(out: Path, suite: str, part: str, limit: int | None) -> Path:
+    """Where a record lies."""
+    return out.absolute() / "suites" / suite / f"{part}{'' if limit is None else f'-limit{limit}'}.json"
+
+
+def write_record(out: Path, record: SuiteRecord) -> SuiteRecord:
+    """Seal and store."""
+    sealed = record.sealed()
+    write_json(record_path(out, record.suite, record.part, record.limit), sealed.model_dump(mode="json"))
+    return sealed
+
+
+def stored_record(out: Path, suite: str, part: str, limit: int | None) -> SuiteRecord | None:
+    """The record that is there. Raises ``UserError`` for one that cannot be read."""
+    path = record_path(out, suite, part, limit)
+    if not path.is_file():
+        return None
+    try:
+        return SuiteRecord.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path} is not a record of a suite", remedy="delete it and run the suite again") from error

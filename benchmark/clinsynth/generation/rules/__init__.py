@@ -1,0 +1,1 @@
+"""Rows without a model: patterns filled with names, and altered examples."""

@@ -1,0 +1,227 @@
+"""The layout: a tab for each view, filters from the view itself, the page as the static site draws it.
+
+Every function depends on its arguments alone; what one reader chooses is in that reader's address and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from clinsynth.errors import UserError
+from clinsynth.export import FORMATS, LABELS, SUFFIXES
+from clinsynth.leaderboard.archive import report
+from clinsynth.leaderboard.plots import plot
+from clinsynth.site.html import Links, body, take
+from clinsynth.snapshot.schema import Snapshot
+from clinsynth.views import TITLES, VIEWS, page
+from clinsynth.views.model import Filter, Page
+
+RADIO = 20
+"""Choices up to which a filter is a row of buttons; with more it is a list to search."""
+FIRST = "overall"
+
+
+class Board:
+    """Pages of one snapshot as the app shows them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Pages are made when they are asked for, and the latest are kept."""
+        self.snapshot = snapshot
+        self._keys = {view: [one.key for one in page(snapshot, view, {}).filters] for view in VIEWS}
+        self._made: Callable[[str, str], tuple[Page, str]] = lru_cache(maxsize=512)(self._make)
+
+    def show(self, view: str, query: Mapping[str, str]) -> tuple[Page, str]:
+        """A page and its HTML."""
+        return self._made(view, json.dumps(dict(query), sort_keys=True))
+
+    def _make(self, view: str, query: str) -> tuple[Page, str]:
+        made = page(self.snapshot, view, json.loads(query))
+        links = Links(lambda name: self.address("submission", {**made.query, "name": name}), figures=view == "tasks")
+        return made, f'<div class="cs">{body(made, links)}{self._take(made)}</div>'
+
+    def address(self, view: str, query: Mapping[str, str]) -> str:
+        """The link to a view under those of these filters that it has."""
+        return "?" + urlencode({"view": view} | {key: query[key] for key in self._keys[view] if query.get(key)})
+
+    def _take(self, made: Page) -> str:
+        if not made.tables:
+            return ""
+        files = [
+            (LABELS[name], f"take/{made.view}.{SUFFIXES[name]}?{urlencode(made.query)}", "") for name in FORMATS
+        ]  # fmt: skip
+        for figure in made.figures:
+            where = urlencode({**made.query, "figure": figure.key})
+            files += [(kind.upper(), f"take/{made.view}.{kind}?{where}", figure.title) for kind in ("svg", "png")]
+        plain = f'<a href="plain/{made.view}?{urlencode(made.query)}">This page without scripts</a>'
+        return f"{take(files)}<p class=take>{plain}</p>"
+
+
+def layout(board: Board) -> Any:
+    """The Blocks. Needs gradio."""
+    gr: Any = import_module("gradio")
+    manifest = board.snapshot.manifest
+    with gr.Blocks(
+        title="clinsynth leaderboard", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)
+    ) as blocks:
+        gr.HTML(
+            f'<div class="cs"><header class="app"><span class="brand">clinsynth</span> <span>Which synthetic clinical '
+            f"training data makes the better student? Snapshot <code>{manifest.short}</code> of {manifest.day}.</span>"
+            "</header></div>",
+            padding=False,
+            apply_default_css=False,
+        )
+        parts: dict[str, _Part] = {}
+        with gr.Tabs(selected=FIRST, elem_id="views") as tabs:
+            for view in VIEWS:
+                with gr.Tab(TITLES[view], id=view) as tab:
+                    parts[view] = _Part(gr, board, view, tab)
+        for part in parts.values():
+            part.connect()
+        outputs = [tabs, *(one for part in parts.values() for one in part.outputs)]
+        opened = blocks.load(_opener(gr, parts), None, outputs, queue=False, api_visibility="private",
+                             show_progress="hidden")  # fmt: skip
+        opened.then(None, None, None, js="() => { window.clinsynthOpened = true; }")
+        endpoints(gr, board)
+    return blocks
+
+
+class _Part:
+    """One tab: filters, page, plot."""
+
+    def __init__(self, gr: Any, board: Board, view: str, tab: Any) -> None:
+        self.gr, self.board, self.view, self.tab = gr, board, view, tab
+        first, html = board.show(view, {})
+        self.keys = [one.key for one in first.filters]
+        self.filters: list[Any] = []
+        with gr.Row(elem_classes="cs-filters", visible=bool(first.filters)):
+            for one in first.filters:
+                self.filters.append(_control(gr, one))
+        if view == "submit":
+            _submit(gr)
+        # Only the tab that is seen first is filled: the others come when they are opened.
+        self.html = gr.HTML(html if view == FIRST else "", padding=False, apply_default_css=False,
+                            elem_id=f"page-{view}")  # fmt: skip
+        self.plot = gr.Plot(visible=False, show_label=False, container=False) if view in PLOTTED else None
+        self.drawn = gr.State(view == FIRST)
+        self.outputs = [*self.filters, self.html, *([self.plot] if self.plot else []), self.drawn]
+
+    def connect(self) -> None:
+        """Redraw on a change of a filter, draw when the tab is first opened; keep the address in step."""
+        address = _ADDRESS % (json.dumps(self.view), json.dumps(self.keys))
+        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        for one in self.filters:
+            one.input(self.draw, self.filters, self.outputs, **quick).then(None, self.filters, None, js=address)
+        inputs = [self.drawn, *self.filters]
+        self.tab.select(self.first, inputs, self.outputs, **quick).then(None, self.filters, None, js=address)
+
+    def first(self, drawn: bool, *values: Any) -> list[Any]:
+        """What a tab shows when it is opened: what it showed before, or the page of its filters."""
+        return [self.gr.skip()] * len(self.outputs) if drawn else self.draw(*values)
+
+    def draw(self, *values: Any) -> list[Any]:
+        """New values for the tab's components."""
+        query = {key: _text(value) for key, value in zip(self.keys, values, strict=True)}
+        made, html = self.board.show(self.view, query)
+        return self.redrawn(made, html, query)
+
+    def redrawn(self, made: Page, html: str, old: Mapping[str, str]) -> list[Any]:
+        """The page, and those filters that it does not have as they were."""
+        filters = [_updated(self.gr, one, old.get(one.key)) for one in made.filters]
+        found = made.figures[:1]
+        figure = self.gr.Plot(plot(found[0]), visible=True) if found else self.gr.Plot(visible=False)
+        return [*filters, html, *([figure] if self.plot else []), True]
+
+
+PLOTTED = ("compare", "curves", "cost")
+"""Views with a plot to point at."""
+
+_ADDRESS = """(...v) => {
+  if (!window.clinsynthOpened) return;
+  const q = new URLSearchParams({ view: %s });
+  %s.forEach((k, i) => { const x = Array.isArray(v[i]) ? v[i].join(',') : v[i]; if (x) q.set(k, x); });
+  history.replaceState(history.state, '', '?' + q.toString());
+}"""
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value or "")
+
+
+def _pairs(one: Filter) -> list[tuple[str, str]]:
+    return [(choice.label, choice.value) for choice in one.choices]
+
+
+def _value(one: Filter) -> Any:
+    return one.value.split(",") if one.many and one.value else [] if one.many else one.value or None
+
+
+def _control(gr: Any, one: Filter) -> Any:
+    common: dict[str, Any] = {"choices": _pairs(one), "value": _value(one), "label": one.label, "elem_id": None}
+    if one.many:
+        return gr.Dropdown(**common, multiselect=True, filterable=True, min_width=260)
+    if len(one.choices) <= RADIO:
+        return gr.Radio(**common, min_width=120)
+    return gr.Dropdown(**common, filterable=True, min_width=200)
+
+
+def _updated(gr: Any, one: Filter, old: str | None) -> Any:
+    if old is not None and old == one.value:
+        return gr.update(choices=_pairs(one))
+    return gr.update(choices=_pairs(one), value=_value(one))
+
+
+def _opener(gr: Any, parts: Mapping[str, _Part]) -> Callable[..., list[Any]]:
+    """What a link asks for, drawn when the page is opened."""
+
+    def open_link(request: Any) -> list[Any]:
+        query = {str(key): str(value)[:2000] for key, value in dict(request.query_params).items()}
+        view = query.get("view", FIRST)
+        out: list[Any] = [gr.skip() if view == FIRST or view not in parts else gr.Tabs(selected=view)]
+        for name, part in parts.items():
+            if name == view and len(query) > (name == FIRST and "view" in query):
+                made, html = part.board.show(name, query)
+                out += part.redrawn(made, html, {})
+            else:
+                out += [gr.skip()] * len(part.outputs)
+        return out
+
+    # ``from __future__ import annotations`` makes annotations text, which gradio cannot resolve inside a function.
+    open_link.__annotations__ = {"request": gr.Request}
+    return open_link
+
+
+def _submit(gr: Any) -> None:
+    """Drag an archive, get the report."""
+    file = gr.File(
+        label="A submission as .zip or .tar.gz, up to 100 MB: it is checked and then deleted", type="filepath",
+        file_types=[".zip", ".gz", ".tgz"],
+    )  # fmt: skip
+    said = gr.Textbox(label="Report of clinsynth validate", lines=8, max_lines=40, buttons=["copy"], visible=False,
+                      elem_id="report")  # fmt: skip
+
+    def check(path: str | None) -> Any:
+        if not path:
+            return gr.update(visible=False, value="")
+        try:
+            words, _ = report(Path(path))
+        except UserError as error:
+            words = str(error)
+        finally:
+            Path(path).unlink(missing_ok=True)
+        return gr.update(visible=True, value=words)
+
+    file.change(check, file, said, api_name="validate", concurrency_limit=2)
+
+
+def endpoints(gr: Any, board: Board) -> None:
+    """Every view's data, by name, for ``gradio_client``."""
+    from clinsynth.leaderboard.endpoints import made_for
+
+    for name, function, said in made_for(board.snapshot):
+        gr.api(function, api_name=name, api_description=said, queue=False)

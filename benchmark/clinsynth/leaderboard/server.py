@@ -1,0 +1,160 @@
+"""The app on a port: gradio for the views, plain routes for files and for pages without scripts."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlencode
+
+from clinsynth.errors import UserError
+from clinsynth.export import FORMATS, SUFFIXES
+from clinsynth.leaderboard.app import Board, layout
+from clinsynth.leaderboard.plots import png
+from clinsynth.site.build import document
+from clinsynth.site.html import Links, body
+from clinsynth.site.svg import svg
+from clinsynth.site.theme import app_css, site_css
+from clinsynth.snapshot.schema import Snapshot
+from clinsynth.views import VIEWS, page
+
+MEDIA = {
+    "csv": "text/csv", "json": "application/json", "markdown": "text/markdown", "latex": "application/x-tex",
+    "bibtex": "application/x-bibtex",
+}  # fmt: skip
+UPLOAD = 100 * 1024 * 1024
+"""Largest archive that is taken, in bytes."""
+
+
+def create(snapshot: Snapshot) -> Any:
+    """The whole app as an ASGI application.
+
+    Raises:
+        UserError: gradio is not installed.
+    """
+    # Nothing of the reader leaves the machine: no analytics, no version check, no fonts from elsewhere.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        gr: Any = import_module("gradio")
+        fastapi: Any = import_module("fastapi")
+    except ImportError as error:
+        raise UserError("gradio is not installed", remedy="pip install 'clinsynth[app]'") from error
+    gzip: Any = import_module("starlette.middleware.gzip")
+    board = Board(snapshot)
+    app = fastapi.FastAPI(title="clinsynth leaderboard", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(gzip.GZipMiddleware, minimum_size=2000, compresslevel=4)
+    _routes(fastapi, app, board)
+    blocks = layout(board)
+    return gr.mount_gradio_app(
+        app, blocks, path="/", theme=_theme(gr), css=app_css() + _APP_CSS, footer_links=["api"], max_file_size=UPLOAD,
+        ssr_mode=False, show_error=True,
+    )  # fmt: skip
+
+
+def serve(snapshot: Snapshot, host: str, port: int) -> None:
+    """Serve until stopped. Raises ``UserError`` if the port is taken."""
+    uvicorn: Any = import_module("uvicorn")
+    app = create(snapshot)
+    try:
+        uvicorn.run(app, host=host, port=port, log_level="warning")
+    except SystemExit as error:  # what uvicorn does where it cannot have the port
+        raise UserError(f"cannot listen on {host}:{port}", remedy="choose another --port") from error
+
+
+def _theme(gr: Any) -> Any:
+    """Gradio's plainest theme in our greys and accent, with the reader's own fonts."""
+    from clinsynth.site.theme import DARK, LIGHT, MONO, SANS
+
+    fonts = [name.strip().strip('"') for name in SANS.split(",")]
+    mono = [name.strip().strip('"') for name in MONO.split(",")]
+    theme = gr.themes.Base(font=fonts, font_mono=mono, radius_size=gr.themes.sizes.radius_sm,
+                           spacing_size=gr.themes.sizes.spacing_sm, text_size=gr.themes.sizes.text_md)  # fmt: skip
+    known = inspect.signature(theme.set).parameters
+    values = {name: LIGHT[colour] for name, colour in _COLOURS.items()}
+    values |= {f"{name}_dark": DARK[colour] for name, colour in _COLOURS.items() if f"{name}_dark" in known}
+    return theme.set(**values)
+
+
+_COLOURS = {
+    "body_background_fill": "paper", "background_fill_primary": "paper", "background_fill_secondary": "paper",
+    "block_background_fill": "paper", "body_text_color": "ink", "body_text_color_subdued": "soft",
+    "block_label_text_color": "soft", "block_title_text_color": "soft", "block_info_text_color": "soft",
+    "border_color_primary": "rule", "block_border_color": "rule", "border_color_accent": "accent",
+    "color_accent": "accent", "link_text_color": "accent", "link_text_color_hover": "accent",
+    "input_background_fill": "paper", "input_border_color": "rule", "input_border_color_focus": "accent",
+    "checkbox_label_background_fill": "paper", "checkbox_label_background_fill_hover": "hover",
+    "checkbox_label_background_fill_selected": "hover", "checkbox_label_text_color": "soft",
+    "checkbox_label_text_color_selected": "accent", "checkbox_background_color": "paper",
+    "checkbox_background_color_selected": "accent", "checkbox_border_color": "strong",
+    "checkbox_border_color_selected": "accent", "checkbox_label_border_color": "rule",
+    "button_secondary_background_fill": "hover", "button_secondary_text_color": "ink",
+}  # fmt: skip
+
+_APP_CSS = """
+.dark { --color-accent: #79bfe8; }
+.gradio-container { width: 100% !important; max-width: 90rem !important; margin: 0 auto !important; }
+.gradio-container > main, .gradio-container .main { width: 100%; max-width: none; padding: 0.6rem 1.2rem 2rem; }
+.cs header.app { margin: 0; border: 0; padding: 0.4rem 0 0; color: var(--soft); font-size: 0.875rem; }
+.cs header.app .brand { font-size: 1.05rem; color: var(--ink); }
+.cs-filters { gap: 0.2rem 2.2rem !important; padding-top: 0.4rem; }
+.cs-filters > * { border: 0 !important; box-shadow: none !important; flex: 0 0 auto !important; padding: 0 !important;
+  overflow: visible !important; max-width: 100%; }
+.cs-filters fieldset { width: auto; }
+.cs-filters fieldset .wrap { gap: 0 0.2rem; }
+.cs-filters fieldset label { padding: 0.15rem 0.6rem 0.15rem 0.3rem !important; border: 0 !important;
+  box-shadow: none !important; background: none !important; white-space: nowrap; }
+@media (max-width: 48rem) { .gradio-container > main, .gradio-container .main { padding: 0.3rem 0.6rem 2rem; } }
+"""
+
+
+def _routes(fastapi: Any, app: Any, board: Board) -> None:
+    known = {suffix: name for name, suffix in SUFFIXES.items()}
+    response: Any = fastapi.Response
+
+    def take(name: str, request: Any) -> Any:
+        view, _, suffix = name.partition(".")
+        if view not in VIEWS or (suffix not in known and suffix not in ("svg", "png")):
+            raise fastapi.HTTPException(404)
+        query = _query(request.query_params)
+        made = page(board.snapshot, view, query)
+        if suffix in known:
+            content: str | bytes = FORMATS[known[suffix]](board.snapshot, made)
+            media = MEDIA[known[suffix]]
+        else:
+            figure = next((each for each in made.figures if each.key == query.get("figure", each.key)), None)
+            if figure is None:
+                raise fastapi.HTTPException(404)
+            try:
+                content = svg(figure, standalone=True) if suffix == "svg" else png(figure)
+            except UserError as error:
+                raise fastapi.HTTPException(503, str(error)) from error
+            media = "image/svg+xml" if suffix == "svg" else "image/png"
+        headers = {"Content-Disposition": f'attachment; filename="clinsynth-{board.snapshot.manifest.short}-{name}"'}
+        return response(content, media_type=media, headers=headers)
+
+    def plain(view: str, request: Any) -> Any:
+        if view not in VIEWS:
+            raise fastapi.HTTPException(404)
+        made = page(board.snapshot, view, _query(request.query_params))
+        links = Links(
+            submission=lambda name: "submission?" + urlencode({**made.query, "name": name}),
+            filtered=lambda of, one, value: f"{of.view}?" + urlencode({**of.query, one.key: value}),
+        )
+        content = document(board.snapshot, made, body(made, links), {each: each for each in VIEWS}, "style.css")
+        return response(content, media_type="text/html")
+
+    def style() -> Any:
+        return response(site_css(), media_type="text/css")
+
+    for function in (take, plain):
+        function.__annotations__ = {"name": str, "view": str, "request": fastapi.Request}
+    app.get("/take/{name}")(take)
+    app.get("/plain/style.css")(style)
+    app.get("/plain/{view}")(plain)
+
+
+def _query(parameters: Mapping[str, str]) -> dict[str, str]:
+    return {str(key): str(value)[:2000] for key, value in dict(parameters).items()}

@@ -1,0 +1,134 @@
+"""What stands beside the scores: quality, audits, generation and the direct track, as their records say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from clinsynth.errors import UserError
+from clinsynth.results import DataKind
+from clinsynth.scoring.audit.record import AuditRecord, audit_path, is_audited, read_audit
+from clinsynth.scoring.quality import record as quality
+from clinsynth.snapshot.described import AuditRow, DirectRow, DropRow, GenerationRow, QualityRow
+from clinsynth.standings import Stored
+
+
+def quality_rows(stored: Sequence[Stored]) -> tuple[QualityRow, ...]:
+    """Every number of every quality record that can be read."""
+    return tuple(row for each in stored for row in _quality(each))
+
+
+def _quality(each: Stored) -> Iterator[QualityRow]:
+    folder = quality.record_path(each.folder, each.kind, "x").parent
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = quality.read_record(path)
+        except UserError:
+            continue  # measured by another method: it says nothing that could stand beside the others
+        for number in quality.NUMBERS.values():
+            data, real = record.data, record.real
+            yield QualityRow(
+                data=record.kind, submission=each.card.name, task=record.task, number=number.name, title=number.title,
+                group=number.group, show=number.show, value=data.numbers[number.name],
+                spread=data.spread.get(number.name), reason=data.reasons.get(number.name, ""),
+                real=real.numbers[number.name] if real else None, rows=data.rows,
+            )  # fmt: skip
+
+
+def audit_rows(stored: Sequence[Stored]) -> tuple[AuditRow, ...]:
+    """The state of the audit of every task that a submission has runs on."""
+    out: list[AuditRow] = []
+    for each in stored:
+        seen: dict[str, tuple[str, str]] = {}
+        for record in each.records:
+            seen.setdefault(record.task, (record.training.fingerprint, record.test.fingerprint))
+        if each.card.kind == "reference":
+            # Real text by design: only what was audited is shown.
+            seen = {task: made for task, made in seen.items() if audit_path(each.folder, task, each.kind).is_file()}
+        out += [_audit(each, task, *made) for task, made in seen.items()]
+    return tuple(out)
+
+
+def _audit(each: Stored, task: str, rows: str, test: str) -> AuditRow:
+    verdict = is_audited(each.folder, task, rows, kind=each.kind, test=test)
+    record: AuditRecord | None = None
+    if verdict.state != "unaudited":
+        record = read_audit(audit_path(each.folder, task, each.kind))
+    key = {"data": each.kind, "submission": each.card.name, "task": task, "state": verdict.state,
+           "reasons": verdict.reasons}  # fmt: skip
+    if record is None:
+        nothing = ("rows", "leaks", "excused", "touched", "train_repeats", "longest_words", "private_share",
+                   "private_real", "canaries", "score_shift")  # fmt: skip
+        return AuditRow.model_validate(key | dict.fromkeys(nothing))
+    matches = record.test.matches
+    shifts = (
+        [run.without - run.score for run in record.scores if run.without is not None] if record.test.touched else []
+    )
+    found = record.canaries
+    return AuditRow.model_validate(key | {
+        "rows": record.rows,
+        "leaks": sum(match.reason == "leak" for match in matches),
+        "excused": sum(match.reason != "leak" for match in matches),
+        "touched": record.test.touched,
+        "train_repeats": sum(record.train.rows.values()) if record.train else None,
+        "longest_words": record.verbatim.quantiles["words"]["1"] if record.verbatim else None,
+        "private_share": record.privacy.share,
+        "private_real": record.privacy.real_share,
+        "canaries": len(found.exact.keys() | found.near.keys()) if found else None,
+        "score_shift": sum(shifts) / len(shifts) if shifts else None,
+    })  # fmt: skip
+
+
+def generation_rows(stored: Sequence[Stored]) -> tuple[tuple[GenerationRow, ...], tuple[DropRow, ...]]:
+    """How the rows of each task were generated, and what was dropped."""
+    from clinsynth.generation.record import FOLDER, read_generation
+
+    rows: list[GenerationRow] = []
+    drops: list[DropRow] = []
+    for each in stored:
+        for path in sorted((each.folder / FOLDER).glob("*.json")):
+            try:
+                record = read_generation(each.folder, path.stem)
+            except UserError:
+                continue  # validate names it; there is nothing to show
+            if record is None:
+                continue
+            cost = record.cost
+            rows.append(
+                GenerationRow(
+                    submission=each.card.name, task=record.task, baseline=record.baseline,
+                    model=record.model.name if record.model else "", candidates=record.candidates, kept=record.kept,
+                    calls=cost.calls if cost else None, tokens_in=cost.tokens_in if cost else None,
+                    tokens_out=cost.tokens_out if cost else None, dollars=cost.dollars if cost else None,
+                    stopped="" if record.stopped == "rows" else record.stopped,
+                )
+            )  # fmt: skip
+            drops += [
+                DropRow(submission=each.card.name, task=record.task, reason=reason, count=count)
+                for reason, count in sorted(record.dropped.items())
+            ]
+    return tuple(rows), tuple(drops)
+
+
+def direct_rows(places: Sequence[Path], kind: DataKind) -> tuple[DirectRow, ...]:
+    """Records of language models that answered tasks themselves, wherever a folder has some."""
+    from clinsynth.direct.records import DirectRecord, DirectResults
+
+    out: list[DirectRow] = []
+    for folder in places:
+        found: list[DirectRecord] = []
+        try:
+            found = list(DirectResults(folder.absolute(), kind).records())
+        except UserError:
+            continue
+        out += [
+            DirectRow(
+                data=kind, submission=record.submission, model=record.model, task=record.task, metric=record.metric,
+                shots=record.shots, score=record.score, low=None, high=None,
+                examples=record.limit or record.test.examples, limited=record.limit is not None,
+                unparsed=record.unparsable, tokens_in=record.usage.tokens_in, tokens_out=record.usage.tokens_out,
+                dollars=record.usage.dollars, reasons=(),
+            )
+            for record in found
+        ]  # fmt: skip
+    return tuple(out)

@@ -1,0 +1,141 @@
+"""A snapshot's files: ``snapshot.json``, ``schema.json``, and each table as Parquet and as JSON.
+
+The two forms of a table hold the same. Parquet is what the app reads; JSON is for whoever has no Parquet reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from types import GenericAlias
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from clinsynth import __version__
+from clinsynth.environment import environment
+from clinsynth.errors import UserError
+from clinsynth.files import atomic_path, canonical_json, sha256_file, write_json, write_text
+from clinsynth.snapshot.schema import FORMAT, MODELS, Manifest, Row, Snapshot, TableFile, Tables
+
+MANIFEST, SCHEMA, FOLDER = "snapshot.json", "schema.json", "tables"
+REMEDY = "make it anew with clinsynth snapshot"
+
+
+def content_id(tables: Tables) -> str:
+    """sha256 over every row of every table, and the format."""
+    digest = hashlib.sha256(f"clinsynth snapshot {FORMAT}\n".encode())
+    for name, rows in _each(tables):
+        digest.update(f"{name} {len(rows)}\n".encode())
+        for row in rows:
+            digest.update(canonical_json(row.model_dump(mode="json")).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _each(tables: Tables) -> Iterable[tuple[str, tuple[Row, ...]]]:
+    return ((each.name, cast("tuple[Row, ...]", getattr(tables, each.name))) for each in fields(tables))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the manifest and of each table's JSON file, by name."""
+    tables = {name: _rows_of(model).json_schema() for name, model in MODELS.items()}
+    return {"snapshot": Manifest.model_json_schema(), "tables": tables}
+
+
+def _rows_of(model: type[Row]) -> TypeAdapter[tuple[Row, ...]]:
+    return TypeAdapter(cast("Any", GenericAlias(tuple, (model, ...))))
+
+
+def write_snapshot(folder: Path, tables: Tables) -> Snapshot:
+    """Write a snapshot; the manifest is written last, so that a folder with one is whole.
+
+    Raises:
+        UserError: the folder holds something that is no snapshot.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise UserError(f"{folder} is not empty and no snapshot", remedy="choose another folder for --out")
+    (folder / MANIFEST).unlink(missing_ok=True)
+    files: dict[str, TableFile] = {}
+    for name, rows in _each(tables):
+        values = [row.model_dump(mode="json") for row in rows]
+        parquet, plain = folder / FOLDER / f"{name}.parquet", folder / FOLDER / f"{name}.json"
+        _write_parquet(parquet, MODELS[name], values)
+        lines = ",\n".join(canonical_json(value) for value in values)
+        write_text(plain, f"[\n{lines}\n]\n" if values else "[]\n")
+        files[name] = TableFile(
+            rows=len(rows), parquet_sha256=sha256_file(parquet), json_sha256=sha256_file(plain)
+        )  # fmt: skip
+    write_json(folder / SCHEMA, json_schema())
+    manifest = Manifest(
+        id=content_id(tables), created=datetime.now(UTC).isoformat(timespec="seconds"), clinsynth=__version__,
+        commit=environment("", "", 0).commit, tables=files,
+    )  # fmt: skip
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    return Snapshot(manifest, tables)
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """Read a snapshot and check every table against its digest.
+
+    Raises:
+        UserError: there is none, it is of another format, or a file was changed.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"no snapshot in {folder}", expected=MANIFEST, remedy="clinsynth snapshot --out DIR") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(f"{path} is no manifest of format {FORMAT}", found=found, remedy=REMEDY) from error
+    if manifest.tables.keys() != MODELS.keys():
+        raise UserError(f"{path} names other tables", found=", ".join(manifest.tables), remedy=REMEDY)
+    tables = {name: _read_table(folder, name, entry) for name, entry in manifest.tables.items()}
+    return Snapshot(manifest, Tables(**cast("Mapping[str, Any]", tables)))
+
+
+def _read_table(folder: Path, name: str, entry: TableFile) -> tuple[Row, ...]:
+    path = folder / FOLDER / f"{name}.parquet"
+    if not path.is_file() or sha256_file(path) != entry.parquet_sha256:
+        raise UserError(f"{path} is not the file of this snapshot", remedy=REMEDY)
+    values: Any = import_module("pyarrow.parquet").read_table(path).to_pylist()
+    return _rows_of(MODELS[name]).validate_python(values)
+
+
+def _write_parquet(path: Path, model: type[Row], values: list[dict[str, Any]]) -> None:
+    pa: Any = import_module("pyarrow")
+    hints = get_type_hints(model)
+    columns: list[Any] = [
+        pa.field(name, _arrow(hints[name]), metadata={"description": field.description or name})
+        for name, field in model.model_fields.items()
+    ]
+    table: Any = pa.Table.from_pylist(values, schema=pa.schema(columns))
+    with atomic_path(path) as temporary:
+        import_module("pyarrow.parquet").write_table(table, temporary, compression="zstd")
+
+
+def _arrow(hint: Any) -> Any:
+    """The Arrow type of a column's annotation."""
+    pa: Any = import_module("pyarrow")
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        (hint,) = (each for each in arguments if each is not type(None))
+        return _arrow(hint)
+    if origin is tuple:
+        return pa.list_(_arrow(arguments[0]))
+    if origin is Literal:
+        return pa.string()
+    plain: dict[Any, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    return plain[hint]
+
+
+def table_json(tables: Tables, name: str) -> str:
+    """One table as JSON."""
+    return json.dumps([row.model_dump(mode="json") for row in getattr(tables, name)], indent=1, ensure_ascii=False)

@@ -1,0 +1,125 @@
+"""What several views need: the filters of the condition, and a submission's name as a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from clinsynth.results import DataKind
+from clinsynth.snapshot.schema import ConditionRow, Place, Snapshot, SubmissionRow, TaskRow
+from clinsynth.views.model import Cell, Choice, Filter, Query, Section, pick, text
+
+SECTIONS: dict[Place, str] = {
+    "ranked": "Ranked",
+    "reference": "References, shown beside and never ranked",
+    "unranked": "Below the line: not ranked, with the reason",
+}
+MEAN = "mean of the types"
+
+
+class Conditioned(Protocol):
+    """A row that belongs to one condition."""
+
+    @property
+    def data(self) -> DataKind:
+        """Real test sets, or the sample."""
+        ...
+
+    @property
+    def recipe(self) -> str:
+        """The student."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """The budget."""
+        ...
+
+
+class Placed(Protocol):
+    """A row that is above, beside or below the line."""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        ...
+
+
+C = TypeVar("C", bound=Conditioned)
+P = TypeVar("P", bound=Placed)
+
+
+_KEPT = 128
+_found: dict[tuple[int, DataKind, str, int], tuple[object, list[Any]]] = {}
+"""What was found last, by the table's identity and the condition. The table is kept too, so that no other one can get
+its identity. It depends on the snapshot alone, never on a reader."""
+
+
+def of(rows: Sequence[C], condition: ConditionRow | None) -> list[C]:
+    """The rows of one condition. The list is shared: callers copy it before they change it."""
+    if condition is None:
+        return []
+    key = (id(rows), condition.data, condition.recipe, condition.rows)
+    kept = _found.get(key)
+    if kept is None:
+        wanted = key[1:]
+        kept = rows, [row for row in rows if (row.data, row.recipe, row.rows) == wanted]
+        if len(_found) >= _KEPT:
+            _found.clear()
+        _found[key] = kept
+    return kept[1]
+
+
+def condition_filters(
+    snapshot: Snapshot, query: Query, warnings: list[str]
+) -> tuple[ConditionRow | None, tuple[Filter, ...]]:
+    """Data, student and rows as filters, each offering only what the ones before it leave; and what they select."""
+    conditions: Sequence[ConditionRow] = snapshot.tables.conditions
+    if not conditions:
+        return None, ()
+    filters: list[Filter] = []
+    kinds = list(dict.fromkeys(each.data for each in conditions))
+    if len(kinds) > 1:
+        names = {"real": "real test sets", "sample": "bundled sample (means nothing)"}
+        filters.append(pick(query, "data", "Data", [Choice(kind, names[kind]) for kind in kinds], warnings))
+        conditions = [each for each in conditions if each.data == filters[-1].value]
+    students = list(dict.fromkeys(each.recipe for each in conditions))
+    filters.append(pick(query, "student", "Student", [Choice(name, name) for name in students], warnings))
+    conditions = [each for each in conditions if each.recipe == filters[-1].value]
+    default = str(conditions[0].rows)
+    budgets = sorted({each.rows for each in conditions})
+    filters.append(pick(query, "rows", "Training rows", [Choice(str(n), f"{n:,}") for n in budgets], warnings, default))
+    (chosen,) = (each for each in conditions if str(each.rows) == filters[-1].value)
+    return chosen, tuple(filters)
+
+
+def cards(snapshot: Snapshot) -> dict[str, SubmissionRow]:
+    """The cards by name."""
+    return {row.submission: row for row in snapshot.tables.submissions}
+
+
+def tasks(snapshot: Snapshot) -> dict[str, TaskRow]:
+    """The tasks by name."""
+    return {row.task: row for row in snapshot.tables.tasks}
+
+
+def named(cards: dict[str, SubmissionRow], name: str, small: str = "") -> Cell:
+    """A submission's name, with a link to its page and the title to read."""
+    card = cards.get(name)
+    return text(name, link=name, small=small, title=card.title if card else "")
+
+
+def sections(rows: Sequence[P], draw: Callable[[P], tuple[Cell, ...]]) -> tuple[Section, ...]:
+    """Rows in the order given, by their place; places without rows are left out."""
+    found = [(SECTIONS[place], [row for row in rows if row.place == place]) for place in SECTIONS]
+    return tuple(Section(title, tuple(draw(row) for row in own)) for title, own in found if own)
+
+
+def spoken(name: str) -> str:
+    """``natural language inference`` from ``natural_language_inference``."""
+    return name.replace("_", " ")
+
+
+def no_results() -> tuple[str, str]:
+    """What a page without a condition says."""
+    return "No results", "No submission in this snapshot has a result yet."

@@ -1,0 +1,211 @@
+"""Compare two or more submissions: paired differences, a forest plot and a verdict in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clinsynth.snapshot.schema import ConditionRow, DifferenceRow, Snapshot
+from clinsynth.views.common import MEAN, cards, condition_filters, named, of
+from clinsynth.views.model import (
+    Cell,
+    Choice,
+    Column,
+    Figure,
+    Filter,
+    Page,
+    Point,
+    Prose,
+    Query,
+    Section,
+    Series,
+    Table,
+    number,
+    pick,
+)
+
+MOST = 8
+"""Submissions that one page compares with the first."""
+
+
+def compare(snapshot: Snapshot, query: Query) -> Page:
+    """The others minus the base, over all tasks, by type and by task."""
+    warnings: list[str] = []
+    condition, filters = condition_filters(snapshot, query, warnings)
+    names = [row.submission for row in of(snapshot.tables.overall, condition)]
+    base = pick(query, "base", "Compare", [Choice(name, name) for name in names], warnings)
+    others = _others(query, [name for name in names if name != base.value], warnings)
+    chosen = [name for name in others.value.split(",") if name]
+    found = _between(snapshot, condition, base.value, chosen)
+    missing = [name for name in chosen if name not in {row.other for row in found}]
+    warnings += [_not_stored(base.value, name) for name in missing]
+    table = _table(snapshot, condition, base.value, found)
+    figures = tuple(
+        _forest(scope, [row for row in found if row.scope == scope]) for scope in (MEAN,) if len(chosen) > 1 and found
+    ) + tuple(_of_other(name, [row for row in found if row.other == name]) for name in chosen if len(chosen) <= 3)
+    shown = tuple(figure for figure in figures if figure.series)
+    return Page(
+        "compare",
+        "Compare",
+        "What is the difference between two training sets worth?",
+        (*filters, base, others),
+        (*_verdicts(found), table, *shown),
+        tuple(warnings),
+        (base.value, *chosen),
+    )
+
+
+def _others(query: Query, names: list[str], warnings: list[str]) -> Filter:
+    asked = [name for name in query.get("others", "").split(",") if name]
+    unknown = [name for name in asked if name not in names]
+    warnings += [f"The link asks for “{name[:80]}”, which cannot be compared here." for name in unknown]
+    value = [name for name in asked if name in names][:MOST] or names[:1]
+    if len(asked) - len(unknown) > MOST:
+        warnings.append(f"Only the first {MOST} submissions of the link are compared.")
+    return Filter("others", "With", tuple(Choice(name, name) for name in names), ",".join(value), many=True)
+
+
+def _not_stored(base: str, other: str) -> str:
+    return (
+        f"{other} with {base} is not among the comparisons of this snapshot; "
+        f"clinsynth compare submissions/{base} submissions/{other} makes it."
+    )
+
+
+def _between(
+    snapshot: Snapshot, condition: ConditionRow | None, base: str, others: list[str]
+) -> list[DifferenceRow]:  # fmt: skip
+    rows: dict[tuple[str, str], DifferenceRow] = {}
+    for row in of(snapshot.tables.differences, condition):
+        if row.base == base and row.other in others:
+            rows[row.scope, row.other] = row
+        elif row.other == base and row.base in others:
+            rows.setdefault((row.scope, row.base), turned(row))
+    return sorted(rows.values(), key=lambda row: (_order(row.scope), others.index(row.other)))
+
+
+def _order(scope: str) -> tuple[int, str]:
+    return (0 if scope == MEAN else 1 if scope.startswith("mean") else 2, scope)
+
+
+def turned(row: DifferenceRow) -> DifferenceRow:
+    """The same comparison seen from the other side."""
+
+    def minus(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    outcome = {"better": "worse", "worse": "better"}.get(row.outcome, row.outcome)
+    return row.model_copy(
+        update={
+            "base": row.other, "other": row.base, "base_score": row.other_score, "other_score": row.base_score,
+            "difference": minus(row.difference), "low": minus(row.high), "high": minus(row.low), "outcome": outcome,
+            "confidence": None if row.confidence is None else 1 - row.confidence,
+        }
+    )  # fmt: skip
+
+
+def verdict(row: DifferenceRow) -> str:
+    """The outcome in words."""
+    points = f"{100 * abs(row.difference):.1f} points" if row.difference is not None else ""
+    what = "these test sets" if row.scope.startswith("mean") else "this test set"
+    if row.outcome in ("better", "worse"):
+        return f"{row.other} is {row.outcome} by {points}"
+    if row.outcome == "tie":
+        resolved = f": {what} can only resolve {100 * row.detectable:.1f} points" if row.detectable else ""
+        return f"tie{resolved}"
+    return f"{row.outcome}: {row.reason}" if row.reason else row.outcome
+
+
+def _verdicts(rows: list[DifferenceRow]) -> tuple[Prose, ...]:
+    said = tuple(f"Over all tasks, {row.base} and {row.other}: {verdict(row)}." for row in rows if row.scope == MEAN)
+    return (Prose("Verdict", said),) if said else ()
+
+
+def _p(value: float | None) -> Cell:
+    if value is None:
+        return Cell("–", muted=True)
+    return Cell("<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.1 else f"{value:.2f}", value)
+
+
+def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: list[DifferenceRow]) -> Table:
+    known = cards(snapshot)
+
+    def draw(row: DifferenceRow) -> tuple[Cell, ...]:
+        words = verdict(row)
+        return (
+            Cell(row.scope, row.scope),
+            named(known, row.other),
+            number(row.difference, row.low, row.high, sign="+", title=row.reason),
+            _p(row.p),
+            number(row.detectable),
+            number(row.base_score),
+            number(row.other_score),
+            Cell(str(row.seeds), row.seeds),
+            Cell(words, words, small=row.reason if row.outcome != "not comparable" else ""),
+        )
+
+    columns = (
+        Column("scope", "Task"),
+        Column("other", "With"),
+        Column(
+            "difference",
+            "Difference",
+            number=True,
+            interval=True,
+            help="The other minus the first, in points, paired by test unit and by seed; behind it 95 %.",
+        ),
+        Column(
+            "p", "p", number=True, help="Two-sided, of this comparison alone: the more are read, the more are chance."
+        ),
+        Column("detectable", "Resolves", number=True, help="The true difference that is found 4 times in 5."),
+        Column("base_score", base or "First", number=True),
+        Column("other_score", "Other", number=True),
+        Column("seeds", "Seeds", number=True),
+        Column("verdict", "Verdict"),
+    )
+    where = f" ({condition.recipe}, {condition.rows:,} rows)" if condition else ""
+    notes = ("The claim to make is the one over all tasks; single tasks show where it comes from.",)
+    return Table("compare", f"Differences to {base}{where}" if base else "Nothing to compare", columns,
+                 (Section("", tuple(draw(row) for row in rows)),), notes)  # fmt: skip
+
+
+def _points(rows: list[DifferenceRow], label: str) -> list[tuple[bool, Point]]:
+    drawn = [row for row in rows if row.difference is not None]
+    return [
+        (
+            row.outcome in ("better", "worse"),
+            Point(100 * (row.difference or 0), k, None if row.low is None else 100 * row.low,
+                  None if row.high is None else 100 * row.high, row.scope if label == "scope" else row.other),
+        )
+        for k, row in enumerate(drawn)
+    ]  # fmt: skip
+
+
+def _plot(key: str, title: str, points: list[tuple[bool, Point]], description: str) -> Figure:
+    kinds = (("decided", True), ("tie", False))
+    series = [
+        Series(name, tuple(point for decided, point in points if decided is kind), emphasis=kind)
+        for name, kind in kinds
+    ]
+    return Figure(key, title, "forest", tuple(each for each in series if each.points), "difference in points", zero=0,
+                  description=description)  # fmt: skip
+
+
+def _forest(scope: str, rows: list[DifferenceRow]) -> Figure:
+    base = rows[0].base if rows else ""
+    return _plot(
+        "compare-all",
+        f"Differences to {base}, {scope}",
+        _points(rows, "other"),
+        "Each difference with its 95 % interval; filled diamonds are decided, open circles are ties.",
+    )
+
+
+def _of_other(name: str, rows: list[DifferenceRow]) -> Figure:
+    base = rows[0].base if rows else ""
+    figure = _plot(
+        f"compare-{name}",
+        f"{name} minus {base}",
+        _points(rows, "scope"),
+        "The difference on each task with its 95 % interval; filled diamonds are decided, open circles ties.",
+    )
+    return replace(figure, y_title="task")

@@ -1,0 +1,151 @@
+"""What the rows themselves are like, beside any score: quality, audits, generation."""
+
+from __future__ import annotations
+
+from clinsynth.snapshot.schema import AuditRow, GenerationRow, QualityRow, Snapshot
+from clinsynth.views.common import cards, named
+from clinsynth.views.model import Cell, Choice, Column, Page, Query, Section, Table, count, number, pick, plain
+
+_SCALES = {"share": (100.0, 1), "value": (1.0, 3), "count": (1.0, 0)}
+"""How a number is shown: scale and decimals."""
+_SHORT = ("aps", "ingf", "cmd", "word_coverage", "duplicates", "near_duplicates", "conflicting", "label_noise")
+"""The numbers of the summary, in this order; the page of a submission has all."""
+_GROUPS = ("summary", "diversity", "alignment", "faults")
+
+
+def quality(snapshot: Snapshot, query: Query) -> Page:
+    """Quality and audit of every submission on one task."""
+    warnings: list[str] = []
+    tables = snapshot.tables
+    kinds = sorted({row.data for row in (*tables.quality, *tables.audits)})
+    data = pick(query, "data", "Data", [Choice(kind, kind) for kind in kinds], warnings, "real")
+    present = {row.task for row in (*tables.quality, *tables.audits) if row.data == data.value}
+    names = [row.task for row in tables.tasks if row.task in present]
+    task = pick(query, "task", "Task", [Choice(name, name) for name in names], warnings)
+    group = pick(query, "group", "Numbers", [Choice(name, name) for name in _GROUPS], warnings)
+    measured = [row for row in tables.quality if row.task == task.value and row.data == data.value]
+    audits = [row for row in tables.audits if row.task == task.value and row.data == data.value]
+    filters = (*((data,) if len(kinds) > 1 else ()), task, group)
+    shown = tuple(dict.fromkeys([row.submission for row in measured] + [row.submission for row in audits]))
+    blocks = (_quality_table(snapshot, task.value, group.value, measured), audit_table(snapshot, task.value, audits))
+    lead = "How diverse, how close to real text and how faulty the rows are: reported, never part of a score."
+    return Page("quality", "Data quality", lead, filters, blocks, tuple(warnings), shown)
+
+
+def quality_cell(row: QualityRow | None, *, real: bool = False) -> Cell:
+    """One number in its own unit, or why there is none."""
+    if row is None:
+        return Cell("–", muted=True, title="not measured")
+    scale, digits = _SCALES[row.show]
+    value = row.real if real else row.value
+    if value is None:
+        return Cell("–", muted=True, title=row.reason)
+    spread = f"±{plain(row.spread, scale, digits=digits)}" if row.spread and not real else ""
+    text = f"{value:,.0f}" if row.show == "count" else plain(value, scale, digits=digits)
+    return Cell(text, value, spread)
+
+
+def _quality_table(snapshot: Snapshot, task: str, group: str, rows: list[QualityRow]) -> Table:
+    wanted: dict[str, QualityRow] = {}
+    for row in rows:
+        if group == row.group or (group == "summary" and row.number in _SHORT):
+            wanted.setdefault(row.number, row)
+    order = sorted(wanted, key=lambda name: _SHORT.index(name) if group == "summary" else 0)
+    known = cards(snapshot)
+    at = {(row.submission, row.number): row for row in rows}
+    names = sorted({row.submission for row in rows})
+    drawn = tuple((named(known, n), *(quality_cell(at.get((n, number))) for number in order)) for n in names)
+    real = _real(order, rows)
+    parts = (
+        Section("", drawn),
+        *((Section("As many real rows, against the other real rows", (real,)),) if real else ()),
+    )
+    columns = (
+        Column("submission", "Submission"),
+        *(
+            Column(n, wanted[n].title.strip() + (", %" if wanted[n].show == "share" else ""), number=True)
+            for n in order
+        ),
+    )
+    caption = (
+        f"Quality of the rows for {task}: {group}"
+        if rows
+        else "Quality: no submission of this snapshot has been measured"
+    )
+    missing = sorted(
+        {f"{row.title.strip()}: {row.reason}" for row in rows if row.number in order and row.value is None}
+    )
+    notes = (
+        "Numbers are means over equal draws of rows; ± is the standard deviation over the draws.",
+        *(f"A dash, {reason}." for reason in missing),
+    )
+    return Table("quality", caption, columns, parts, notes if rows else ("clinsynth quality DIR measures one.",))
+
+
+def _real(order: list[str], rows: list[QualityRow]) -> tuple[Cell, ...]:
+    first = {row.number: row for row in reversed(rows) if row.real is not None}
+    if not first:
+        return ()
+    return (Cell("real rows", "real rows"), *(quality_cell(first.get(name), real=True) for name in order))
+
+
+def audit_table(snapshot: Snapshot, where: str, rows: list[AuditRow], *, by_task: bool = False) -> Table:
+    """What the audits found."""
+    known = cards(snapshot)
+
+    def draw(row: AuditRow) -> tuple[Cell, ...]:
+        return (
+            Cell(row.task, row.task) if by_task else named(known, row.submission),
+            Cell(row.state, row.state, small="; ".join(row.reasons)),
+            count(row.rows), count(row.leaks), count(row.excused), count(row.touched), count(row.train_repeats),
+            count(row.longest_words), number(row.private_share, title="not looked for"),
+            number(row.private_real, title="no real text here"),
+            count(row.canaries, reason="not planted"), number(row.score_shift, sign="+", title="nothing touched"),
+        )  # fmt: skip
+
+    columns = (
+        Column("task", "Task") if by_task else Column("submission", "Submission"),
+        Column("audit", "Audit", help="Only rows with a clean audit can be ranked."),
+        Column("rows", "Rows", number=True),
+        Column("leaks", "Test repeats", number=True, help="Rows that repeat or paraphrase a test example."),
+        Column("excused", "Excused", number=True, help="By chance, or published outside the test split too."),
+        Column("touched", "Test touched", number=True),
+        Column("train_repeats", "Train repeats", number=True, help="Rows that repeat real training text."),
+        Column("longest", "Longest copy, words", number=True),
+        Column("private", "PHI-like, %", number=True),
+        Column("private_real", "of real, %", number=True),
+        Column("canaries", "Canaries", number=True),
+        Column("shift", "Score without touched", number=True,
+               help="Change of the score if the touched test examples are left out."),
+    )  # fmt: skip
+    caption = f"Leakage and privacy: {where}" if rows else "Leakage and privacy: nothing was audited"
+    notes = () if rows else ("clinsynth audit DIR does it; a submission that was not audited is never ranked.",)
+    return Table("audits", caption, columns, (Section("", tuple(draw(row) for row in rows)),), notes)
+
+
+def generation_tables(snapshot: Snapshot, name: str) -> tuple[Table, ...]:
+    """Yield, drops and cost of the rows of one submission, where its generation left a record."""
+    rows = [row for row in snapshot.tables.generation if row.submission == name]
+    drops = [row for row in snapshot.tables.drops if row.submission == name]
+    if not rows:
+        return ()
+
+    def draw(row: GenerationRow) -> tuple[Cell, ...]:
+        share = row.kept / row.candidates if row.kept is not None and row.candidates else None
+        lost = ", ".join(f"{d.reason} {d.count:,}" for d in drops if d.task == row.task)
+        dollars = Cell("unknown", muted=True) if row.dollars is None else Cell(f"{row.dollars:.4f}", row.dollars)
+        return (
+            Cell(row.task, row.task), Cell(row.model or "none", row.model), count(row.candidates), count(row.kept),
+            number(share), Cell(lost or "nothing", lost), count(row.calls), count(row.tokens_in),
+            count(row.tokens_out), dollars, Cell(row.stopped or "complete", row.stopped),
+        )  # fmt: skip
+
+    columns = (
+        Column("task", "Task"), Column("model", "Model"), Column("candidates", "Candidates", number=True),
+        Column("kept", "Kept", number=True), Column("yield", "Yield, %", number=True),
+        Column("dropped", "Dropped, by reason"), Column("calls", "Calls", number=True),
+        Column("tokens_in", "Tokens in", number=True), Column("tokens_out", "Tokens out", number=True),
+        Column("dollars", "Dollars", number=True), Column("stopped", "Ended"),
+    )  # fmt: skip
+    section = Section("", tuple(draw(row) for row in rows))
+    return (Table("generation", f"How the rows of {name} were generated", columns, (section,)),)

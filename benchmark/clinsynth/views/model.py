@@ -1,0 +1,244 @@
+"""What a view consists of, before it is drawn: tables of cells, figures, prose.
+
+The site, the app and the exports draw the same views; none of them computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Query = Mapping[str, str]
+"""What a link asks for: filter to value. Unknown keys are ignored; an unknown value is said on the page."""
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: what is shown, and what an export takes."""
+
+    text: str
+    """As shown."""
+    value: Value = None
+    """The unrounded value in its own unit; ``None`` is unknown or not applicable."""
+    small: str = ""
+    """Shown smaller behind it: an interval, a note."""
+    low: float | None = None
+    high: float | None = None
+    """The interval, where there is one."""
+    link: str = ""
+    """A submission's name, or an address."""
+    muted: bool = False
+    """Known to say less than its neighbours."""
+    title: str = ""
+    """What a pointer over it says; never the only place of a fact."""
+
+
+DASH = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column."""
+
+    key: str
+    """Name in exports."""
+    title: str
+    number: bool = False
+    """Whether it is aligned to the right."""
+    interval: bool = False
+    """Whether exports get ``<key>_low`` and ``<key>_high`` too."""
+    help: str = ""
+    """One sentence, shown under the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows that belong together, such as those below the line."""
+
+    title: str
+    """Empty for the first and only one."""
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table."""
+
+    key: str
+    caption: str
+    columns: tuple[Column, ...]
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences below it."""
+
+    @property
+    def rows(self) -> list[tuple[str, tuple[Cell, ...]]]:
+        """Section title and cells of every row."""
+        return [(section.title, row) for section in self.sections for row in section.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of a figure."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+    """Interval along the value's axis."""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of one name; in a forest plot, ``y`` counts the lines from the top."""
+
+    name: str
+    points: tuple[Point, ...]
+    line: bool = False
+    emphasis: bool = False
+    """Drawn in the accent colour and with another shape: a front, or a decided difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A plot. What it shows is also in a table of the same page."""
+
+    key: str
+    title: str
+    kind: Literal["forest", "lines", "points"]
+    series: tuple[Series, ...]
+    x_title: str
+    y_title: str = ""
+    log_x: bool = False
+    zero: float | None = None
+    """Where a reference line stands on the x axis."""
+    description: str = ""
+    """In words, for who does not see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and what is to be said of each."""
+
+    title: str
+    pairs: tuple[tuple[str, Cell], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Paragraphs; a line that begins with ``$ `` is a command."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    verbatim: str = ""
+    """Text in a fixed font, such as BibTeX."""
+
+
+Block = Table | Figure | Facts | Prose
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a filter."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter of a view, with the value it has on this page."""
+
+    key: str
+    label: str
+    choices: tuple[Choice, ...]
+    value: str
+    """Names with commas between where many may be chosen."""
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One view under one query."""
+
+    view: str
+    title: str
+    lead: str
+    """One sentence that says what is to be seen."""
+    filters: tuple[Filter, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What in the query could not be had."""
+    submissions: tuple[str, ...] = ()
+    """Submissions shown: whose BibTeX belongs to the page."""
+
+    @property
+    def tables(self) -> list[Table]:
+        """The page's tables."""
+        return [block for block in self.blocks if isinstance(block, Table)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The page's figures."""
+        return [block for block in self.blocks if isinstance(block, Figure)]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The filters as a link holds them."""
+        return {each.key: each.value for each in self.filters}
+
+
+def number(
+    value: float | None, low: float | None = None, high: float | None = None, *, scale: float = 100, sign: str = "",
+    title: str = "", digits: int = 1,
+) -> Cell:  # fmt: skip
+    """A score with its interval, ``digits`` decimals of ``scale`` times the value.
+
+    A dash for ``None``, with the reason as ``title``.
+    """
+    if value is None:
+        return Cell(DASH, title=title, muted=True)
+    small = interval(low, high, scale=scale, sign=sign, digits=digits)
+    return Cell(plain(value, scale, sign, digits), value, small, low, high)
+
+
+def plain(value: float, scale: float = 100, sign: str = "", digits: int = 1) -> str:
+    """A number as shown: a true minus, and never a minus before zero."""
+    text = f"{scale * value:{sign}.{digits}f}"
+    if not any(c in "123456789" for c in text):
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, *, scale: float = 100, sign: str = "", digits: int = 1) -> str:
+    """``72.9 to 75.6`` with a dash; an open end is left out; empty without both."""
+    if low is None and high is None:
+        return ""
+    ends = ["" if end is None else plain(end, scale, sign, digits) for end in (low, high)]
+    joint = " to " if any("−" in end or "+" in end for end in ends) else DASH
+    return joint.join(ends) if all(ends) else f"≥ {ends[0]}" if ends[0] else f"≤ {ends[1]}"
+
+
+def count(value: float | None, *, reason: str = "unknown") -> Cell:
+    """A whole number with separators; ``unknown`` for ``None``."""
+    return Cell(reason, muted=True) if value is None else Cell(f"{value:,.0f}", value)
+
+
+def text(value: str, *, link: str = "", small: str = "", muted: bool = False, title: str = "") -> Cell:
+    """Words."""
+    return Cell(value, value, small, link=link, muted=muted, title=title)
+
+
+def pick(
+    query: Query, key: str, label: str, choices: Sequence[Choice], warnings: list[str], default: str = ""
+) -> Filter:
+    """The filter with what the query asks for; where that is no choice, the default, and a warning."""
+    known = [choice.value for choice in choices]
+    asked, fallback = query.get(key, ""), default if default in known else next(iter(known), "")
+    if asked and asked not in known:
+        warnings.append(f"The link asks for {label.lower()} “{asked[:80]}”, which this snapshot does not have here.")
+    return Filter(key, label, tuple(choices), asked if asked in known else fallback)

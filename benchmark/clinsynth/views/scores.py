@@ -1,0 +1,216 @@
+"""Overall, by task type and by task."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from clinsynth.snapshot.schema import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
+from clinsynth.views.common import cards, condition_filters, named, of, sections, spoken, tasks
+from clinsynth.views.model import (
+    DASH,
+    Cell,
+    Choice,
+    Column,
+    Figure,
+    Page,
+    Point,
+    Query,
+    Section,
+    Series,
+    Table,
+    interval,
+    number,
+    pick,
+    text,
+)
+
+SCORE_NOTE = "Scores are metrics x 100. Behind a score stands its 95 % interval over seeds and test units."
+TIE_NOTE = (
+    "Rows with the same rank are tied: none is shown to be worse than the first of them (Holm, 5 %). "
+    "The mark = says so."
+)
+GAP = Column("gap_recovered", "Gap recovered, %", number=True, interval=True,
+             help="0 is the floor (majority), 100 is a student trained on all real rows (gold-full).")  # fmt: skip
+
+
+def rank_cell(group: int | None, low: int | None, high: int | None, tied: bool, reason: str = "") -> Cell:
+    """``1=`` for a tie group of several, with the interval of the rank."""
+    if group is None:
+        return Cell(DASH, muted=True, title=reason)
+    span = interval(low, high, scale=1, digits=0) if low is not None else ""
+    return Cell(f"{group}{'=' if tied else ''}", group, span, low, high)
+
+
+def gap_cell(row: OverallRow | ScoreRow) -> Cell:
+    """The gap recovered, in per cent; ``n/a`` with the reason where there is none."""
+    cell = number(row.gap, row.gap_low, row.gap_high, digits=0, title=row.gap_reason)
+    return cell if row.gap is not None else Cell(DASH, muted=True, title=row.gap_reason)
+
+
+def reasons_cell(reasons: tuple[str, ...]) -> Cell:
+    """Why a row stands where it stands."""
+    return Cell("; ".join(reasons), "; ".join(reasons), muted=True)
+
+
+def overall(snapshot: Snapshot, query: Query) -> Page:
+    """Every submission over all tasks."""
+    warnings: list[str] = []
+    condition, filters = condition_filters(snapshot, query, warnings)
+    rows = of(snapshot.tables.overall, condition)
+    known, groups = cards(snapshot), Counter(row.group for row in rows)
+    of_tasks = len(condition.tasks) if condition else 0
+
+    def draw(row: OverallRow) -> tuple[Cell, ...]:
+        return (
+            rank_cell(row.group, row.rank_low, row.rank_high, groups[row.group] > 1, "not ranked"),
+            named(known, row.submission),
+            number(row.mean, row.low, row.high, title="a task is missing"),
+            gap_cell(row),
+            Cell(f"{row.tasks}/{of_tasks}", row.tasks),
+            Cell(str(row.seeds), row.seeds),
+            number(row.win_rate, digits=0),
+            number(row.leader_difference, row.leader_low, row.leader_high, sign="+"),
+            reasons_cell(row.reasons),
+        )
+
+    columns = (
+        Column("rank", "Rank", number=True, interval=True, help=f"{TIE_NOTE} Behind it: ranks not ruled out."),
+        Column("submission", "Submission"),
+        Column("score", "Mean of the types", number=True, interval=True,
+               help="Mean over the task types of the mean over their tasks."),
+        GAP,
+        Column("tasks", "Tasks", number=True, help="Tasks with a score. A missing task leaves no overall score."),
+        Column("seeds", "Seeds", number=True, help="Fewest of any task; five are needed for a rank."),
+        Column("win_rate", "Win rate, %", number=True, help="Mean share of the other ranked rows beaten on a task."),
+        Column("to_leader", "To the leader", number=True, interval=True,
+               help="Difference in points to the first of the ranking (of the first: to the second), paired."),
+        Column("remarks", "Remarks"),
+    )  # fmt: skip
+    table = Table("overall", _caption("All tasks", condition), columns, sections(rows, draw), _notes(condition))
+    return Page("overall", "Overall", "Which training data makes the better student, over all tasks?", filters,
+                (table, *_left_out(snapshot)), tuple(warnings), tuple(row.submission for row in rows))  # fmt: skip
+
+
+def _caption(what: str, condition: ConditionRow | None) -> str:
+    if condition is None:
+        return f"{what}: no results yet"
+    sample = " — SAMPLE: these numbers try the machinery and mean nothing" if condition.data == "sample" else ""
+    return f"{what}: {condition.recipe} on {condition.rows:,} training rows{sample}"
+
+
+def _notes(condition: ConditionRow | None) -> tuple[str, ...]:
+    return (SCORE_NOTE, *(condition.remarks if condition else ()))
+
+
+def _left_out(snapshot: Snapshot) -> tuple[Table, ...]:
+    rows = tuple((text(row.submission), text(row.reason)) for row in snapshot.tables.left_out)
+    columns = (Column("submission", "Submission"), Column("reason", "Why it is in no table"))
+    caption = "In no table at all, with the reason"
+    return (Table("left_out", caption, columns, (Section("", rows),)),) if rows else ()
+
+
+def by_type(snapshot: Snapshot, query: Query) -> Page:
+    """A column for each task type."""
+    warnings: list[str] = []
+    condition, filters = condition_filters(snapshot, query, warnings)
+    known = cards(snapshot)
+    rows = of(snapshot.tables.overall, condition)
+    cells: dict[str, dict[str, TypeRow]] = {}
+    for each in of(snapshot.tables.types, condition):
+        cells.setdefault(each.submission, {})[each.type] = each
+    types = sorted({name for own in cells.values() for name in own})
+
+    def of_type(row: OverallRow, name: str) -> Cell:
+        found = cells.get(row.submission, {}).get(name)
+        if found is None:
+            return Cell(DASH, muted=True, title="no score")
+        reason = f"{found.tasks} of {found.of_tasks} tasks" if found.mean is None else ""
+        return number(found.mean, found.low, found.high, title=reason)
+
+    def draw(row: OverallRow) -> tuple[Cell, ...]:
+        own = tuple(of_type(row, name) for name in types)
+        return (named(known, row.submission), number(row.mean, row.low, row.high), *own)
+
+    columns = (
+        Column("submission", "Submission"),
+        Column("score", "Mean of the types", number=True, interval=True),
+        *(Column(name, spoken(name), number=True, interval=True) for name in types),
+    )
+    table = Table("types", _caption("By task type", condition), columns, sections(rows, draw), _notes(condition))
+    return Page("types", "By task type", "The mean over the tasks of each type; a missing task leaves a gap.", filters,
+                (table,), tuple(warnings), tuple(row.submission for row in rows))  # fmt: skip
+
+
+def by_task(snapshot: Snapshot, query: Query) -> Page:
+    """One task in full."""
+    warnings: list[str] = []
+    condition, filters = condition_filters(snapshot, query, warnings)
+    specs = tasks(snapshot)
+    choices = [Choice(name, name) for name in (condition.tasks if condition else ())]
+    chosen = pick(query, "task", "Task", choices, warnings)
+    rows = [row for row in of(snapshot.tables.scores, condition) if row.task == chosen.value]
+    # Ranked rows by rank, so that a table read from above never contradicts its ranks.
+    rows.sort(key=lambda row: (row.group is None, row.group or 0, -row.mean, row.submission))
+    known, groups = cards(snapshot), Counter(row.group for row in rows)
+
+    def draw(row: ScoreRow) -> tuple[Cell, ...]:
+        worth = Cell(row.worth_words or DASH, row.worth, low=row.worth_low, high=row.worth_high,
+                     muted=not row.worth_words)  # fmt: skip
+        return (
+            rank_cell(row.group, None, None, groups[row.group] > 1, "not ranked"),
+            named(known, row.submission),
+            number(row.mean, row.low, row.high, title=row.interval_reason),
+            number(row.spread),
+            number(row.detectable, title=row.interval_reason),
+            gap_cell(row),
+            worth,
+            Cell(f"{row.rows_used:,}", row.rows_used),
+            Cell(str(row.seeds), row.seeds),
+            reasons_cell(row.reasons),
+        )
+
+    spec = specs.get(chosen.value)
+    metric = spec.metric.replace("_", " ") if spec else "score"
+    columns = (
+        Column("rank", "Rank", number=True, help=TIE_NOTE),
+        Column("submission", "Submission"),
+        Column("score", metric.replace("f1", "F1"), number=True, interval=True),
+        Column("spread", "SD", number=True, help="Standard deviation over the seeds: no interval, test items stay."),
+        Column("detectable", "Resolves", number=True,
+               help="Minimum detectable difference: the true difference that is found 4 times in 5."),
+        GAP,
+        Column("worth", "Worth, real rows", number=True, interval=True,
+               help="How many real rows give the same score, from the learning curve of gold-n."),
+        Column("rows_used", "Rows", number=True),
+        Column("seeds", "Seeds", number=True),
+        Column("remarks", "Remarks"),
+    )  # fmt: skip
+    notes = (SCORE_NOTE, *_no_intervals(rows), *(spec.notes if spec else ()))
+    title = f"{spec.title} ({chosen.value})" if spec else "By task"
+    table = Table("tasks", _caption(title, condition), columns, sections(rows, draw), notes)
+    lead = spec.description if spec else "Scores on one task."
+    figures = (_forest(rows, metric),) if len(rows) > 1 else ()
+    return Page("tasks", "By task", lead, (*filters, chosen), (table, *figures), tuple(warnings),
+                tuple(row.submission for row in rows))  # fmt: skip
+
+
+def _no_intervals(rows: list[ScoreRow]) -> tuple[str, ...]:
+    reasons = sorted({row.interval_reason for row in rows if row.low is None and row.interval_reason})
+    return tuple(f"No interval: {reason}." for reason in reasons)
+
+
+def _forest(rows: list[ScoreRow], metric: str, most: int = 40) -> Figure:
+    shown = rows[:most]
+    points = tuple(
+        Point(
+            100 * row.mean,
+            k,
+            None if row.low is None else 100 * row.low,
+            None if row.high is None else 100 * row.high,
+            row.submission,
+        )
+        for k, row in enumerate(shown)
+    )
+    more = f" The first {most} of {len(rows)}." if len(rows) > most else ""
+    return Figure("task-scores", "Scores with intervals", "forest", (Series("score", points),), f"{metric} x 100",
+                  description=f"Scores of the table above with their 95 % intervals.{more}")  # fmt: skip

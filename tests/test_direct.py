@@ -1,0 +1,625 @@
+"""The direct track: prompts, strict parsing, and whole runs through lm-eval against a scripted server."""
+
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+import pytest
+from tests.scripted_server import Asked, Die, Fail, Raw, Reaction, Say, Script, ScriptedServer, serve
+
+from clinsynth.cli import main
+from clinsynth.compare import Request as CompareRequest
+from clinsynth.compare import compare
+from clinsynth.data.few_shot import few_shot
+from clinsynth.data.sample import SampleStore
+from clinsynth.data.store import ExampleStore
+from clinsynth.direct import prompts
+from clinsynth.direct.checking import validate_direct, verify_direct
+from clinsynth.direct.lm_eval_folder import write_folder
+from clinsynth.direct.parsing import Failure, Finish, parse
+from clinsynth.direct.plot import as_svg
+from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults, read_predictions, slug
+from clinsynth.direct.report import direct_standings
+from clinsynth.direct.run import Outcome, Request, run, subset
+from clinsynth.direct.session import Model
+from clinsynth.direct.tables import FORMATS
+from clinsynth.errors import UserError
+from clinsynth.generation.client.prices import StatedPrices
+from clinsynth.registry import TASKS
+from clinsynth.results import Cell
+from clinsynth.schema import Example, Prediction, Span, Split, Task, TaskSpec
+from clinsynth.scoring.metrics import METRICS, score_all
+
+SAMPLE = SampleStore()
+ONE_OF_EACH_TYPE = ("hoc", "gad", "mediqa-rqe", "healthver", "mqp", "ncbi-disease", "casi")
+
+needs_lm_eval = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("lm_eval", "aiohttp", "tenacity")),
+    reason="lm-eval with its API models is not installed: pip install 'clinsynth[llm]'",
+)
+
+
+def spec_of(task: str) -> TaskSpec:
+    return TASKS[task].spec
+
+
+# --- parsing
+
+
+GAD = Example(("@GENE$ is linked to @DISEASE$.",), ("relation",))
+HOC = Example(("Cells die.",), ("resisting cell death",))
+NER = Example(("Ataxia telangiectasia and A-T; ataxia again, and cancer.",), spans=(Span(0, 21, "Disease"),))
+CASI = Example(("Take aspirin 81 mg daily.",), spans=(Span(5, 12, "Medication"),))
+DISEASE = spec_of("ncbi-disease").labels[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("relation", "relation"),
+        ("  Relation.\n", "relation"),
+        ('"no_relation"', "no_relation"),
+        ("No relation", "no_relation"),
+        ("**no-relation**", "no_relation"),
+        ("Answer: relation", "relation"),
+        ("```\nrelation\n```", "relation"),
+    ],
+)
+def test_a_label_is_read_by_its_name(text: str, label: str) -> None:
+    parsed = parse(spec_of("gad"), GAD, text)
+    assert (parsed.prediction.labels, parsed.failure) == ((label,), None)
+
+
+@pytest.mark.parametrize(
+    ("task", "example", "text", "finish", "failure"),
+    [
+        ("gad", GAD, "", "stop", "empty"),
+        ("gad", GAD, "   ", "filtered", "withheld"),
+        ("gad", GAD, "", "rejected", "rejected"),
+        ("gad", GAD, "The sentence says relation, not no_relation", "stop", "several-labels"),
+        ("gad", GAD, "relation because the sentence says so", "stop", "unknown-label"),
+        ("gad", GAD, "causal", "stop", "unknown-label"),
+        ("gad", GAD, "The gene and the disease are", "length", "truncated"),
+        ("gad", GAD, "I'm sorry, but I cannot help with that.", "stop", "refusal"),
+        ("hoc", HOC, "resisting cell death", "stop", "not-json"),
+        ("hoc", HOC, '["resisting cell death", "inducing', "length", "truncated"),
+        ("hoc", HOC, '{"labels": []}', "stop", "not-a-list"),
+        ("hoc", HOC, '["resisting cell death", 3]', "stop", "bad-item"),
+        ("hoc", HOC, '["resisting cell death", "ageing"]', "stop", "unknown-label"),
+        ("hoc", HOC, '["resisting cell death"] I hope this helps', "stop", "not-json"),
+        ("ncbi-disease", NER, "ataxia", "stop", "not-json"),
+        ("ncbi-disease", NER, '[{"text": "ataxia"}]', "stop", "bad-item"),
+        ("ncbi-disease", NER, "[" * 100_000, "stop", "too-deep"),
+        ("casi", CASI, '["aspirin"]', "stop", "bad-item"),
+        ("casi", CASI, '[{"text": "aspirin", "label": "Drug"}]', "stop", "unknown-label"),
+        ("casi", CASI, '[{"text": "aspirin", "label": "Medication", "why": ""}]', "stop", "bad-item"),
+    ],
+)
+def test_what_cannot_be_read_has_a_reason_and_is_wrong(
+    task: str, example: Example, text: str, finish: Finish, failure: Failure
+) -> None:
+    spec = spec_of(task)
+    parsed = parse(spec, example, text, finish)
+    assert parsed.failure == failure
+    assert set(score_all(spec, [example], [parsed.prediction]).values()) == {0.0}
+
+
+@pytest.mark.parametrize("finish", ["stop", "length", "unknown"])
+def test_what_can_be_read_counts_however_it_ended(finish: Finish) -> None:
+    """lm-eval knows the text alone: a prediction must not depend on more."""
+    assert parse(spec_of("gad"), GAD, "relation", finish).failure is None
+
+
+def test_an_unparsable_answer_is_wrong_also_where_silence_would_be_right() -> None:
+    spec = spec_of("gad")
+    gold = Example(("@GENE$ has nothing to do with @DISEASE$.",), ("no_relation",))
+    assert parse(spec, gold, "???").prediction == Prediction(labels=("relation",))
+    nothing = Example(("No disease is named.",))
+    counts = METRICS["entity_f1"].count(
+        spec_of("ncbi-disease"), nothing, parse(spec_of("ncbi-disease"), nothing, "?").prediction
+    )
+    assert tuple(counts) == (0, 1, 0)
+
+
+def test_several_labels_are_a_json_list() -> None:
+    parsed = parse(
+        spec_of("hoc"), HOC, '```json\n["Inducing Angiogenesis", "resisting cell death", "inducing angiogenesis"]\n```'
+    )
+    assert parsed.prediction.labels == ("inducing angiogenesis", "resisting cell death")
+    assert parse(spec_of("hoc"), HOC, "[]").prediction.labels == ()
+
+
+def test_mentions_become_offsets_and_unknown_ones_false_positives() -> None:
+    parsed = parse(spec_of("ncbi-disease"), NER, '["ataxia", "Ataxia telangiectasia", "A-T", "scurvy", ""]')
+    assert parsed.failure is None
+    assert parsed.prediction.spans == (
+        Span(0, 0, DISEASE), Span(0, 21, DISEASE), Span(1, 1, DISEASE), Span(26, 29, DISEASE), Span(31, 37, DISEASE),
+    )  # fmt: skip
+    assert parsed.counts == {"mention-not-in-text": 1, "mention-empty": 1}
+
+
+def test_attributes_carry_their_label() -> None:
+    said = '[{"text": "ASPIRIN", "label": "medication"}, {"text": "81 mg", "label": "Dosage"}]'
+    assert parse(spec_of("casi"), CASI, said).prediction.spans == (Span(5, 12, "Medication"), Span(13, 18, "Dosage"))
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_the_gold_answer_in_the_form_that_is_asked_for_reads_back(task: str) -> None:
+    spec = spec_of(task)
+    for example in SAMPLE.examples(TASKS[task], "test"):
+        parsed = parse(spec, example, prompts.answer(spec, example))
+        assert parsed.failure is None
+        assert set(parsed.prediction.labels) == set(example.labels)
+        assert set(example.spans) <= set(parsed.prediction.spans)
+
+
+# --- prompts
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_prompts_name_every_label_and_show_no_answer(task: str) -> None:
+    spec = spec_of(task)
+    example = SAMPLE.examples(TASKS[task], "test")[0]
+    shots = few_shot(SAMPLE, TASKS[task], 1).examples
+    text = prompts.completion(spec, shots, example)
+    assert all(f"- {label}: " in text for label in spec.labels)
+    assert text.endswith(f"\n{prompts.ANSWER}")
+    assert text.count(prompts.ANSWER) == len(shots) + 1
+    messages = prompts.conversation(spec, shots, example)
+    assert [message["role"] for message in messages] == ["user", "assistant"] * len(shots) + ["user"]
+    assert messages[0]["content"].startswith(spec.description)
+    assert all(
+        message["content"] == prompts.answer(spec, shot) for message, shot in zip(messages[1::2], shots, strict=True)
+    )
+
+
+def test_line_ends_in_a_completion_become_spaces_of_the_same_width() -> None:
+    spec = spec_of("ncbi-disease")
+    example = Example(("Ataxia\ntelangiectasia\r\nand cancer.",))
+    shown = prompts.question(spec, example, "completion")
+    assert shown == "Text: Ataxia telangiectasia  and cancer."
+    assert "\n" in prompts.question(spec, example, "chat").removeprefix("Text: ")
+
+
+def test_a_smaller_subset_is_part_of_a_larger_one() -> None:
+    assert set(subset(500, 20)) < set(subset(500, 100)) < set(subset(500, None))
+    assert subset(500, 20) == sorted(subset(500, 20)) != list(range(20))
+
+
+@pytest.mark.parametrize(("name", "made"), [("google/gemma-3-270m", "google-gemma-3-270m"), ("GPT 5!", "gpt-5")])
+def test_slugs(name: str, made: str) -> None:
+    assert slug(name) == made
+
+
+def test_a_model_without_a_name_for_a_folder_is_refused() -> None:
+    with pytest.raises(UserError, match="gives no name"):
+        slug("--")
+
+
+# --- whole runs
+
+
+Ask = Callable[..., Outcome]
+
+
+def model_at(server: ScriptedServer, mode: str, cache: Path, **more: Any) -> Model:
+    ending, backend = {
+        "chat": ("/chat/completions", "local-chat-completions"),
+        "completion": ("/completions", "local-completions"),
+    }[mode]
+    args = {"base_url": server.base_url + ending, "model": "scripted-1", "max_retries": 1, **more}
+    return Model(
+        backend=backend, args=args, name="scripted-1", mode="chat" if mode == "chat" else "completion", cache=cache
+    )
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """``ask(server, tasks, mode="completion", args={}, **request)``: a run on the sample, into ``tmp_path / "out"``."""
+
+    def do(
+        server: ScriptedServer, *tasks: str, mode: str = "completion", args: Mapping[str, Any] | None = None,
+        store: ExampleStore = SAMPLE, **more: Any,
+    ) -> Outcome:  # fmt: skip
+        model = model_at(server, mode, tmp_path / "cache", **(args or {}))
+        return run(Request(tasks=[TASKS[t] for t in tasks], model=model, out=tmp_path / "out", **more), store)
+
+    return do
+
+
+def oracle(*, wrong_every: int = 0) -> Script:
+    """Answers with gold where it knows the text, and with nonsense every so often."""
+    known: dict[str, str] = {}
+    for name in TASKS:
+        for example in SAMPLE.examples(TASKS[name], "test"):
+            for mode in ("chat", "completion"):
+                known[name + prompts.question(spec_of(name), example, mode)] = prompts.answer(spec_of(name), example)
+
+    def answer(asked: Asked) -> Reaction:
+        messages = asked.body.get("messages")
+        first = messages[0]["content"] if messages else asked.prompt
+        last = messages[-1]["content"] if messages else asked.prompt
+        task = next(name for name in TASKS if first.startswith(prompts.instructions(spec_of(name))))
+        question = last.removesuffix(f"\n{prompts.ANSWER}").split("\n\n", 1)[-1]
+        if not messages:
+            question = question.rsplit("\n\n", 1)[-1]
+        if wrong_every and asked.number % wrong_every == 0:
+            return Say(text="I have no idea")
+        return Say(text=" " + known[task + question])
+
+    return answer
+
+
+def records(tmp_path: Path) -> dict[str, DirectRecord]:
+    return {f"{r.task}/{r.shots}": r for r in DirectResults(tmp_path / "out", "sample").records()}
+
+
+@needs_lm_eval
+@pytest.mark.parametrize("mode", ["chat", "completion"])
+@pytest.mark.parametrize("shots", [0, 2])
+def test_all_seven_types_through_lm_eval(ask: Ask, tmp_path: Path, mode: str, shots: int) -> None:
+    with serve(oracle()) as server:
+        outcome = ask(server, *ONE_OF_EACH_TYPE, mode=mode, shots=shots, limit=6)
+        assert len(server.asked) == 6 * len(ONE_OF_EACH_TYPE)
+    for name, record in outcome.records.items():
+        assert record.answers == {"read": 6}, name
+        assert record.score == pytest.approx(1.0), name
+        assert (record.mode, record.shots, record.limit) == (mode, shots, 6)
+        drawn = few_shot(SAMPLE, TASKS[name], shots).examples if shots else ()
+        assert (record.demonstrations.examples if record.demonstrations else 0) == len(drawn)
+        assert (record.usage.tokens_in, record.usage.tokens_out, record.usage.dollars) == (60, 30, None)
+        assert record.reported == ("scripted-2026-01-01",)
+    report = validate_direct(tmp_path / "out")
+    assert report.exit_code == 0
+    assert report.counts == {"preliminary": len(ONE_OF_EACH_TYPE)}
+    assert verify_direct(tmp_path / "out", SAMPLE).findings == ()
+    for body in (asked.body for asked in server.asked):
+        assert body["temperature"] == 0
+        assert body["stop"] == list(prompts.STOP["chat" if mode == "chat" else "completion"])
+
+
+@needs_lm_eval
+def test_refusals_truncation_filters_and_cost_are_counted(ask: Ask, tmp_path: Path) -> None:
+    def script(asked: Asked) -> Reaction:
+        return (
+            Say(text="relation"),
+            Say(text="I'm sorry, I can't help with that."),
+            Say(text="The relation between the two is", finish="length"),
+            Say(text="", finish="content_filter"),
+            Fail(status=400, message="this prompt is too long"),
+            Say(text="no_relation", tokens_out=7),
+        )[asked.number % 6]
+
+    prices = StatedPrices(1.0, 10.0, None)
+    with serve(script) as server:
+        record = ask(server, "gad", mode="chat", limit=12, prices=prices).records["gad"]
+        assert len(server.asked) == 12, "a request that the server does not take is not repeated"
+    assert record.answers == {"read": 4, "refusal": 2, "rejected": 2, "truncated": 2, "withheld": 2}
+    assert record.finish == {"filtered": 2, "length": 2, "rejected": 2, "stop": 6}
+    assert (record.usage.answers, record.usage.tokens_in, record.usage.tokens_out) == (10, 100, 54)
+    assert record.usage.dollars == pytest.approx((100 * 1 + 54 * 10) / 1e6)
+    stored, digest = read_predictions(DirectResults(tmp_path / "out", "sample").predictions_path(record.cell))
+    assert digest == record.predictions_sha256
+    assert [each.position for each in stored] == subset(record.test.examples, 12)
+    assert sum(bool(each.unparsable) for each in stored) == 8
+    gold = SAMPLE.examples(TASKS["gad"], "test")
+    for each in stored:
+        if each.unparsable:
+            assert each.prediction.labels != gold[each.position].labels
+
+
+@needs_lm_eval
+def test_nothing_is_asked_twice_and_a_dead_server_loses_nothing(ask: Ask, tmp_path: Path) -> None:
+    gone = [True]
+    script = oracle()
+
+    def dies(asked: Asked) -> Reaction:
+        return Die() if gone[0] and asked.number >= 5 else script(asked)
+
+    with serve(dies) as server:
+        with pytest.raises(UserError, match="stopped answering"):
+            ask(server, "mqp", limit=10)
+        address = server.base_url
+    assert records(tmp_path) == {}
+    with serve(script) as server:
+        # Another address is another model, unless it is said to be the same.
+        where = {"base_url": f"{address}/completions"}
+        with pytest.raises(UserError, match="stopped answering"):
+            ask(server, "mqp", limit=10, args=where)
+        assert server.answers == 0
+    meta = next((tmp_path / "cache" / "direct").glob("*.meta.jsonl"))
+    assert len(meta.read_text().splitlines()) == 5
+
+
+@needs_lm_eval
+def test_a_run_that_was_stopped_goes_on(ask: Ask) -> None:
+    script = oracle()
+
+    def once(asked: Asked) -> Reaction:
+        return Fail(status=503) if asked.number == 5 else script(asked)
+
+    with serve(once) as server:
+        with pytest.raises(UserError, match="stopped answering"):
+            ask(server, "mqp", limit=10)
+        record = ask(server, "mqp", limit=10).records["mqp"]
+        assert len(server.asked) == 11
+        assert record.usage.tokens_in == 100, "answers of the run that was stopped are part of the cost"
+        again = ask(server, "mqp", limit=10)
+        assert again.kept == ("mqp",)
+        larger = ask(server, "mqp", limit=12).records["mqp"]
+        assert len(server.asked) == 13, "a larger subset asks for what is new"
+    assert (record.score, larger.score) == (1.0, 1.0)
+
+
+@needs_lm_eval
+def test_a_server_that_takes_nothing_leaves_no_record(ask: Ask, tmp_path: Path) -> None:
+    with (
+        serve(lambda _: Fail(status=400, message="no such model")) as server,
+        pytest.raises(UserError, match="not one"),
+    ):
+        ask(server, "gad", limit=4)
+    assert records(tmp_path) == {}
+
+
+@needs_lm_eval
+@pytest.mark.parametrize(
+    "reaction", [Die(), Raw(b"[]"), Raw(b'{"choices": 3}'), Fail(status=500)], ids=["dies", "list", "odd", "500"]
+)
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_whatever_the_server_does_is_told_in_words(ask: Ask, tmp_path: Path, reaction: Reaction, at_once: int) -> None:
+    with serve(lambda _: reaction) as server, pytest.raises(UserError, match="stopped answering"):
+        ask(server, "gad", limit=6, args={"num_concurrent": at_once})
+    assert records(tmp_path) == {}
+
+
+@needs_lm_eval
+def test_malformed_answers_of_the_server_stop_the_run(ask: Ask) -> None:
+    with serve(lambda _: Raw(b"<html>busy</html>")) as server, pytest.raises(UserError, match="stopped answering"):
+        ask(server, "gad", limit=2)
+
+
+@needs_lm_eval
+def test_unknown_tokens_and_prices_stay_unknown(ask: Ask) -> None:
+    script = oracle()
+
+    def silent(asked: Asked) -> Reaction:
+        said = script(asked)
+        return Say(text=said.text, tokens_in=None) if isinstance(said, Say) and asked.number == 1 else said
+
+    with serve(silent) as server:
+        used = ask(server, "mqp", limit=4, prices=StatedPrices(1.0, 1.0, None)).records["mqp"].usage
+    assert (used.answers, used.unmeasured) == (4, 1)
+    assert (used.tokens_in, used.tokens_out, used.dollars) == (None, None, None)
+
+
+@needs_lm_eval
+def test_many_requests_at_a_time_give_the_same_record(ask: Ask) -> None:
+    def by_text(asked: Asked) -> Reaction:
+        return Say(text="similar" if len(asked.prompt) % 2 else "nonsense", tokens_in=len(asked.prompt))
+
+    with serve(by_text) as server:
+        one = ask(server, "mqp", limit=8).records["mqp"]
+    with serve(by_text) as server:
+        many = ask(server, "mqp", limit=8, args={"num_concurrent": 4}, shots=0, max_tokens=33).records["mqp"]
+    same = ("answers", "finish", "prompts_sha256", "scores", "predictions_sha256", "usage")
+    assert [getattr(one, name) for name in same] == [getattr(many, name) for name in same]
+
+
+@needs_lm_eval
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_rejected_request_is_asked_again_by_another_run(ask: Ask, tmp_path: Path, at_once: int) -> None:
+    long = [True]
+
+    def script(asked: Asked) -> Reaction:
+        return Fail(status=400) if long[0] and len(asked.prompt) % 3 == 0 else Say(text="similar")
+
+    args = {"num_concurrent": at_once}
+    with serve(script) as server:
+        record = ask(server, "mqp", limit=12, args=args).records["mqp"]
+        rejected = record.answers["rejected"]
+        assert (len(server.asked), record.answers["read"]) == (12, 12 - rejected)
+        long[0] = False
+        DirectResults(tmp_path / "out", "sample").record_path(record.cell).unlink()
+        assert ask(server, "mqp", limit=12, args=args).records["mqp"].answers == {"read": 12}
+        assert len(server.asked) == 12 + rejected
+
+
+@needs_lm_eval
+def test_credentialed_text_is_not_sent_elsewhere(tmp_path: Path) -> None:
+    class AsIfReal(SampleStore):
+        kind: Literal["real", "sample"] = "real"
+
+    model = Model(backend="openai-chat-completions", args={"model": "gpt-x"}, name="gpt-x", mode="chat", cache=tmp_path)
+    request = Request(tasks=[TASKS["mednli"]], model=model, out=tmp_path / "out")
+    with pytest.raises(UserError, match="data use agreement"):
+        run(request, AsIfReal())
+
+
+@needs_lm_eval
+def test_without_examples_to_show_there_are_no_shots(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    class TestOnly(SampleStore):
+        def rows(self, task: Task) -> dict[Split, int]:
+            return {"test": super().rows(task)["test"]} if task.spec.name == "gad" else super().rows(task)
+
+    lm_task: Any = importlib.import_module("clinsynth.direct.lm_task")
+
+    def test_only(folder: Path | None, sample: bool) -> TestOnly:
+        return TestOnly()
+
+    monkeypatch.setattr(lm_task, "open_store", test_only)
+    with serve(oracle()) as server:
+        outcome = ask(server, "gad", "mqp", shots=1, limit=2, store=TestOnly())
+    assert set(outcome.records) == {"mqp"}
+    assert "neither its train nor its dev split" in outcome.skipped["gad"]
+
+
+@needs_lm_eval
+def test_a_folder_holds_one_model(ask: Ask, tmp_path: Path) -> None:
+    with serve(oracle()) as server:
+        ask(server, "gad", limit=2)
+        with pytest.raises(UserError, match="another model"):
+            ask(server, "gad", limit=2, mode="chat")
+
+
+@needs_lm_eval
+def test_lm_eval_alone_gives_the_same_numbers(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLINSYNTH_CACHE", str(tmp_path / "cache"))
+    folder = write_folder(None, sample=True)
+    tasks = ("hoc", "ncbi-disease", "mqp")
+    with serve(oracle(wrong_every=3)) as server:
+        own = ask(server, *tasks, shots=1).records
+    with serve(oracle(wrong_every=3)) as server:
+        command = [
+            sys.executable, "-m", "lm_eval", "--include_path", str(folder), "--num_fewshot", "1",
+            "--tasks", ",".join(f"clinsynth_{task.replace('-', '_')}" for task in tasks),
+            "--model", "local-completions", "--output_path", str(tmp_path / "results.json"), "--model_args",
+            f"base_url={server.base_url}/completions,model=scripted-1,tokenizer_backend=None",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr[-2000:]
+    written = next(tmp_path.glob("results*.json"))
+    results = json.loads(written.read_text())["results"]
+    for task in tasks:
+        found = results[f"clinsynth_{task.replace('-', '_')}"]
+        for metric, score in own[task].scores.items():
+            assert found[f"{metric},none"] == pytest.approx(score, abs=1e-12), (task, metric)
+        assert found["unparsable,none"] == pytest.approx(own[task].unparsable / own[task].test.examples)
+    assert any(0 < record.score < 1 for record in own.values())
+
+
+# --- records, checks, tables, comparison
+
+
+@pytest.fixture
+def answered(ask: Ask, tmp_path: Path) -> Path:
+    """A folder with complete zero-shot and few-shot answers to two tasks, every fourth of them nonsense."""
+    with serve(oracle(wrong_every=4)) as server:
+        ask(server, "gad", "mqp")
+        ask(server, "gad", "mqp", shots=1)
+    return tmp_path / "out"
+
+
+@needs_lm_eval
+def test_edits_show(answered: Path) -> None:
+    path = next((answered / "sample/direct/gad").rglob("shots0.json"))
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"scores": {**stored["scores"], "f1": 0.99}}))
+    findings = [finding.what for finding in verify_direct(answered, SAMPLE).findings]
+    assert any("seal" in what for what in findings)
+    assert any("from the predictions" in what for what in findings)
+    assert validate_direct(answered).exit_code == 1
+    assert main(["verify", str(answered), "--sample"]) == 1
+    assert main(["validate", str(answered)]) == 1
+
+
+@needs_lm_eval
+def test_cards_are_checked(answered: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(answered)]) == 0
+    assert "gad zero-shot 44" in capsys.readouterr().out
+    card = answered / "direct.toml"
+    card.write_text(card.read_text().replace('name = "out"', 'name = "other"', 1))
+    assert main(["validate", str(answered)]) == 1
+
+
+@needs_lm_eval
+def test_compare_works_across_tracks(answered: Path, submit: Any, store_run: Any) -> None:
+    folder = submit({"gad": 20, "mqp": 20})
+    for task in ("gad", "mqp"):
+        for seed in range(3):
+            store_run(folder, Cell(task, "minilm-l6.v1", 20, seed))
+    with pytest.raises(UserError, match="several rows"):
+        compare(CompareRequest(folders=(folder, answered), recipe="minilm-l6.v1", rows=20, resamples=50), SAMPLE)
+    request = CompareRequest(folders=(folder, answered / "shots0"), recipe="minilm-l6.v1", rows=20, resamples=50)
+    rows = {row.scope: row for row in compare(request, SAMPLE).comparisons}
+    record = DirectResults(answered, "sample").done(DirectCell("gad", "scripted-1", 0, None))
+    assert record is not None
+    assert rows["gad"].other_score == pytest.approx(record.score)
+    assert rows["gad"].seeds == 3
+    assert rows["gad"].p is not None
+    both = CompareRequest(
+        folders=(answered / "shots0", answered / "shots1"), recipe="minilm-l6.v1", rows=20, resamples=50
+    )
+    assert {row.scope: row.p is not None for row in compare(both, SAMPLE).comparisons}["mqp"]
+
+
+@needs_lm_eval
+def test_the_table_sets_answers_beside_students_of_the_same_model(
+    answered: Path, ask: Ask, submit: Any, store_run: Any
+) -> None:
+    made = submit({"gad": 20}, name="by-scripted")
+    other = submit({"gad": 20}, name="by-another")
+    for folder, llm in ((made, "Scripted 1"), (other, "else-9")):
+        card = folder / "submission.toml"
+        card.write_text(card.read_text() + f'\n[llm]\nname = "{llm}"\nsnapshot = ""\n')
+        runs = [store_run(folder, Cell("gad", "minilm-l6.v1", 20, seed)) for seed in range(2)]
+    table = direct_standings([answered, made.parent], "minilm-l6.v1", 20, "sample", SAMPLE)
+    assert [row.row for row in table.direct] == ["zero-shot", "few-shot"]
+    assert [row.name for row in table.students] == ["by-scripted"]
+    (pair,) = table.pairs
+    assert pair.student == pytest.approx(sum(run.score for run in runs) / 2)
+    assert pair.difference == pytest.approx(pair.student - max(pair.zero_shot or 0, pair.few_shot or 0))
+    assert any("by-another is not shown" in remark for remark in table.remarks)
+    mean = table.direct[0].overall(table.tasks)
+    assert mean == pytest.approx(sum(score.score for score in table.direct[0].scores.values()) / 2)
+    for form in FORMATS.values():
+        assert form(table)
+    drawn = ElementTree.fromstring(as_svg(table))  # noqa: S314 - made here
+    titles = [element.text or "" for element in drawn.iter() if element.tag.endswith("title")]
+    assert [title.split(":")[0] for title in titles] == ["zero-shot", "few-shot", "student"]
+    assert titles[2] == f"student: {100 * pair.student:.1f}"
+
+
+@needs_lm_eval
+def test_a_subset_is_compared_with_students_on_that_subset(
+    ask: Ask, tmp_path: Path, submit: Any, store_run: Any
+) -> None:
+    with serve(oracle()) as server:
+        ask(server, "gad", limit=10)
+    folder = submit({"gad": 20}, name="by-scripted")
+    card = folder / "submission.toml"
+    card.write_text(card.read_text() + '\n[llm]\nname = "scripted-1"\nsnapshot = ""\n')
+    store_run(folder, Cell("gad", "minilm-l6.v1", 20, 0))
+    table = direct_standings([tmp_path], "minilm-l6.v1", 20, "sample", SAMPLE)
+    (pair,) = table.pairs
+    assert (pair.asked, pair.preliminary, pair.zero_shot, pair.few_shot) == (10, True, 1.0, None)
+    assert table.direct[0].overall(table.tasks) is None
+    assert table.students[0].scores["gad"].subsets[10] == pair.student
+    assert "*" in FORMATS["table"](table)
+
+
+def test_no_direct_track_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no direct track"):
+        direct_standings([tmp_path], "minilm-l6.v1", 20, "sample")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ((), "which model"),
+        (("--model", "local-completions", "--model-args", "base_url"), "cannot be read"),
+        (("--model", "local-completions", "--model-args", ""), "no name"),
+        (("--model", "local-completions", "--name", "x1", "--limit", "0"), "--limit 0"),
+        (("--model", "local-completions", "--name", "x1", "--shots", "-1"), "--shots -1"),
+    ],
+)
+def test_the_command_says_what_is_missing(
+    words: tuple[str, ...], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["direct", *words, "--sample"]) == 2
+    assert what in capsys.readouterr().err
+
+
+def test_the_folder_for_lm_eval_names_every_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLINSYNTH_CACHE", str(tmp_path))
+    assert main(["lm-eval-path", "--sample"]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert {path.stem for path in folder.glob("*.yaml")} == {f"clinsynth_{task.replace('-', '_')}" for task in TASKS}
+    assert write_folder(None, sample=True) == folder != write_folder(tmp_path, sample=False)

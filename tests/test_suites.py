@@ -1,0 +1,467 @@
+"""The suites: readers, choices, text measures, judges, agreement, and whole runs against a scripted server."""
+
+import csv
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.scripted_server import Asked, Fail, Reaction, Say, ScriptedServer, serve
+
+from clinsynth.cli import main
+from clinsynth.direct.suites.agreement import alpha, correlate
+from clinsynth.direct.suites.files import SuiteFiles
+from clinsynth.direct.suites.judge import Case, compare_answers, grade, open_judges
+from clinsynth.direct.suites.sets import SETS
+from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
+from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.generation.llm import LLM, Answer, Mode, Prompt
+from clinsynth.schema import Source
+
+RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
+
+needs_lm_eval = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("lm_eval", "aiohttp", "tenacity", "krippendorff")),
+    reason="lm-eval with its API models is not installed: pip install 'clinsynth[llm]'",
+)
+needs_measures = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("sacrebleu", "rouge_score", "nltk")),
+    reason="sacrebleu, rouge-score and nltk are not installed: pip install 'clinsynth[llm]'",
+)
+needs_krippendorff = pytest.mark.skipif(
+    importlib.util.find_spec("krippendorff") is None, reason="krippendorff is not installed"
+)
+
+
+# --- sets
+
+
+def _digest(content: bytes, source: Source, place: str) -> str:
+    """Stands for the check of what is pinned."""
+    return "digest"
+
+
+@pytest.mark.parametrize(
+    ("name", "items"), [("pubmedqa", 500), ("medqa", 1273), ("medmcqa", 4183), ("mts-dialog", 200), ("aci-bench", 40)]
+)
+def test_published_files_are_read_whole(name: str, items: int) -> None:
+    if not (RAW / name).is_dir():
+        pytest.skip(f"{RAW / name} is not here")
+    files = SuiteFiles(name, SETS[name].sources, RAW, RAW)
+    found = list(SETS[name].read(files))
+    assert len(found) == items
+    assert set(files.digests) == {source.path for source in SETS[name].sources}
+    for item in found:
+        assert 0 <= item.answer < len(item.options) if SETS[name].kind == "choice" else item.references[0]
+
+
+CASE = {
+    "OSCE_Examination": {
+        "Patient_Actor": {
+            "Demographics": "40-year-old",
+            "Symptoms": {"Primary_Symptom": "Cough", "Secondary": ["a", "b"]},
+        },
+        "Physical_Examination_Findings": {"Vital_Signs": {"Temperature": "39"}},
+        "Test_Results": {},
+        "Correct_Diagnosis": "Pneumonia (bacterial)",
+    }
+}
+DIALOGUE = [
+    {
+        "description": "Cough for a week",
+        "utterances": ["patient: I cough.", "doctor: Rest, and drink.", "patient: Thanks"],
+    },
+    {"description": "", "utterances": ["patient: Nobody answers."]},
+]
+MCMLE = {
+    "question": "哪一个？",
+    "options": {"A": "甲", "B": "乙", "C": "丙", "D": "丁"},
+    "answer": "丙",
+    "answer_idx": "C",
+}
+
+
+@pytest.fixture
+def brought(tmp_path: Path) -> Path:
+    """A folder with invented files in the form of those that people bring."""
+    for name, file, text in (
+        ("mcmle", "test.jsonl", json.dumps(MCMLE, ensure_ascii=False)),
+        ("meddialog", "english-test.json", json.dumps(DIALOGUE)),
+    ):
+        (tmp_path / "raw" / name).mkdir(parents=True)
+        (tmp_path / "raw" / name / file).write_text(text)
+    return tmp_path / "raw"
+
+
+def test_sets_that_people_bring(brought: Path) -> None:
+    (question,) = SETS["mcmle"].read(SuiteFiles("mcmle", SETS["mcmle"].sources, brought, brought))
+    assert (question.options[question.answer], question.answer) == ("丙", 2)
+    assert "C. 丙" in question.prompt
+    (dialogue,) = SETS["meddialog"].read(SuiteFiles("meddialog", SETS["meddialog"].sources, brought, brought))
+    assert dialogue.references == ("Rest, and drink.",)
+    assert dialogue.prompt == "Cough for a week\nI cough.\n\nDoctor:"
+
+
+def test_case_files_show_everything_but_the_diagnosis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "agentclinic").mkdir()
+    (tmp_path / "agentclinic" / "agentclinic_medqa_extended.jsonl").write_text(json.dumps(CASE))
+    monkeypatch.setattr("clinsynth.direct.suites.files.check", _digest)
+    (item,) = SETS["agentclinic"].read(SuiteFiles("agentclinic", SETS["agentclinic"].sources, tmp_path, tmp_path))
+    assert item.references == ("Pneumonia (bacterial)",)
+    assert "Pneumonia" not in item.prompt
+    assert "    Temperature: 39" in item.prompt
+    assert "    Secondary: a; b" in item.prompt
+
+
+def test_cmedqa2_gathers_the_answers_of_test_questions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    zipfile: Any = importlib.import_module("zipfile")
+    tables = {
+        "question": "question_id,content\n1,头疼怎么办\n2,别的\n",
+        "answer": "ans_id,question_id,content\n10,1,休息\n11,1,多喝水\n12,2,无\n",
+        "test_candidates": "question_id,ans_id,cnt,label\n1,10,0,1\n1,12,1,0\n",
+    }
+    (tmp_path / "cmedqa2").mkdir()
+    for name, text in tables.items():
+        with zipfile.ZipFile(tmp_path / "cmedqa2" / f"{name}.zip", "w") as archive:
+            archive.writestr(f"{name}.csv", text)
+    monkeypatch.setattr("clinsynth.direct.suites.files.check", _digest)
+    (item,) = SETS["cmedqa2"].read(SuiteFiles("cmedqa2", SETS["cmedqa2"].sources, tmp_path, tmp_path))
+    assert item.references == ("休息", "多喝水")
+
+
+def test_files_that_are_not_here_or_not_the_published_ones_are_refused(tmp_path: Path) -> None:
+    files = SuiteFiles("medqa", SETS["medqa"].sources, tmp_path, tmp_path)
+    with pytest.raises(NotPreparedError, match="is not in"):
+        files.open("phrases_no_exclude_test.jsonl")
+    with pytest.raises(NotPreparedError, match="is not in"):
+        SuiteFiles("mcmle", SETS["mcmle"].sources, None, tmp_path).open("test.jsonl")
+    (tmp_path / "medqa").mkdir()
+    (tmp_path / "medqa" / "phrases_no_exclude_test.jsonl").write_text("{}")
+    with pytest.raises(UserError, match="not the published file"):
+        files.open("phrases_no_exclude_test.jsonl")
+
+
+@pytest.mark.parametrize("name", sorted(SETS))
+def test_every_set_is_pinned_or_brought_and_says_its_licence(name: str) -> None:
+    each = SETS[name]
+    assert each.licence
+    for source in each.sources:
+        assert bool(source.url) == bool(source.sha256 or source.git_blob)
+        assert source.url or each.notes
+
+
+# --- measures
+
+
+@needs_measures
+def test_text_measures() -> None:
+    same = text_scores(["the patient has a cough today"], [["the patient has a cough today"]], "en")
+    assert all(value == pytest.approx(1.0) for value in same.values())
+    none = text_scores(["completely other words"], [["the patient has a cough"]], "en")
+    assert none["rouge1"] == none["gleu"] == 0
+    empty = text_scores(["", "the patient coughs"], [["the patient coughs"], ["the patient coughs"]], "en")
+    assert empty["rougeL"] == pytest.approx(0.5)
+    half = text_scores(["a b c d"], [["a b x y"]], "en")
+    assert half["rouge1"] == pytest.approx(0.5)
+    assert half["rouge2"] == pytest.approx(1 / 3)
+
+
+@needs_measures
+def test_the_best_reference_counts_and_chinese_is_read_by_character() -> None:
+    found = text_scores(["多喝水休息"], [["别的话", "多喝水休息"]], "zh")
+    assert found["rougeL"] == found["bleu"] == found["gleu"] == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="2 answers"):
+        text_scores(["a", "b"], [["a"]], "en")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "same", "words"),
+    [
+        ("Hirschsprung disease.", "Hirschsprung’s disease", True, 1.0),
+        ("the progressive multifocal encephalopathy", "Progressive multifocal encephalopathy (PML)", True, 1.0),
+        ("bacterial pneumonia", "Pneumonia", False, 2 / 3),
+        ("", "Pneumonia", False, 0.0),
+        ("asthma", "Pneumonia", False, 0.0),
+    ],
+)
+def test_diagnoses(answer: str, reference: str, same: bool, words: float) -> None:
+    assert same_diagnosis(answer, reference) is same
+    assert overlap(answer, reference) == pytest.approx(words)
+
+
+@needs_lm_eval
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        ("B", 1), (" b.", 1), ("(C)", 2), ("D) dead", 3), ("B. beta", 1), ("Answer: A", 0), ("beta", 1), ("Gamma.", 2),
+        ("E", None), ("A patient", None), ("I think B", None), ("", None), ("A or B", None),
+    ],
+)  # fmt: skip
+def test_choices(text: str, choice: int | None) -> None:
+    from clinsynth.direct.suites.clinicalgpt import read_choice
+    from clinsynth.direct.suites.sets import Item
+
+    assert read_choice(Item({}, "", ("alpha", "beta", "gamma", "delta")), text) == choice
+
+
+@needs_lm_eval
+@pytest.mark.parametrize(("text", "choice"), [("Yes", 0), ("no.", 1), ("Maybe, since", 2), ("not sure", None)])
+def test_yes_no_maybe(text: str, choice: int | None) -> None:
+    from clinsynth.direct.suites.clinicalgpt import read_choice
+    from clinsynth.direct.suites.sets import Item
+
+    assert read_choice(Item({}, "", ("yes", "no", "maybe")), text) == choice
+
+
+# --- judges
+
+
+class Script:
+    """Answers in the order that it was given."""
+
+    model = "judge"
+
+    def __init__(self, answers: Sequence[Answer | str], mode: Mode = "chat") -> None:
+        self.mode: Mode = mode
+        self.prompts: list[Prompt] = []
+        self._answers = list(answers)
+
+    def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
+        self.prompts += prompts
+        for answer, _ in zip(self._answers, prompts, strict=True):
+            yield answer if isinstance(answer, Answer) else Answer(text=answer, finish="stop")
+
+
+CASES = [Case("A note.", "What is wrong?", f"answer {k}") for k in range(12)]
+
+
+def test_grades_are_read_strictly_and_the_rest_is_counted() -> None:
+    said = [
+        '{"grade": 4}', '```json\n{"grade": "2"}\n```', '{"grade": 0}', '{"grade": 5}', '{"grade": 3.5}', "4",
+        "Grade: 4", "", Answer(text='{"gra', finish="length"), Answer(text="", finish="failed"),
+        Answer(text="", finish="filtered"),
+        '{"grade": 1, "why": "x"}',
+    ]  # fmt: skip
+    judge = Script(said)
+    found = grade(judge, CASES)
+    assert found.grades == (4, 2, *[None] * 10)
+    assert found.failures == Counter(
+        {"off-scale": 3, "wrong-key": 2, "not-json": 1, "empty": 1, "truncated": 1, "no-reply": 1, "withheld": 1}
+    )
+    assert all(prompt.temperature == 0 and prompt.schema for prompt in judge.prompts)
+    assert all(case.answer in prompt.text for case, prompt in zip(CASES, judge.prompts, strict=True))
+    assert "answer 1" not in judge.prompts[0].text, "each answer is graded alone"
+
+
+def test_a_base_model_can_judge_too() -> None:
+    found = grade(Script([" 4", " 3.", "4 out of 4", "none", " 44"], "completion"), CASES[:5])
+    assert found.grades == (4, 3, 4, None, None)
+    assert found.failures == Counter({"no-value": 1, "off-scale": 1})
+
+
+def test_pairs_count_where_both_orders_agree() -> None:
+    pairs = list(zip(CASES[:6], CASES[6:], strict=True))
+    said = [f'{{"better": "{x}"}}' for order in ("AB", "BA", ("tie", "tie"), "AA", ("tie", "A")) for x in order]
+    judge = Script([*said, '{"better": "A"}', "no"])
+    found = compare_answers(judge, pairs)
+    assert (found.first, found.second, found.ties, found.inconsistent) == (1, 1, 1, 2)
+    assert found.failures == Counter({"not-json": 1})
+    assert found.share == 0.5
+    one, two = judge.prompts[:2]
+    assert one.text.index("answer 0") < one.text.index("answer 6")
+    assert two.text.index("answer 6") < two.text.index("answer 0")
+
+
+@needs_krippendorff
+def test_alpha_is_that_of_the_literature() -> None:
+    """Krippendorff (2011, Computing Krippendorff's Alpha-Reliability), the four observers: ordinal 0.815."""
+    nan = None
+    observers: dict[str, list[int | None]] = {
+        "A": [1, 2, 3, 3, 2, 1, 4, 1, 2, nan, nan, nan],
+        "B": [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, nan, 3],
+        "C": [nan, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, nan],
+        "D": [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, nan],
+    }
+    assert alpha(observers) == pytest.approx(0.815, abs=5e-4)
+    assert alpha({"a": [1, 2, 3, 4], "b": [1, 2, 3, 4]}) == pytest.approx(1.0)
+    assert alpha({"a": [1, 2, 3]}) is None
+    assert alpha({"a": [1, 1, 1], "b": [1, 1, 1]}) is None
+    assert alpha({"a": [1, None, 3], "b": [None, 2, None]}) is None
+    opposite = alpha({"a": [1, 2, 3, 4], "b": [4, 3, 2, 1]})
+    assert opposite is not None
+    assert opposite < 0
+
+
+def test_correlations() -> None:
+    found = correlate([1, 2, 3, 4, 5, None], [2, 4, 6, 8, 10, 3])
+    assert (found.rho, found.cases) == (pytest.approx(1.0), 5)
+    assert correlate([1, 1, 1, 1], [1, 2, 3, 4]).rho is None
+    inverse = correlate(list(range(30)), [-k * k for k in range(30)])
+    assert inverse.rho == pytest.approx(-1.0)
+    assert inverse.high is not None
+    assert inverse.high < 0
+
+
+def test_judges_are_named_with_their_address(tmp_path: Path) -> None:
+    with open_judges(["j1=http://127.0.0.1:9/v1", "j2=http://127.0.0.1:9/v1,completion"], tmp_path) as judges:
+        assert {name: judge.mode for name, judge in judges.items()} == {"j1": "chat", "j2": "completion"}
+    for bad in (["j1"], ["=http://x"], ["a=http://x/v1,talk"], ["a=http://x/v1", "a=http://y/v1"]):
+        with pytest.raises(UserError), open_judges(bad, tmp_path):
+            pass
+
+
+# --- whole runs
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CLINSYNTH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def under_test(server: ScriptedServer) -> list[str]:
+    return ["--model", "local-chat-completions", "--model-args",
+            f"base_url={server.base_url}/chat/completions,model=scripted-1,max_retries=1"]  # fmt: skip
+
+
+@needs_lm_eval
+@needs_measures
+def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def script(asked: Asked) -> Reaction:
+        return Say(text="C" if "丙" in asked.prompt else "Rest, and drink.")
+
+    with serve(script) as server:
+        words = ["suite", "clinicalgpt", *under_test(server), "--from", str(brought)]
+        assert main(words) == 0
+        out = capsys.readouterr().out
+        assert main(words) == 0
+        assert len(server.asked) == 2, "stored sets are not asked again"
+    assert "accuracy 100.0" in out
+    assert "rougeL 100.0" in out
+    assert "medqa: skipped" in out
+    assert "MD-EHR is not public" in out
+    record = json.loads((here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").read_text())
+    assert record["answers"] == {"read": 1}
+    assert record["usage"]["tokens_in"] == 10
+    assert "哪" not in json.dumps(record, ensure_ascii=False)
+    assert main(["validate", "direct/scripted-1"]) == 0
+    path = here / "direct/scripted-1/suites/clinicalgpt/mcmle.json"
+    path.write_text(path.read_text().replace('"accuracy": 1.0', '"accuracy": 0.5'))
+    assert main(["validate", "direct/scripted-1"]) == 1
+    assert main(["suite", "clinicalgpt", "--model", "local-completions", "--name", "x1", "--sets", "medqq"]) == 2
+
+
+@needs_lm_eval
+@needs_measures
+def test_clinicalgpt_counts_what_cannot_be_read(here: Path, brought: Path) -> None:
+    rows = [MCMLE | {"question": f"问题 {k}"} for k in range(4)]
+    (brought / "mcmle" / "test.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+
+    def script(asked: Asked) -> Reaction:
+        return (Say(text="C"), Say(text="大概是丙"), Fail(status=400), Say(text="", finish="content_filter"))[
+            asked.number
+        ]
+
+    with serve(script) as server:
+        assert main(["suite", "clinicalgpt", *under_test(server), "--from", str(brought), "--sets", "mcmle"]) == 0
+    record = json.loads((here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").read_text())
+    assert record["answers"] == {"no-option": 1, "read": 1, "rejected": 1, "withheld": 1}
+    assert record["scores"] == {"accuracy": 0.25}
+
+
+KINDS = (
+    "Named Entity Recognition", "Abbreviation Expansion", "Relation Extraction", "Temporal Information Extraction",
+    "Coreference Resolution", "Paraphrasing", "Summarization", "Question Answering",
+)  # fmt: skip
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    rows = [
+        {
+            "patient_id": str(k),
+            "note": f"Note {k}: cough.",
+            "question": f"Request {k}?",
+            "answer": "hidden",
+            "task": kind,
+        }
+        for k, kind in enumerate(KINDS)
+    ]
+    path = tmp_path / "notes.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+@needs_lm_eval
+def test_asclepius_notes_end_to_end(here: Path, notes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def script(asked: Asked) -> Reaction:
+        model, text = asked.body["model"], asked.prompt
+        if model.startswith("scripted"):
+            return Say(text=f"{model} says: a cough")
+        if "Answer A:" in text:
+            first = text.index("scripted-1") < text.index("scripted-2") if model == "judge-1" else True
+            return Say(text='{"better": "A"}' if first else '{"better": "B"}')
+        if "Note 3" in text and model == "judge-2":
+            return Say(text="no idea")
+        return Say(text=f'{{"grade": {3 if "scripted-1" in text else 4}}}')
+
+    with serve(script) as server:
+        judges = [f"--judge={name}={server.base_url}" for name in ("judge-1", "judge-2")]
+        second = [word.replace("scripted-1", "scripted-2") for word in under_test(server)]
+        assert main(["suite", "asclepius-notes", *second, "--notes", str(notes)]) == 0
+        words = ["suite", "asclepius-notes", *under_test(server), "--notes", str(notes), *judges]
+        assert main([*words, "--against", "direct/scripted-2"]) == 0
+        assert all("hidden" not in asked.prompt for asked in server.asked)
+    out = capsys.readouterr().out
+    folder = here / "direct/scripted-1/suites/asclepius-notes"
+    record = json.loads((folder / "grades.json").read_text())
+    assert record["judges"]["judge-1"]["mean"] == 3.0
+    assert record["judges"]["judge-2"]["failures"] == {"not-json": 1}
+    assert record["judges"]["judge-2"]["graded"] == 7
+    assert record["kinds"] == dict.fromkeys(KINDS, 1)
+    one, two = record["pairs"]
+    assert (one["judge"], one["won"], one["lost"], one["inconsistent"]) == ("judge-1", 8, 0, 0)
+    assert (two["judge"], two["won"], two["inconsistent"]) == ("judge-2", 0, 8), "who always says A is found out"
+    assert "7 of 8 graded; replies without a grade: not-json 1" in out
+    assert "cough" not in (folder / "grades.json").read_text()
+    assert (folder / "text" / ".gitignore").read_text() == "*\n"
+
+
+@needs_lm_eval
+def test_rows_that_are_no_notes_are_refused(here: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"note": "x"}')
+    words = ["suite", "asclepius-notes", "--model", "local-completions", "--name", "x1"]
+    assert main([*words, "--notes", str(bad)]) == 2
+    assert main(words) == 2
+
+
+@needs_measures
+@needs_krippendorff
+def test_agreement_with_people(here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from clinsynth.direct.suites.humans import SCORES, SUMMARIES, agreement_with_humans, as_text
+
+    folder = tmp_path / "raw" / "mts-dialog"
+    folder.mkdir(parents=True)
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    with (folder / SUMMARIES).open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["ID", "Dialogue", "Reference Summary", "Automatic Summary"])
+        writer.writerows([k, "a talk", " ".join(words), " ".join(words[: 1 + k % 10])] for k in range(40))
+    with (folder / SCORES).open("w", newline="", encoding="utf-8-sig") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["FactualF1", "HallucinationRate", "OmissionRate"])
+        writer.writerows([(1 + k % 10) / 10, 0, 1 - (1 + k % 10) / 10] for k in range(40))
+    monkeypatch.setattr("clinsynth.direct.suites.files.check", _digest)
+    judges: dict[str, LLM] = {name: Script([f'{{"grade": {1 + k % 4}}}' for k in range(5)]) for name in ("a", "b")}
+    found = agreement_with_humans(tmp_path / "raw", tmp_path, nullcontext(judges), 5)
+    assert found.metrics["rougeL"]["FactualF1"].rho == pytest.approx(1.0)
+    assert found.metrics["rougeL"]["HallucinationRate"].rho is None
+    assert found.shifted < 0.9
+    assert (found.between, found.judged) == (pytest.approx(1.0), 5)
+    assert "Krippendorff" in as_text(found)
