@@ -38,7 +38,11 @@ quickstart: install
 	done
 	@echo "== standings (on the sample: the numbers mean nothing)"
 	@$(BIN)/clinsynth standings $(addprefix $(QUICK)/,$(QUICK_METHODS)) --sample
+	@echo "== the same as pages"
+	@$(BIN)/clinsynth snapshot $(addprefix $(QUICK)/,$(QUICK_METHODS)) --sample --out $(QUICK)-snapshot
+	@$(BIN)/clinsynth site --snapshot $(QUICK)-snapshot --out $(QUICK)-site
 	@echo
+	@echo "Look at                               $(QUICK)-site/index.html"
 	@echo "Next: get the open data sets          $(BIN)/clinsynth prepare"
 	@echo "      score rows of your own          docs/submitting.md"
 	@echo "      see what a score means          docs/protocol.md"

@@ -110,7 +110,7 @@ def test_tables_are_current() -> None:
 
 
 def test_the_readme_fits_its_limit() -> None:
-    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 170
 
 
 def test_the_baseline_of_the_document_works(tmp_path: Path) -> None:
