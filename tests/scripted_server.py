@@ -75,10 +75,12 @@ class Hang:
     seconds: float
 
 
+@dataclass(frozen=True)
 class Drop:
     """The connection is closed without an answer."""
 
 
+@dataclass(frozen=True)
 class Die:
     """The server is gone: this request and all later ones get nothing."""
 
