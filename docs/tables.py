@@ -61,8 +61,7 @@ def baselines() -> str:
     """Every baseline: contenders first, those without a model before the others."""
     order = sorted(BASELINES.values(), key=lambda one: (one.reference, "llm" in one.needs, one.name))
     rows = (
-        (f"`{one.name}`", one.description, "yes" if "llm" in one.needs else "–", _seen(one.real_data))
-        for one in order
+        (f"`{one.name}`", one.description, "yes" if "llm" in one.needs else "–", _seen(one.real_data)) for one in order
     )
     return table(("baseline", "what it writes", "asks a model", "real text"), rows)
 

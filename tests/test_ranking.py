@@ -5,6 +5,10 @@ import io
 import itertools
 import json
 import math
+import multiprocessing
+import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +21,17 @@ from tests.invented import RECIPE, Toy, audit_of, write_card, write_run
 from clinsynth import profiles
 from clinsynth.cli import main
 from clinsynth.compare import Request, compare
+from clinsynth.errors import UserError
 from clinsynth.profiles import Profiler
 from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Results
+from clinsynth.results import Cell, Results, TrainingData
+from clinsynth.schema import Example, Prediction, Span, Split, Task
+from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics.ranking import kendall_tau
-from clinsynth.standings import Standing, Standings, collect, standings, standings_of
+from clinsynth.standings import Standing, Standings, collect, standings, standings_of, working
+from clinsynth.standings.collecting import choose
 from clinsynth.submissions.card import Cost
+from clinsynth.tally import Tally
 
 LEVELS = {"gad": 0.75, "mqp": 0.7, "ncbi-disease": 0.75}
 """Share of right answers of ``alpha``."""
@@ -350,7 +359,7 @@ def test_the_sample_is_never_ranked(tmp_path: Path, cache: Path) -> None:
 def test_profiles_are_kept_and_never_out_of_date(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = put(tmp_path, "one", {"gad": 0.7, "mqp": 0.6})
     first = computed(tmp_path, tmp_path / "kept")
-    kept = sorted((tmp_path / "kept").rglob("*.npy"))
+    kept = sorted((tmp_path / "kept").rglob("*.profile"))
     assert len(kept) == 2
 
     def refuse(*_: object) -> None:
@@ -415,3 +424,129 @@ def test_no_statistics_reads_no_data(command: list[str], capsys: pytest.CaptureF
     value = json.loads(capsys.readouterr().out)
     assert not value["statistics"]["computed"]
     assert all(each["statistics"] is None for row in value["rows"] for each in row["tasks"].values())
+
+
+def test_the_ceiling_is_the_run_on_all_real_rows(tmp_path: Path, cache: Path) -> None:
+    put(tmp_path, "majority", {"gad": 0.3}, kind="reference", audited=False)
+    full = put(tmp_path, "gold-full", {"gad": 0.8}, kind="reference", audited=False, rows=(4_000,))
+    put(tmp_path, "one", {"gad": 0.6})
+    before = row(computed(tmp_path, cache), "one").scores["gad"].statistics
+    for seed in SEEDS:  # cut to the budget, the same rows: a row of the table, and no ceiling
+        cell = Cell("gad", RECIPE, 1_000, seed)
+        data = TrainingData(fingerprint="rows of gold-full", available=4_000, used=1_000)
+        write_run(full, cell, 0.7, {"training": data})
+    made = computed(tmp_path, cache)
+    after = row(made, "one").scores["gad"].statistics
+    assert row(made, "gold-full").scores["gad"].rows == 1_000
+    assert before
+    assert after
+    assert before.gap.value
+    assert after.gap.value == pytest.approx(before.gap.value, rel=1e-12)
+    assert (after.gap.low, after.gap.high) == pytest.approx((before.gap.low, before.gap.high), rel=1e-9)
+    assert made.summaries["gad"].ceiling == "gold-full"
+    own = row(made, "gold-full").scores["gad"].statistics
+    assert own
+    assert own.gap.value
+    assert own.gap.value < 0.95
+    for seed in SEEDS:  # a ceiling that cannot be computed is not replaced by what was cut
+        Results(full, "real").predictions_path(Cell("gad", RECIPE, 4_000, seed)).unlink()
+    without = row(computed(tmp_path, cache), "one").scores["gad"].statistics
+    assert without
+    assert without.gap.reason == "no run of gold-full on gad"
+
+
+class Elsewhere(Toy):
+    """Misbehaves in worker processes: one is killed, or one that is never done."""
+
+    def __init__(self, fate: str) -> None:
+        super().__init__()
+        self.fate = fate
+
+    def examples(self, task: Task, split: Split) -> list[Example]:
+        if multiprocessing.parent_process() is not None and task.spec.name == "mqp":
+            if self.fate == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(600)
+        return super().examples(task, split)
+
+
+def test_processes_give_the_same_numbers(
+    place: Path, table: Standings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "FEW_RUNS", 0)
+    started: list[int] = []
+    spread = working._spread  # pyright: ignore[reportPrivateUsage] - to see that it is what computes
+
+    def seen(*words: Any) -> Any:
+        started.append(words[3])
+        return spread(*words)
+
+    monkeypatch.setattr(working, "_spread", seen)
+    profiler = Profiler(Toy(), 300, cache=tmp_path / "nothing kept", workers=2)
+    made = standings([place], RECIPE, 1_000, "real", profiler)
+    assert started == [2]
+    assert made == table  # every float, every reason, the order of the rows
+    assert list(made.summaries) == list(table.summaries)
+    assert {path.name for path in (tmp_path / "nothing kept").rglob("*.profile")}
+    assert multiprocessing.active_children() == []
+
+
+def test_few_runs_start_no_process(place: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "_spread", None)
+    assert standings([place], RECIPE, 1_000, "real", Profiler(Toy(), 300, cache=cache, workers=8)).computed
+
+
+def test_a_process_that_dies_is_told(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "FEW_RUNS", 0)
+    with pytest.raises(UserError, match="was killed"):
+        standings([place], RECIPE, 1_000, "real", Profiler(Elsewhere("killed"), 300, cache=tmp_path, workers=2))
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_leaves_no_process(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "FEW_RUNS", 0)
+    chosen = choose(collect([place], "real"), RECIPE, 1_000)
+
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        working.task_tables(
+            tuple(LEVELS), chosen, Profiler(Elsewhere("never done"), 300, cache=tmp_path, workers=2), stop
+        )
+    assert multiprocessing.active_children() == []
+
+
+def test_lines_are_counted_as_predictions_are() -> None:
+    rng = np.random.default_rng(3)
+    for name in ("gad", "hoc", "ncbi-disease", "mqp"):
+        task = TASKS[name]
+        gold = Toy().examples(task, "test")
+        labels, metric = task.spec.labels, METRICS[task.spec.metric]
+        tally = Tally(task.spec, metric, gold)
+        for _ in range(4):
+            said = [
+                Prediction(spans=(Span(0, int(rng.integers(3, 6)), str(rng.choice(labels))),))
+                if task.spec.is_span
+                else Prediction(tuple(map(str, rng.permutation(labels)[: 1 + int(rng.integers(2))])))
+                for _ in gold
+            ]
+            rows = (
+                {"id": k, "spans": [list(span) for span in p.spans]}
+                if task.spec.is_span
+                else {"id": k, "labels": list(p.labels)}
+                for k, p in enumerate(said)
+            )
+            content = "".join(json.dumps(each) + "\n" for each in rows).encode()
+            found = tally.counts(content)
+            assert found is not None
+            assert (found == metric.counts(task.spec, gold, said)).all()
+            lines = content.splitlines(keepends=True)
+            for odd in (
+                lines[1:],
+                [lines[1], lines[0], *lines[2:]],
+                [*lines[:-1], b"{}\n"],
+                [*lines[:-1], lines[-1].replace(b"}", b', "id": 0}')],
+                [*lines[:-1], lines[-1].replace(b"]}", b"]")],
+            ):
+                assert tally.counts(b"".join(odd)) is None

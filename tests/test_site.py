@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +20,7 @@ from clinsynth.site.html import Links, body
 from clinsynth.site.theme import DARK, LIGHT
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import VIEWS, page
+from clinsynth.views.model import Page, Query
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -125,6 +127,20 @@ def test_a_second_build_replaces_the_first_and_a_strange_folder_is_left_alone(tm
     with pytest.raises(UserError, match="not empty and no site"):
         build_site(snapshot, tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out", "s"]
+
+
+def test_no_page_is_made_again_for_each_page_that_leads_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
+
+    def counted(snapshot: Snapshot, view: str, query: Query) -> Page:
+        made[view, tuple(query.items())] += 1
+        return page(snapshot, view, query)
+
+    monkeypatch.setattr("clinsynth.site.build.page", counted)
+    pages = build_site(write(tmp_path / "s", 12), tmp_path / "out")
+    # A view's first page is made to know its address too; and a query can ask for what is not there.
+    assert max(made.values()) <= 3
+    assert made.total() < 2.5 * pages
 
 
 def test_a_column_without_any_number_is_named_below(tmp_path: Path) -> None:

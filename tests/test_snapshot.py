@@ -12,14 +12,24 @@ from tests.conftest import StoreRun, Submit, sample_rows
 from tests.invented_snapshot import tables
 
 from clinsynth.data.sample import SampleStore
+from clinsynth.direct.card import DirectCard, write_card
+from clinsynth.direct.records import Demonstrations, DirectRecord, DirectResults, Usage
+from clinsynth.direct.report import direct_standings
+from clinsynth.environment import environment
 from clinsynth.errors import UserError
 from clinsynth.profiles import Profiler
+from clinsynth.registry import TASKS
 from clinsynth.results import Cell
+from clinsynth.results import TestData as SetFacts
 from clinsynth.snapshot import read_snapshot, write_snapshot
 from clinsynth.snapshot.build import Wanted, build
 from clinsynth.snapshot.schema import MODELS, Snapshot
 from clinsynth.snapshot.store import content_id, json_schema
 from clinsynth.standings import standings
+from clinsynth.submissions.card import Llm
+from clinsynth.views import page
+from clinsynth.views.common import where
+from clinsynth.views.model import Facts
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +163,117 @@ def test_no_path_of_this_machine_gets_in(places: Path) -> None:
 def test_the_same_submissions_give_the_same_id(places: Path) -> None:
     wanted = Wanted((places,), "sample")
     assert content_id(build(wanted, None)) == content_id(build(wanted, None))
+
+
+@pytest.fixture
+def direct(tmp_path: Path) -> DirectResults:
+    """A folder of the direct track: gad on the sample, zero-shot on 10 examples and few-shot on all."""
+    results = DirectResults(tmp_path / "asked", "sample")
+    write_card(results.folder, DirectCard(
+        name="asked", title="Asked", backend="local-completions", mode="completion", llm=Llm(name="model-x"),
+    ))  # fmt: skip
+    gad = TASKS["gad"]
+    examples = len(SampleStore().examples(gad, "test"))
+    for shots, limit, score in ((0, 10, 0.25), (2, None, 0.5)):
+        asked = limit or examples
+        results.write_record(DirectRecord(
+            submission="asked", task="gad", task_version=gad.spec.version, model="model-x", slug="model-x",
+            snapshot="", reported=(), backend="local-completions", mode="completion", form="direct.v1",
+            prompts_sha256="", shots=shots, max_tokens=9, temperature=0, limit=limit, limit_seed=0,
+            demonstrations=Demonstrations(fingerprint="", examples=4, split="train") if shots else None,
+            test=SetFacts(kind="sample", fingerprint=SampleStore().fingerprint(gad, "test"), examples=examples),
+            answers={"read": asked - 3, "refusal": 3}, finish={}, mentions={},
+            usage=Usage(answers=asked, unmeasured=0, tokens_in=90, tokens_out=9), metric=gad.spec.metric,
+            scores={gad.spec.metric: score}, predictions_sha256="", seconds=1, environment=environment("", "", 0),
+            created="",
+        ))  # fmt: skip
+    return results
+
+
+@pytest.fixture
+def student(submit: Submit, store_run: StoreRun) -> Path:
+    """A submission whose rows the same model wrote."""
+    folder = submit({"gad": 20}, "by-model-x")
+    card = folder / "submission.toml"
+    card.write_text(card.read_text("utf-8") + '\n[llm]\nname = "model-x"\nsnapshot = ""\n', "utf-8")
+    store_run(folder, Cell("gad", "minilm-l6.v1", 20, 0))
+    return folder
+
+
+def test_answers_of_language_models_stand_beside_students_of_their_rows(direct: DirectResults, student: Path) -> None:
+    places = direct.folder.parent
+    made = build(Wanted((places,), "sample"), Profiler(SampleStore(), resamples=50))
+    test = len(SampleStore().examples(TASKS["gad"], "test"))
+    assert {(row.shots, row.examples, row.limited, row.score, row.unparsed) for row in made.direct} == {
+        (0, 10, True, 0.25, 3), (2, test, False, 0.5, 3),
+    }  # fmt: skip
+    table = direct_standings([places], "minilm-l6.v1", 20, "sample", SampleStore())
+    shown = {(row.zero_shot, row.few_shot, row.student, row.difference, row.limited) for row in made.direct_pairs}
+    assert shown == {(p.zero_shot, p.few_shot, p.student, p.difference, p.preliminary) for p in table.pairs}
+    assert {(row.submission, row.direct, row.examples, row.limited) for row in made.direct_pairs} == {
+        ("by-model-x", "asked", 10, True), ("by-model-x", "asked", test, False),
+    }  # fmt: skip
+    assert made.left_out == ()
+    assert str(places) not in "".join(row.model_dump_json() for name in MODELS for row in getattr(made, name))
+    view = page(write_snapshot(places / "s", made), "direct", {})
+    answers, pairs = view.tables
+    remarks = [row[-1].text for _, row in answers.rows]
+    assert sorted(remarks) == ["", "part of the test set: preliminary"]
+    assert sorted(row[-1].text for _, row in pairs.rows) == sorted(remarks)
+    assert {row[2].link for _, row in pairs.rows} == {"by-model-x"}
+
+
+def test_answers_of_language_models_need_no_submission(direct: DirectResults) -> None:
+    made = build(Wanted((direct.folder,), "sample"), None)
+    assert (len(made.direct), made.submissions, made.direct_pairs) == (2, (), ())
+    real = build(Wanted((direct.folder,), "real"), None)
+    assert [row.reason for row in real.left_out] == ["direct track: no record of real data"]
+
+
+def test_answers_without_a_card_are_named(direct: DirectResults, student: Path, tmp_path: Path) -> None:
+    (direct.folder / "direct.toml").unlink()
+    made = build(Wanted((tmp_path,), "sample"), None)
+    assert made.direct == ()
+    assert [(row.submission, row.reason) for row in made.left_out] == [
+        ("asked", "2 of its records are of the direct track, and direct.toml is not there")
+    ]
+
+
+def test_records_that_cannot_be_read_are_named(direct: DirectResults, student: Path, tmp_path: Path) -> None:
+    spoilt = (
+        student / "sample" / "quality" / "gad.json",
+        student / "sample" / "audit" / "gad.json",
+        student / "generation" / "gad.json",
+        direct.records_folder / "gad" / "model-x" / "shots0-limit10.json",
+    )
+    for path in spoilt[:3]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", "utf-8")
+    spoilt[3].write_text(spoilt[3].read_text("utf-8").replace("0.25", "0.75"), "utf-8")
+    made = build(Wanted((tmp_path,), "sample"), None)
+    left = [(row.submission, row.reason) for row in made.left_out]
+    for path in spoilt:
+        folder = direct.folder if path is spoilt[3] else student
+        where = path.relative_to(folder).as_posix()
+        assert [name for name, reason in left if where in reason] == [folder.name], (where, left)
+    assert "its seal does not fit" in dict(left[:-1])["asked"]
+    assert len(left) == len(spoilt) + 1, "and one for the comparison that a faulty record prevents"
+    assert str(tmp_path) not in repr(left)
+    # What can be read is shown all the same.
+    assert [row.shots for row in made.direct] == [2]
+    assert [row.submission for row in made.overall] == ["by-model-x"]
+    snapshot = write_snapshot(tmp_path / "s", made)
+    (below,) = (table for table in page(snapshot, "overall", {}).tables if table.key == "left_out")
+    assert [(row[0].text, row[1].text) for _, row in below.rows] == left
+    facts = page(snapshot, "submission", {"name": "by-model-x"}).blocks[0]
+    assert isinstance(facts, Facts)
+    assert [cell.text for name, cell in facts.pairs if name == "Left out"] == [r for n, r in left if n == "by-model-x"]
+
+
+def test_a_table_is_looked_up_by_what_its_rows_have() -> None:
+    rows = tables(5).scores
+    for task in ("gad", "hoc", "no-task"):
+        for name in ("clingen-kg", "gold-n"):
+            wanted = [row for row in rows if (row.task, row.submission) == (task, name)]
+            assert where(rows, task=task, submission=name) == wanted
+            assert where(rows, submission=name, task=task) == wanted

@@ -320,6 +320,15 @@ def test_an_unknown_task_file_gets_a_suggestion(tmp_path: Path) -> None:
     assert "did you mean toy-nli" in str(report)
 
 
+def test_losses_of_an_unknown_task_are_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "toy"
+    write_submission(path, CARD.model_copy(update={"losses": {"toy-nli": 3, "toy-nil": 4}}), {"toy-nli": good()})
+    report = check(path)
+    (problem,) = report.problems
+    assert (report.exit_code, problem.severity, problem.reason) == (0, "warning", "unknown-losses")
+    assert (problem.file, problem.found) == ("submission.toml", "losses.toy-nil")
+
+
 def test_only_the_named_tasks_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "toy"
     write_submission(path, CARD, {"toy-nli": good(), "toy-ner": [{"text": 1}]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ import numpy as np
 from clinsynth.data.store import ExampleStore
 from clinsynth.errors import UserError
 from clinsynth.registry import TASKS
-from clinsynth.results import DataKind, Results, RunRecord, read_predictions
+from clinsynth.results import DataKind, Results, RunRecord, prediction_bytes, predictions_in
 from clinsynth.schema import Example, Task
 from clinsynth.scoring.metrics import METRICS, Metric
 from clinsynth.scoring.statistics import Runs, sum_by_unit, unit_index
 from clinsynth.scoring.statistics.units import IntArray
 from clinsynth.submissions.writing import existing_card
+from clinsynth.tally import Tally
 from clinsynth.verify import TOLERANCE
 
 
@@ -60,6 +62,11 @@ class TestSet:
     def metric(self) -> Metric:
         """The main metric."""
         return METRICS[self.task.spec.metric]
+
+    @cached_property
+    def tally(self) -> Tally:
+        """Counts the lines of prediction files by the main metric."""
+        return Tally(self.task.spec, self.metric, self.gold)
 
 
 def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
@@ -131,10 +138,15 @@ def counted(entry: Entry, test: TestSet, records: Sequence[RunRecord]) -> Runs:
 
 
 def _counts(entry: Entry, test: TestSet, record: RunRecord) -> IntArray:
-    predicted, digest = read_predictions(entry.results.predictions_path(record.cell))
-    if digest != record.predictions_sha256 or len(predicted) != len(test.gold):
+    path = entry.results.predictions_path(record.cell)
+    content = prediction_bytes(path)
+    counts = test.tally.counts(content)
+    predicted = predictions_in(path, content) if counts is None else ()
+    same = hashlib.sha256(content).hexdigest() == record.predictions_sha256
+    if not same or (counts is None and len(predicted) != len(test.gold)):
         raise NotComparableError(f"the predictions of {entry.name} are not those of its records: see clinsynth verify")
-    counts = test.metric.counts(test.task.spec, test.gold, predicted)
+    if counts is None:
+        counts = test.metric.counts(test.task.spec, test.gold, predicted)
     if abs(float(test.metric.value(counts.sum(axis=0))) - record.score) > TOLERANCE:
         raise NotComparableError(f"the predictions of {entry.name} do not give the recorded score")
     return counts

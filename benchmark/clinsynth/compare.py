@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clinsynth.comparable import (
@@ -88,13 +88,50 @@ class Compared:
     remarks: tuple[str, ...]
 
 
-def compare(request: Request, store: ExampleStore) -> Compared:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read for a comparison, for others with the same recipe, rows and resampling that follow at once."""
+
+    entries: dict[Path, Entry] = field(default_factory=dict[Path, Entry])
+    profiles: dict[tuple[str, Path], Profile | Exception] = field(
+        default_factory=dict[tuple[str, Path], "Profile | Exception"]
+    )
+    """By task and submission's folder; or why there is none."""
+
+    def entry(self, folder: Path, recipe: str, kind: DataKind) -> Entry:
+        """As ``read_entry``."""
+        if folder not in self.entries:
+            self.entries[folder] = read_entry(folder, recipe, kind)
+        return self.entries[folder]
+
+    def of(
+        self, profiler: Profiler, test: TestSet, wanted: Mapping[str, RunSet]
+    ) -> tuple[dict[str, Profile], dict[str, Exception]]:
+        """As ``Profiler.profiles``."""
+        keys = {name: (test.task.spec.name, runs.entry.results.folder) for name, runs in wanted.items()}
+        made, faults = profiler.profiles(
+            test, {name: wanted[name] for name in wanted if keys[name] not in self.profiles}
+        )
+        for name, found in (*made.items(), *faults.items()):
+            self.profiles[keys[name]] = found
+        every = {name: self.profiles[key] for name, key in keys.items()}
+        good = {name: each for name, each in every.items() if isinstance(each, Profile)}
+        return good, {name: each for name, each in every.items() if isinstance(each, Exception)}
+
+
+def compare(request: Request, store: ExampleStore, reading: Reading | None = None) -> Compared:
     """Compare submissions with the first of them, from stored predictions and the test sets on this machine.
+
+    Args:
+        request: what is to be compared.
+        store: the test sets.
+        reading: what was read before is taken from it, and what is read now is put into it.
 
     Raises:
         UserError: fewer than two submissions, two of one name, a folder without a good card, or an unknown task.
     """
-    entries = [read_entry(folder, request.recipe, store.kind) for folder in request.folders]
+    reading = Reading() if reading is None else reading
+    entries = [reading.entry(folder, request.recipe, store.kind) for folder in request.folders]
     names = [entry.name for entry in entries]
     if len(set(names)) < max(2, len(names)):
         raise UserError("nothing to compare", found=", ".join(names), expected="two submissions or more, by name")
@@ -102,7 +139,7 @@ def compare(request: Request, store: ExampleStore) -> Compared:
     table: dict[str, dict[str, Profile]] = {name: {} for name in names}
     rows: list[Comparison] = []
     for task in tasks:
-        rows += _on_task(TASKS[task], entries, request, store, table)
+        rows += _on_task(TASKS[task], entries, request, store, table, reading)
     base, *others = names
     for scope, types in _scopes(tasks):
         family = [_overall(scope, table[base], table[other], other, types, request.seed) for other in others]
@@ -125,7 +162,12 @@ def _scopes(tasks: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
 
 
 def _on_task(
-    task: Task, entries: Sequence[Entry], request: Request, store: ExampleStore, table: dict[str, dict[str, Profile]]
+    task: Task,
+    entries: Sequence[Entry],
+    request: Request,
+    store: ExampleStore,
+    table: dict[str, dict[str, Profile]],
+    reading: Reading,
 ) -> list[Comparison]:
     """The comparisons on one task; puts the profiles of what can be compared into ``table``."""
     base, *others = [entry.name for entry in entries]
@@ -144,7 +186,7 @@ def _on_task(
             good[entry.name] = RunSet(entry, records)
         except NotComparableError as error:
             refused[entry.name] = str(error)
-    profiles, faults = Profiler(store, request.resamples, request.seed).profiles(test, good)
+    profiles, faults = reading.of(Profiler(store, request.resamples, request.seed), test, good)
     if base not in profiles:
         return [_refused(name, other, str(faults[base])) for other in others]
     refused |= {who: str(fault) for who, fault in faults.items()}

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
+import struct
 import zlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +24,7 @@ import numpy.typing as npt
 from clinsynth.comparable import Entry, NotComparableError, TestSet, counted
 from clinsynth.data.store import DataStore, ExampleStore
 from clinsynth.errors import UserError
-from clinsynth.files import atomic_path, canonical_json
+from clinsynth.files import canonical_json
 from clinsynth.results import RunRecord
 from clinsynth.scoring.statistics import Profile, Runs, bootstrap, jackknife
 
@@ -30,6 +32,8 @@ VERSION = 1
 """Raised whenever the same runs give another profile."""
 RESAMPLES = 2_000
 """Bootstrap resamples of F1 metrics (protocol); 10,000 for a published table."""
+_HEAD = struct.Struct("<qqq")
+"""Of a kept profile: units, rows, seeds."""
 _TOGETHER = 400_000_000
 """Bytes of counts that are resampled together: the draws are then made once for all of them."""
 
@@ -38,6 +42,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 class MissingPredictionsError(UserError):
     """Predictions that are not on this machine."""
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[str]]:
+        # What is merely elsewhere must not come back from a worker process as what is wrong.
+        return MissingPredictionsError, (str(self),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +68,9 @@ class Profiler:
     """Of the resampling."""
     cache: Path | None = None
     """By default ``statistics/`` in the folder of the prepared data, and nowhere for the sample."""
+    workers: int = 1
+    """Processes that a large table may be computed by; a program that asks for more must guard its main module, as
+    for every use of multiprocessing."""
 
     @property
     def folder(self) -> Path | None:
@@ -125,28 +136,53 @@ class Profiler:
             yield key, _profile(wanted[key], profile.units, kept)
 
     def _path(self, name: str) -> Path | None:
-        return self.folder / name[:2] / f"{name[2:]}.npy" if self.folder else None
+        return self.folder / name[:2] / f"{name[2:]}.profile" if self.folder else None
 
     def _kept(self, name: str, runs: RunSet) -> Profile | None:
         path = self._path(name)
         try:
-            table: npt.NDArray[np.float32] | None = np.load(path, allow_pickle=False) if path else None
-        except (OSError, ValueError, EOFError):
-            return None  # not there, or cut short: made again
-        if table is None or table.ndim != 2 or table.shape[1] != len(runs.records) or len(table) < 2:
-            return None
-        return _profile(runs, int(table[0, 0]), table[1:])
+            content = path.read_bytes() if path else b""
+        except OSError:
+            return None  # not there
+        found = _unpacked(content, len(runs.records))
+        return None if found is None else _profile(runs, *found)
 
     def _keep(self, name: str, units: int, deviations: npt.NDArray[np.float32]) -> None:
         path = self._path(name)
         if path is None:
             return
-        head = np.full((1, deviations.shape[1]), units, dtype=np.float32)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with atomic_path(path) as temporary, temporary.open("wb") as stream:
-                np.save(stream, np.concatenate([head, deviations]), allow_pickle=False)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not forced to the disk, which takes longer than to make it: one cut short by a crash fails its checksum.
+            temporary.write_bytes(_packed(units, deviations))
+            temporary.replace(path)
         except OSError:
             return  # a folder that cannot be written to costs time, nothing else
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _packed(units: int, deviations: npt.NDArray[np.float32]) -> bytes:
+    """What is kept: units, rows and seeds, the deviations, and a checksum of all that."""
+    content = _HEAD.pack(units, *deviations.shape) + np.ascontiguousarray(deviations, dtype="<f4").tobytes()
+    return content + zlib.crc32(content).to_bytes(4, "little")
+
+
+def _unpacked(content: bytes, seeds: int) -> tuple[int, npt.NDArray[np.float32]] | None:
+    """Units and deviations; ``None`` for a file that is cut short or of other seeds: its profile is made again."""
+    if len(content) <= _HEAD.size + 4 or zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
+        return None
+    units, rows, columns = _HEAD.unpack_from(content)
+    if columns != seeds or len(content) != _HEAD.size + 4 * rows * columns + 4:
+        return None
+    return units, np.frombuffer(content, "<f4", rows * columns, _HEAD.size).reshape(rows, columns)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def one_thread() -> AbstractContextManager[Any]:

@@ -205,16 +205,25 @@ def read_record(path: Path) -> RunRecord:
 
 def read_predictions(path: Path) -> tuple[list[Prediction], str]:
     """Predictions in test order, and the digest of the unpacked file. Raises ``UserError`` naming the line."""
+    content = prediction_bytes(path)
+    return predictions_in(path, content), hashlib.sha256(content).hexdigest()
+
+
+def prediction_bytes(path: Path) -> bytes:
+    """What a prediction file holds, unpacked. Raises ``UserError`` naming the file."""
     try:
-        content = unpacked_bytes(path)
+        return unpacked_bytes(path)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read", found=str(error), remedy="delete the run and score again") from error
+
+
+def predictions_in(path: Path, content: bytes) -> list[Prediction]:
+    """The predictions in test order of what ``path`` holds. Raises ``UserError`` naming the line."""
     lines = content.splitlines()
     try:
-        predictions = [_prediction(number, row) for number, row in enumerate(_together(lines))]
+        return [prediction_of(number, row) for number, row in enumerate(_together(lines))]
     except (ValueError, KeyError, TypeError, RecursionError):
-        predictions = [_named(path, number, line) for number, line in enumerate(lines)]
-    return predictions, hashlib.sha256(content).hexdigest()
+        return [_named(path, number, line) for number, line in enumerate(lines)]
 
 
 def _together(lines: list[bytes]) -> list[Any]:
@@ -225,7 +234,8 @@ def _together(lines: list[bytes]) -> list[Any]:
     return rows
 
 
-def _prediction(number: int, row: Any) -> Prediction:
+def prediction_of(number: int, row: Any) -> Prediction:
+    """One line's prediction. Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is not that of ``number``."""
     if row["id"] != number:
         raise ValueError(f"id {row['id']}")
     spans = tuple(Span(int(s), int(e), str(label)) for s, e, label in row.get("spans", ()))
@@ -234,6 +244,6 @@ def _prediction(number: int, row: Any) -> Prediction:
 
 def _named(path: Path, number: int, line: bytes) -> Prediction:
     try:
-        return _prediction(number, json.loads(line))
+        return prediction_of(number, json.loads(line))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}, line {number + 1} is not a prediction", found=str(error)) from error

@@ -17,7 +17,7 @@ EXAMPLES = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("places", nargs="*", type=Path, default=[Path("submissions")], metavar="DIR",
-                        help="submissions, or folders that hold some (default: submissions)")  # fmt: skip
+                        help="submissions, direct-track folders, or their parents (default: submissions)")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write the snapshot")
     parser.add_argument("--recipes", type=names, default=(), help="only these, with commas between (default: all)")
     parser.add_argument("--rows", type=names, default=(), help="only these budgets, with commas between (default: all)")
@@ -32,7 +32,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
     from clinsynth.data.sample import open_store
     from clinsynth.errors import UserError
-    from clinsynth.profiles import Profiler
+    from clinsynth.profiles import Profiler, cores
     from clinsynth.snapshot import write_snapshot
     from clinsynth.snapshot.build import Wanted, build
 
@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
         rows=tuple(map(int, arguments.rows)),
     )  # fmt: skip
     store = open_store(arguments.data_dir, arguments.sample)
-    profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples)
+    profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples, workers=cores())
     made = write_snapshot(arguments.out, build(wanted, profiler, lambda line: print(line, file=sys.stderr)))
     print(f"{arguments.out}: snapshot {made.manifest.short} of {len(made.tables.submissions)} submissions")
     return 0

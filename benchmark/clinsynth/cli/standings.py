@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample
 from clinsynth.data.sample import open_store
-from clinsynth.profiles import RESAMPLES, Profiler
+from clinsynth.profiles import RESAMPLES, Profiler, cores
 from clinsynth.standings import Standings, as_csv, as_json, grid, standings
 from clinsynth.standings.grids import GRIDS, LEFT, notes, records
 from clinsynth.standings.text import Grid, markdown_grid
@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
     budget = arguments.rows or RECIPES[arguments.recipe].budget
     store = open_store(arguments.data_dir, arguments.sample)
-    profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples)
+    profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples, workers=cores())
     table = standings(arguments.places, arguments.recipe, budget, store.kind, profiler)
     print(_shown(table, arguments.view, arguments.format).rstrip("\n"))
     return 0

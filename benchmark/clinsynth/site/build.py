@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class _Site:
     """Address of each view's first page."""
     submission: Page
     """The first page of a submission: its filters are those of all."""
+    led: dict[str, str] = field(default_factory=dict[str, str])
+    """Where an address leads that is no page's own, such as a budget that another student does not have."""
 
 
 def build_site(snapshot: Snapshot, folder: Path, said: Said = lambda _: None) -> int:
@@ -96,9 +98,15 @@ def _fill(snapshot: Snapshot, folder: Path, said: Said) -> int:
 def _pages(snapshot: Snapshot, view: str) -> Iterator[Page]:
     """Every page of a view: one for each combination of its filters, but those that take many values."""
     seen: set[str] = set()
+    # Every page leads to all others of its view: a query is made into a page once, not once for each that leads to it.
+    made: set[tuple[tuple[str, str], ...]] = set()
     todo: list[dict[str, str]] = [{}]
     while todo:
-        each = page(snapshot, view, todo.pop())
+        query = todo.pop()
+        if (key := tuple(query.items())) in made:
+            continue
+        made.add(key)
+        each = page(snapshot, view, query)
         if (address := address_of(each)) not in seen:
             seen.add(address)
             yield each
@@ -123,7 +131,7 @@ def _write(site: _Site, each: Page, known: Set[str]) -> None:
     address = address_of(each)
     links = Links(
         submission=lambda name: _submission(site, each, name),
-        filtered=lambda of, changed, value: Path(_filtered(site, of, changed, value, known)).name,
+        filtered=lambda of, changed, value: _filtered(site, of, changed, value, known).rpartition("/")[2],
     )
     shown = Page(each.view, each.title, each.lead, tuple(one for one in each.filters if not one.many), each.blocks,
                  each.warnings, each.submissions)  # fmt: skip
@@ -135,7 +143,9 @@ def _filtered(site: _Site, each: Page, changed: Filter, value: str, known: Set[s
     """Where the page with another value lies; a value can rule out what other filters have, such as a budget."""
     query = _other(each, changed, value)
     address = _address(each.view, list(query.values()))
-    return address if address in known else address_of(page(site.snapshot, each.view, query))
+    if address not in known and address not in site.led:
+        site.led[address] = address_of(page(site.snapshot, each.view, query))
+    return address if address in known else site.led[address]
 
 
 def _submission(site: _Site, each: Page, name: str) -> str:

@@ -1,30 +1,31 @@
-"""What stands beside the scores: quality, audits, generation and the direct track, as their records say."""
+"""What stands beside the scores: quality, audits and generation, as their records say."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from clinsynth.errors import UserError
-from clinsynth.results import DataKind
 from clinsynth.scoring.audit.record import AuditRecord, audit_path, is_audited, read_audit
 from clinsynth.scoring.quality import record as quality
-from clinsynth.snapshot.described import AuditRow, DirectRow, DropRow, GenerationRow, QualityRow
+from clinsynth.snapshot.described import AuditRow, DropRow, GenerationRow, QualityRow
+from clinsynth.snapshot.omitted import Omitted
 from clinsynth.standings import Stored
 
 
-def quality_rows(stored: Sequence[Stored]) -> tuple[QualityRow, ...]:
-    """Every number of every quality record that can be read."""
-    return tuple(row for each in stored for row in _quality(each))
+def quality_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[QualityRow, ...]:
+    """Every number of every quality record that can be read; ``omitted`` is told of the others."""
+    return tuple(row for each in stored for row in _quality(each, omitted))
 
 
-def _quality(each: Stored) -> Iterator[QualityRow]:
+def _quality(each: Stored, omitted: Omitted) -> Iterator[QualityRow]:
     folder = quality.record_path(each.folder, each.kind, "x").parent
     for path in sorted(folder.glob("*.json")):
         try:
             record = quality.read_record(path)
-        except UserError:
-            continue  # measured by another method: it says nothing that could stand beside the others
+        except (UserError, OSError) as error:
+            # No record, or measured by another method: it says nothing that could stand beside the others.
+            omitted.record(each.card.name, path, each.folder, error)
+            continue
         for number in quality.NUMBERS.values():
             data, real = record.data, record.real
             yield QualityRow(
@@ -35,10 +36,15 @@ def _quality(each: Stored) -> Iterator[QualityRow]:
             )  # fmt: skip
 
 
-def audit_rows(stored: Sequence[Stored]) -> tuple[AuditRow, ...]:
-    """The state of the audit of every task that a submission has runs on."""
+def audit_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[AuditRow, ...]:
+    """The state of the audit of every task that a submission has runs on; ``omitted`` is told of faulty records."""
     out: list[AuditRow] = []
     for each in stored:
+        for path in sorted(audit_path(each.folder, "x", each.kind).parent.glob("*.json")):
+            try:
+                read_audit(path)
+            except (UserError, OSError) as error:
+                omitted.record(each.card.name, path, each.folder, error)
         seen: dict[str, tuple[str, str]] = {}
         for record in each.records:
             seen.setdefault(record.task, (record.training.fingerprint, record.test.fingerprint))
@@ -79,8 +85,10 @@ def _audit(each: Stored, task: str, rows: str, test: str) -> AuditRow:
     })  # fmt: skip
 
 
-def generation_rows(stored: Sequence[Stored]) -> tuple[tuple[GenerationRow, ...], tuple[DropRow, ...]]:
-    """How the rows of each task were generated, and what was dropped."""
+def generation_rows(
+    stored: Sequence[Stored], omitted: Omitted
+) -> tuple[tuple[GenerationRow, ...], tuple[DropRow, ...]]:
+    """How the rows of each task were generated, and what was dropped; ``omitted`` is told of faulty records."""
     from clinsynth.generation.record import FOLDER, read_generation
 
     rows: list[GenerationRow] = []
@@ -89,8 +97,9 @@ def generation_rows(stored: Sequence[Stored]) -> tuple[tuple[GenerationRow, ...]
         for path in sorted((each.folder / FOLDER).glob("*.json")):
             try:
                 record = read_generation(each.folder, path.stem)
-            except UserError:
-                continue  # validate names it; there is nothing to show
+            except (UserError, OSError) as error:
+                omitted.record(each.card.name, path, each.folder, error)
+                continue
             if record is None:
                 continue
             cost = record.cost
@@ -108,27 +117,3 @@ def generation_rows(stored: Sequence[Stored]) -> tuple[tuple[GenerationRow, ...]
                 for reason, count in sorted(record.dropped.items())
             ]
     return tuple(rows), tuple(drops)
-
-
-def direct_rows(places: Sequence[Path], kind: DataKind) -> tuple[DirectRow, ...]:
-    """Records of language models that answered tasks themselves, wherever a folder has some."""
-    from clinsynth.direct.records import DirectRecord, DirectResults
-
-    out: list[DirectRow] = []
-    for folder in places:
-        found: list[DirectRecord] = []
-        try:
-            found = list(DirectResults(folder.absolute(), kind).records())
-        except UserError:
-            continue
-        out += [
-            DirectRow(
-                data=kind, submission=record.submission, model=record.model, task=record.task, metric=record.metric,
-                shots=record.shots, score=record.score, low=None, high=None,
-                examples=record.limit or record.test.examples, limited=record.limit is not None,
-                unparsed=record.unparsable, tokens_in=record.usage.tokens_in, tokens_out=record.usage.tokens_out,
-                dollars=record.usage.dollars, reasons=(),
-            )
-            for record in found
-        ]  # fmt: skip
-    return tuple(out)

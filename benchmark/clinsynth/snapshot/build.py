@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from clinsynth.data.store import DataStore
+from clinsynth.errors import UserError
 from clinsynth.profiles import Profiler
 from clinsynth.registry import TASKS
 from clinsynth.results import DataKind
-from clinsynth.snapshot import beside, numbers
+from clinsynth.snapshot import beside, direct_track, numbers
 from clinsynth.snapshot.elsewhere import published_elsewhere
+from clinsynth.snapshot.omitted import Omitted
 from clinsynth.snapshot.pairs import difference_rows
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
 from clinsynth.standings import Collection, Standings, Stored, collect, folders, standings_of
@@ -25,7 +27,7 @@ class Wanted:
     """What a snapshot is to cover."""
 
     places: Sequence[Path]
-    """Submissions, or folders that hold some."""
+    """Submissions and folders of the direct track, or folders that hold some."""
     kind: DataKind
     recipes: tuple[str, ...] = ()
     """Only these; empty: every one that has runs."""
@@ -42,9 +44,11 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         said: told what is done.
 
     Raises:
-        UserError: there is no submission.
+        UserError: there is no submission, and no folder of the direct track.
     """
-    collection = collect(wanted.places, wanted.kind)
+    asked = direct_track.found_folders(wanted.places)
+    places = _submissions(wanted.places, needed=not asked)
+    collection = collect(wanted.places, wanted.kind) if places else Collection(wanted.kind, (), ())
     tables: list[Standings] = []
     for recipe, rows in conditions(collection, wanted):
         tables.append(standings_of(collection, recipe, rows, profiler))
@@ -52,8 +56,11 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     stored = {each.card.name: each for each in collection.stored}
     differences = difference_rows(tables, {name: each.folder for name, each in stored.items()}, profiler)
     said(f"{len(differences):,} differences")
-    places = folders(wanted.places)
-    generation, drops = beside.generation_rows(collection.stored)
+    omitted = Omitted()
+    quality, audits = beside.quality_rows(collection.stored, omitted), beside.audit_rows(collection.stored, omitted)
+    generation, drops = beside.generation_rows(collection.stored, omitted)
+    answers = direct_track.direct_rows(asked, wanted.kind, omitted)
+    direct_track.strays(wanted.places, wanted.kind, omitted)
     made = Tables(
         tasks=task_rows(),
         submissions=tuple(_card(each) for _, each in sorted(stored.items())),
@@ -67,21 +74,33 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         differences=differences,
         curves=numbers.curve_rows(tables),
         costs=tuple(row for table in tables for row in numbers.cost_rows(table)),
-        quality=beside.quality_rows(collection.stored),
-        audits=beside.audit_rows(collection.stored),
+        quality=quality,
+        audits=audits,
         generation=generation,
         drops=drops,
-        direct=beside.direct_rows(places, wanted.kind),
+        direct=answers.rows,
+        direct_pairs=direct_track.pair_rows(answers, collection.stored, tables, profiler.store if profiler else None),
         elsewhere=published_elsewhere(),
-        left_out=_left_out(collection, tables),
+        left_out=(*_left_out(collection, tables), *omitted.rows),
     )
-    return _without_paths(made, _places(places, profiler))
+    return _without_paths(made, _places(places, asked, profiler))
 
 
-def _places(folders: Sequence[Path], profiler: Profiler | None) -> dict[str, str]:
+def _submissions(places: Sequence[Path], *, needed: bool) -> list[Path]:
+    """The submissions' folders. Raises ``UserError`` where there is none, if any is ``needed``."""
+    try:
+        return folders(places)
+    except UserError:
+        if needed:
+            raise
+        return []
+
+
+def _places(submissions: Sequence[Path], direct: Sequence[Path], profiler: Profiler | None) -> dict[str, str]:
     """Paths of this machine, and what stands for each; the longest first."""
-    named = {str(folder.absolute()): f"submissions/{folder.name}" for folder in folders}
-    named |= {str(folder): f"submissions/{folder.name}" for folder in folders if folder.is_absolute()}
+    named = {str(folder.absolute()): f"submissions/{folder.name}" for folder in submissions}
+    named |= {str(folder): f"submissions/{folder.name}" for folder in submissions if folder.is_absolute()}
+    named |= {str(folder): f"direct/{folder.name}" for folder in direct}
     if profiler is not None and isinstance(profiler.store, DataStore):
         named[str(profiler.store.root)] = "the data folder"
     return dict(sorted(named.items(), key=lambda pair: -len(pair[0])))

@@ -159,6 +159,36 @@ class DirectRow(Row):
     reasons: tuple[str, ...]
 
 
+class DirectPairRow(Row):
+    """Ask or train: a language model's own answers beside a student that was trained on rows it wrote."""
+
+    data: DataKind
+    recipe: str
+    """The student."""
+    rows: int
+    """Its training rows."""
+    direct: str
+    """The folder of the direct track."""
+    submission: str
+    """Whose rows the student was trained on."""
+    task: str
+    metric: str
+    zero_shot: float | None
+    few_shot: float | None
+    """With the most demonstrations there are answers for."""
+    shots: int
+    """How many these are, a label; 0 where there are none."""
+    student: float
+    """Mean over the seeds, on the examples that the model was asked."""
+    difference: float | None
+    """The student minus the better of the model's own answers."""
+    examples: int
+    """Test examples that the model was asked."""
+    limited: bool
+    """Whether these are only part of the test set: preliminary."""
+    seeds: int
+
+
 class ElsewhereRow(Row):
     """A figure published by others, on other splits and by other metrics: never ranked."""
 
@@ -177,7 +207,8 @@ class ElsewhereRow(Row):
 
 
 class LeftOutRow(Row):
-    """What is in no table, with the reason."""
+    """What is left out, with the reason: a submission that is in no table, or a record that cannot be shown."""
 
     submission: str
+    """Its name, or that of a folder of the direct track."""
     reason: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clinsynth.compare import Comparison, Request, compare
+from clinsynth.compare import Comparison, Reading, Request, compare
 from clinsynth.profiles import Profiler
 from clinsynth.scoring.statistics.estimates import ALPHA
 from clinsynth.snapshot.scored import DifferenceRow
@@ -26,19 +26,25 @@ def difference_rows(
         references = [row.name for row in table.rows if row.kind == "reference"]
         best = [row.name for row in table.rows if row.kind != "reference"][:BEST]
         names = [*best, *references]
+        reading = Reading()
         for k, base in enumerate(names[:-1]):
-            out += _against(table, base, names[k + 1 :], folders, profiler)
+            out += _against(table, base, names[k + 1 :], folders, profiler, reading)
     return tuple(out)
 
 
 def _against(
-    table: Standings, base: str, others: Sequence[str], folders: Mapping[str, Path], profiler: Profiler
+    table: Standings,
+    base: str,
+    others: Sequence[str],
+    folders: Mapping[str, Path],
+    profiler: Profiler,
+    reading: Reading,
 ) -> list[DifferenceRow]:
     request = Request(
         folders=tuple(folders[name] for name in (base, *others)), tasks=table.tasks, recipe=table.recipe,
         rows=table.budget, resamples=profiler.resamples, seed=profiler.seed,
     )  # fmt: skip
-    return [_row(table, base, each) for each in compare(request, profiler.store).comparisons]
+    return [_row(table, base, each) for each in compare(request, profiler.store, reading).comparisons]
 
 
 def _row(table: Standings, base: str, found: Comparison) -> DifferenceRow:

@@ -11,6 +11,7 @@ from typing import Literal, get_args, get_type_hints
 
 from clinsynth.snapshot.described import (
     AuditRow,
+    DirectPairRow,
     DirectRow,
     DropRow,
     ElsewhereRow,
@@ -43,6 +44,7 @@ __all__ = [
     "CostRow",
     "CurveRow",
     "DifferenceRow",
+    "DirectPairRow",
     "DirectRow",
     "DropRow",
     "ElsewhereRow",
@@ -89,6 +91,7 @@ class Tables:
     generation: tuple[GenerationRow, ...] = ()
     drops: tuple[DropRow, ...] = ()
     direct: tuple[DirectRow, ...] = ()
+    direct_pairs: tuple[DirectPairRow, ...] = ()
     elsewhere: tuple[ElsewhereRow, ...] = ()
     left_out: tuple[LeftOutRow, ...] = ()
 

@@ -37,6 +37,7 @@ def reasons(
     required: Sequence[str],
     unavailable: Mapping[str, str],
     faults: Mapping[str, Exception],
+    known: Mapping[str, Sequence[Reason]],
     kind: DataKind,
 ) -> tuple[Reason, ...]:
     """Every reason for which a row has no rank, one for each code, the gravest first; empty: it is ranked.
@@ -46,6 +47,7 @@ def reasons(
         required: tasks that a ranked row has.
         unavailable: tasks without statistics, and why.
         faults: by task, why there is no profile of this row.
+        known: by task, what ``unfit`` said of this row; it is asked for the others.
         kind: of the data.
     """
     found: list[Reason] = []
@@ -53,7 +55,7 @@ def reasons(
         if task in each.odd:
             found.append(Reason("mixed", f"{task}: {each.odd[task]}"))
         elif task in each.runs:
-            found += unfit(each, task, kind)
+            found += known[task] if task in known else unfit(each, task, kind)
         if task in faults:
             found.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0]))
     missing = [task for task in required if task not in each.runs]

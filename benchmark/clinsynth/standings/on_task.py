@@ -12,12 +12,13 @@ from clinsynth.errors import UserError
 from clinsynth.profiles import Profiler, RunSet, one_thread
 from clinsynth.registry import TASKS
 from clinsynth.results import RunRecord
-from clinsynth.scoring.statistics import Estimate, Profile, score_of
+from clinsynth.scoring.statistics import Estimate, Measured, Profile, score_of
 from clinsynth.scoring.statistics.gaps import LearningCurve, gap_of, worth_of
 from clinsynth.scoring.statistics.pairs import LazyPairs, TaskPairs
 from clinsynth.scoring.statistics.ranking import holm, tie_groups
 from clinsynth.standings.collecting import Chosen
 from clinsynth.standings.eligibility import unfit
+from clinsynth.standings.model import Reason
 from clinsynth.standings.numbers import Difference, GapRecovered, Interval, TaskStatistics, TaskSummary, WorthReal
 
 FLOOR, CEILING, REAL = "majority", "gold-full", "gold-n"
@@ -40,9 +41,15 @@ class TaskTable:
     """By name, for rows with more than one number of rows; and for ``REAL`` in any case."""
     faults: dict[str, Exception]
     """By name, why a row has no profile."""
+    unfit: dict[str, list[Reason]]
+    """By name, why a row does not take part in the tie groups; empty: it does."""
+    ceiling: str
+    """The point of ``pairs`` that is the upper end of the gap; empty if it is absent."""
     contenders: list[str]
     """Rows that take part in this task's tie groups, best first."""
     scores: dict[str, TaskStatistics]
+    measured: dict[str, Measured]
+    """By name, the score with its variance components."""
     summary: TaskSummary
 
 
@@ -63,11 +70,16 @@ def task_table(task: str, chosen: Sequence[Chosen], profiler: Profiler) -> TaskT
     names = list(own_profiles)
     curves = _curves(profiles)
     real = {real_point(rows): profile for (name, rows), profile in profiles.items() if name == REAL}
-    pairs = TaskPairs(own_profiles | real)
+    whole = _whole(own[CEILING], task) if CEILING in own else 0
+    end = CEILING if at.get(CEILING) == whole else ceiling_point(whole)
+    top = {end: profiles[CEILING, whole]} if (CEILING, whole) in profiles else {}
+    pairs = TaskPairs(own_profiles | real | top)
     refused = {name: faults[name, rows] for name, rows in at.items() if (name, rows) in faults}
-    contenders = [name for name in names if not unfit(own[name], task, profiler.store.kind)]
+    reasons = {name: unfit(each, task, profiler.store.kind) for name, each in own.items()}
+    contenders = [name for name in names if not reasons[name]]
     contenders.sort(key=lambda name: (-own_profiles[name].mean, name))
-    made = TaskTable(task, names, pairs, curves, refused, contenders, {}, _summary(task, pairs, curves, contenders))
+    summary = _summary(task, pairs, curves, contenders, CEILING if top else "")
+    made = TaskTable(task, names, pairs, curves, refused, reasons, next(iter(top), ""), contenders, {}, {}, summary)
     with one_thread():
         _fill(made)
     return made
@@ -94,6 +106,22 @@ def real_point(rows: int) -> str:
     return f"{REAL} {rows}"
 
 
+def ceiling_point(rows: int) -> str:
+    """The name of the runs on all real rows where the row of the table stands for fewer."""
+    return f"{CEILING} {rows}"
+
+
+def _whole(each: Chosen, task: str) -> int:
+    """The most rows of a run on all that the submission has: a run that was cut to a budget is no ceiling.
+
+    Without one of the same test set, settings and data as the runs that stand in the table, it is the rows of these.
+    """
+    return max(
+        (rows for rows, runs in _points(each, task) if all(rows == record.training.available for record in runs)),
+        default=each.runs[task][0].rows,
+    )
+
+
 def _curves(profiles: Mapping[Point, Profile]) -> dict[str, LearningCurve]:
     by_name: dict[str, dict[int, Profile]] = {}
     for (name, rows), profile in profiles.items():
@@ -106,7 +134,7 @@ def _curves(profiles: Mapping[Point, Profile]) -> dict[str, LearningCurve]:
 
 
 def _summary(
-    task: str, pairs: TaskPairs, curves: Mapping[str, LearningCurve], contenders: Sequence[str]
+    task: str, pairs: TaskPairs, curves: Mapping[str, LearningCurve], contenders: Sequence[str], ceiling: str
 ) -> TaskSummary:
     return TaskSummary(
         task=task,
@@ -114,7 +142,7 @@ def _summary(
         units=next((profile.units for profile in pairs.profiles.values()), 0),
         detectable=None,
         floor=FLOOR if FLOOR in pairs.profiles else "",
-        ceiling=CEILING if CEILING in pairs.profiles else "",
+        ceiling=ceiling,
         real_rows=curves[REAL].rows if REAL in curves else (),
     )
 
@@ -131,8 +159,9 @@ def _fill(made: TaskTable) -> None:
         adjusted = dict(zip(others, holm([table[leader, other][1] for other in others]), strict=True))
     for name in made.names:
         profile = pairs.profiles[name]
+        made.measured[name] = score_of(profile)
         made.scores[name] = TaskStatistics(
-            interval=interval(score_of(profile).estimate()) if len(profile.seeds) > 1 else None,
+            interval=interval(made.measured[name].estimate()) if len(profile.seeds) > 1 else None,
             group=groups.get(name),
             leader=_to_leader(name, made, adjusted),
             gap=_gap(name, made),
@@ -170,12 +199,13 @@ def _to_leader(name: str, made: TaskTable, adjusted: Mapping[str, float]) -> Dif
 
 
 def _gap(name: str, made: TaskTable) -> GapRecovered:
-    absent = [who for who in (FLOOR, CEILING) if who not in made.pairs.profiles]
+    here = {FLOOR: FLOOR in made.pairs.profiles, CEILING: bool(made.ceiling)}
+    absent = [who for who, there in here.items() if not there]
     if absent:
         return GapRecovered(None, None, None, f"no run of {' and '.join(absent)} on {made.task}")
-    if len(made.pairs.common(name, FLOOR, CEILING)) < 2:
+    if len(made.pairs.common(name, FLOOR, made.ceiling)) < 2:
         return GapRecovered(None, None, None, f"fewer than two seeds in common with {FLOOR} and {CEILING}")
-    gap = gap_of(made.pairs.terms(name, FLOOR, CEILING))
+    gap = gap_of(made.pairs.terms(name, FLOOR, made.ceiling))
     return GapRecovered(gap.value, gap.low, gap.high, gap.reason)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from clinsynth.profiles import Profiler, one_thread
 from clinsynth.progress import progress
 from clinsynth.registry import TASKS
-from clinsynth.scoring.statistics import Estimate, Measured, combine, score_of
+from clinsynth.scoring.statistics import Estimate, Measured, combine
 from clinsynth.scoring.statistics.overall import Ranking, type_weights
 from clinsynth.scoring.statistics.overall import ranking as rank
 from clinsynth.standings.agreement import agreements
@@ -19,7 +19,8 @@ from clinsynth.standings.curves import curves
 from clinsynth.standings.eligibility import reasons
 from clinsynth.standings.model import Score, Standing, Standings
 from clinsynth.standings.numbers import Difference, Interval, Overall
-from clinsynth.standings.on_task import TaskTable, difference_to, interval, opponent, task_table
+from clinsynth.standings.on_task import TaskTable, difference_to, interval, opponent
+from clinsynth.standings.working import task_tables
 
 
 def with_statistics(
@@ -29,13 +30,12 @@ def with_statistics(
     made: dict[str, TaskTable] = {}
     unavailable: dict[str, str] = {}
     with progress("standings", len(table.tasks)) as bar:
-        for task in table.tasks:
-            found = task_table(task, chosen, profiler)
-            if isinstance(found, str):
-                unavailable[task] = found
-            else:
-                made[task] = found
-            bar.advance(1)
+        tables = task_tables(table.tasks, chosen, profiler, bar.advance)
+    for task, found in tables.items():
+        if isinstance(found, str):
+            unavailable[task] = found
+        else:
+            made[task] = found
     rows = [_row(row, made, unavailable) for row in table.rows]
     by_name = {each.entry.name: each for each in chosen}
     why = {
@@ -44,6 +44,7 @@ def with_statistics(
             table.required,
             unavailable,
             {task: one.faults[row.name] for task, one in made.items() if row.name in one.faults},
+            {task: one.unfit[row.name] for task, one in made.items() if row.name in one.unfit},
             collection.kind,
         )
         for row in rows
@@ -105,10 +106,10 @@ def _interval(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], se
     """Of the mean of type means; ``None`` if a task has no profile or a single seed."""
     if not all(task in made and name in made[task].names for task in tasks):
         return None
-    profiles = {task: made[task].pairs.profiles[name] for task in tasks}
-    if any(len(profile.seeds) < 2 for profile in profiles.values()):
+    parts = {task: made[task].measured[name] for task in tasks}
+    if any(one.components.seeds < 2 for one in parts.values()):
         return None
-    return interval(_combined({task: score_of(profile) for task, profile in profiles.items()}, seed))
+    return interval(_combined(parts, seed))
 
 
 def _types(row: Standing, required: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> dict[str, Interval]:

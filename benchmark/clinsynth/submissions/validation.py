@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clinsynth.errors import UnknownNameError
 from clinsynth.schema import Example, TaskSpec
+from clinsynth.submissions.card import CARD_FILE
 from clinsynth.submissions.corpus import Corpus
 from clinsynth.submissions.report import Findings, Problem, Report
 from clinsynth.submissions.rowfile import BLANK, read_lines, too_deep
@@ -33,7 +34,14 @@ def validate(path: Path, tasks: Iterable[str] | None = None, *, specs: Mapping[s
         if name not in known:
             raise UnknownNameError("task", name, known)
     findings = Findings()
-    files = scan(path, known, findings).files
+    found = scan(path, known, findings)
+    files = found.files
+    for name in found.card.losses if found.card else ():
+        if name not in known:
+            findings.warn(
+                "unknown-losses", CARD_FILE, found=f"losses.{name}", expected="a task: " + ", ".join(sorted(known)),
+                remedy=f"correct the name under [losses] in {CARD_FILE}, or remove the line: it is never counted",
+            )  # fmt: skip
     for name in wanted or ():
         if files and name not in files:
             remedy = f"write {DATA}/{name}.jsonl.gz, or leave the task out of the check"

@@ -46,28 +46,38 @@ class Placed(Protocol):
 
 
 C = TypeVar("C", bound=Conditioned)
+R = TypeVar("R")
 P = TypeVar("P", bound=Placed)
 
 
 _KEPT = 128
-_found: dict[tuple[int, DataKind, str, int], tuple[object, list[Any]]] = {}
-"""What was found last, by the table's identity and the condition. The table is kept too, so that no other one can get
-its identity. It depends on the snapshot alone, never on a reader."""
+_indices: dict[tuple[int, tuple[str, ...]], tuple[object, dict[tuple[object, ...], list[Any]]]] = {}
+"""Each table by some of its columns, by the table's identity. The table is kept too, so that no other one can get its
+identity. An index depends on the snapshot alone, never on a reader."""
 
 
-def of(rows: Sequence[C], condition: ConditionRow | None) -> list[C]:
-    """The rows of one condition. The list is shared: callers copy it before they change it."""
+def where(rows: Sequence[R], /, **wanted: object) -> list[R]:
+    """The rows of a snapshot's table with these values. The list is shared: callers copy it before they change it.
+
+    The table is read once for each set of columns, not once for each question.
+    """
+    columns = tuple(wanted)
+    kept = _indices.get((id(rows), columns))
+    if kept is None:
+        index: dict[tuple[object, ...], list[Any]] = {}
+        for row in rows:
+            index.setdefault(tuple(getattr(row, column) for column in columns), []).append(row)
+        if len(_indices) >= _KEPT:
+            _indices.clear()
+        kept = _indices[id(rows), columns] = rows, index
+    return kept[1].get(tuple(wanted.values()), [])
+
+
+def of(rows: Sequence[C], condition: ConditionRow | None, /, **wanted: object) -> list[C]:
+    """The rows of one condition, and with these values. The list is shared, as that of ``where``."""
     if condition is None:
         return []
-    key = (id(rows), condition.data, condition.recipe, condition.rows)
-    kept = _found.get(key)
-    if kept is None:
-        wanted = key[1:]
-        kept = rows, [row for row in rows if (row.data, row.recipe, row.rows) == wanted]
-        if len(_found) >= _KEPT:
-            _found.clear()
-        _found[key] = kept
-    return kept[1]
+    return where(rows, data=condition.data, recipe=condition.recipe, rows=condition.rows, **wanted)
 
 
 def condition_filters(

@@ -75,10 +75,11 @@ def _between(
     snapshot: Snapshot, condition: ConditionRow | None, base: str, others: list[str]
 ) -> list[DifferenceRow]:  # fmt: skip
     rows: dict[tuple[str, str], DifferenceRow] = {}
-    for row in of(snapshot.tables.differences, condition):
-        if row.base == base and row.other in others:
+    for row in of(snapshot.tables.differences, condition, base=base):
+        if row.other in others:
             rows[row.scope, row.other] = row
-        elif row.other == base and row.base in others:
+    for row in of(snapshot.tables.differences, condition, other=base):
+        if row.base in others:
             rows.setdefault((row.scope, row.base), turned(row))
     return sorted(rows.values(), key=lambda row: (_order(row.scope), others.index(row.other)))
 

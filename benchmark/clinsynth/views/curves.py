@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clinsynth.snapshot.schema import ConditionRow, CostRow, CurveRow, Snapshot
-from clinsynth.views.common import MEAN, cards, condition_filters, named, of, sections
+from clinsynth.views.common import MEAN, cards, condition_filters, named, of, sections, where
 from clinsynth.views.model import (
     Cell,
     Choice,
@@ -31,10 +31,11 @@ def curves(snapshot: Snapshot, query: Query) -> Page:
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     filters = tuple(each for each in filters if each.key != "rows")
-    own = [r for r in snapshot.tables.curves if condition and (r.data, r.recipe) == (condition.data, condition.recipe)]
+    key = {"data": condition.data, "recipe": condition.recipe} if condition else {}
+    own = where(snapshot.tables.curves, **key) if key else []
     scopes = sorted({row.task for row in own}, key=lambda name: (name != MEAN, name))
     task = pick(query, "task", "Task", [Choice(name, name) for name in scopes], warnings)
-    rows = [row for row in own if row.task == task.value]
+    rows = where(snapshot.tables.curves, **key, task=task.value) if key else []
     table, figure = _curve_table(snapshot, task, rows), _curve_figure(task, rows)
     return Page("curves", "Learning curves", "How far do more rows of the same kind get the student?",
                 (*filters, task), (*((figure,) if figure.series else ()), table), tuple(warnings),
@@ -149,8 +150,8 @@ def _cost_table(snapshot: Snapshot, condition: ConditionRow | None, rows: list[C
         Column("minutes", "Minutes", number=True),
         Column("price", "Price from"),
     )  # fmt: skip
-    where = f": {condition.recipe}, {condition.rows:,} rows" if condition else ""
-    return Table("cost", f"Cost and score{where}", columns, sections(rows, draw))
+    place = f": {condition.recipe}, {condition.rows:,} rows" if condition else ""
+    return Table("cost", f"Cost and score{place}", columns, sections(rows, draw))
 
 
 def _cost_figure(rows: list[CostRow], unit: str) -> Figure:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from clinsynth.results import DataKind
 from clinsynth.snapshot.schema import AuditRow, GenerationRow, QualityRow, Snapshot
-from clinsynth.views.common import cards, named
+from clinsynth.views.common import cards, named, where
 from clinsynth.views.model import Cell, Choice, Column, Page, Query, Section, Table, count, number, pick, plain
 
 _SCALES = {"share": (100.0, 1), "value": (1.0, 3), "count": (1.0, 0)}
@@ -17,14 +20,17 @@ def quality(snapshot: Snapshot, query: Query) -> Page:
     """Quality and audit of every submission on one task."""
     warnings: list[str] = []
     tables = snapshot.tables
-    kinds = sorted({row.data for row in (*tables.quality, *tables.audits)})
+    kinds = sorted(k for k in get_args(DataKind) if where(tables.quality, data=k) or where(tables.audits, data=k))
     data = pick(query, "data", "Data", [Choice(kind, kind) for kind in kinds], warnings, "real")
-    present = {row.task for row in (*tables.quality, *tables.audits) if row.data == data.value}
-    names = [row.task for row in tables.tasks if row.task in present]
+    names = [
+        row.task
+        for row in tables.tasks
+        if where(tables.quality, task=row.task, data=data.value) or where(tables.audits, task=row.task, data=data.value)
+    ]
     task = pick(query, "task", "Task", [Choice(name, name) for name in names], warnings)
     group = pick(query, "group", "Numbers", [Choice(name, name) for name in _GROUPS], warnings)
-    measured = [row for row in tables.quality if row.task == task.value and row.data == data.value]
-    audits = [row for row in tables.audits if row.task == task.value and row.data == data.value]
+    measured = where(tables.quality, task=task.value, data=data.value)
+    audits = where(tables.audits, task=task.value, data=data.value)
     filters = (*((data,) if len(kinds) > 1 else ()), task, group)
     shown = tuple(dict.fromkeys([row.submission for row in measured] + [row.submission for row in audits]))
     blocks = (_quality_table(snapshot, task.value, group.value, measured), audit_table(snapshot, task.value, audits))
@@ -89,7 +95,7 @@ def _real(order: list[str], rows: list[QualityRow]) -> tuple[Cell, ...]:
     return (Cell("real rows", "real rows"), *(quality_cell(first.get(name), real=True) for name in order))
 
 
-def audit_table(snapshot: Snapshot, where: str, rows: list[AuditRow], *, by_task: bool = False) -> Table:
+def audit_table(snapshot: Snapshot, what: str, rows: list[AuditRow], *, by_task: bool = False) -> Table:
     """What the audits found."""
     known = cards(snapshot)
 
@@ -118,15 +124,15 @@ def audit_table(snapshot: Snapshot, where: str, rows: list[AuditRow], *, by_task
         Column("shift", "Score without touched", number=True,
                help="Change of the score if the touched test examples are left out."),
     )  # fmt: skip
-    caption = f"Leakage and privacy: {where}" if rows else "Leakage and privacy: nothing was audited"
+    caption = f"Leakage and privacy: {what}" if rows else "Leakage and privacy: nothing was audited"
     notes = () if rows else ("clinsynth audit DIR does it; a submission that was not audited is never ranked.",)
     return Table("audits", caption, columns, (Section("", tuple(draw(row) for row in rows)),), notes)
 
 
 def generation_tables(snapshot: Snapshot, name: str) -> tuple[Table, ...]:
     """Yield, drops and cost of the rows of one submission, where its generation left a record."""
-    rows = [row for row in snapshot.tables.generation if row.submission == name]
-    drops = [row for row in snapshot.tables.drops if row.submission == name]
+    rows = where(snapshot.tables.generation, submission=name)
+    drops = where(snapshot.tables.drops, submission=name)
     if not rows:
         return ()
 

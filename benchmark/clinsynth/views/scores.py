@@ -104,8 +104,8 @@ def _notes(condition: ConditionRow | None) -> tuple[str, ...]:
 
 def _left_out(snapshot: Snapshot) -> tuple[Table, ...]:
     rows = tuple((text(row.submission), text(row.reason)) for row in snapshot.tables.left_out)
-    columns = (Column("submission", "Submission"), Column("reason", "Why it is in no table"))
-    caption = "In no table at all, with the reason"
+    columns = (Column("submission", "Submission"), Column("reason", "What is left out, and why"))
+    caption = "Left out, with the reason"
     return (Table("left_out", caption, columns, (Section("", rows),)),) if rows else ()
 
 
@@ -148,9 +148,9 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
     specs = tasks(snapshot)
     choices = [Choice(name, name) for name in (condition.tasks if condition else ())]
     chosen = pick(query, "task", "Task", choices, warnings)
-    rows = [row for row in of(snapshot.tables.scores, condition) if row.task == chosen.value]
     # Ranked rows by rank, so that a table read from above never contradicts its ranks.
-    rows.sort(key=lambda row: (row.group is None, row.group or 0, -row.mean, row.submission))
+    rows = sorted(of(snapshot.tables.scores, condition, task=chosen.value),
+                  key=lambda row: (row.group is None, row.group or 0, -row.mean, row.submission))  # fmt: skip
     known, groups = cards(snapshot), Counter(row.group for row in rows)
 
     def draw(row: ScoreRow) -> tuple[Cell, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clinsynth.snapshot.schema import ScoreRow, Snapshot, SubmissionRow
-from clinsynth.views.common import MEAN, condition_filters, of
+from clinsynth.views.common import MEAN, condition_filters, of, where
 from clinsynth.views.compare import turned, verdict
 from clinsynth.views.data import audit_table, generation_tables, quality_cell
 from clinsynth.views.model import (
@@ -34,14 +34,14 @@ def submission(snapshot: Snapshot, query: Query) -> Page:
     card = known.get(name.value)
     if card is None:
         return Page("submission", "Submission", "No submission in this snapshot.", warnings=tuple(warnings))
-    scores = [row for row in of(snapshot.tables.scores, condition) if row.submission == card.submission]
-    where = f"{condition.recipe}, {condition.rows:,} rows" if condition else ""
-    audits = [row for row in snapshot.tables.audits if row.submission == card.submission]
+    scores = of(snapshot.tables.scores, condition, submission=card.submission)
+    place = f"{condition.recipe}, {condition.rows:,} rows" if condition else ""
+    audits = where(snapshot.tables.audits, submission=card.submission)
     blocks: list[Block] = [
         *_place(snapshot, query, card.submission),
         _card(card),
         _cost(card),
-        _scores(scores, where),
+        _scores(scores, place),
         *_seeds(snapshot, query, card.submission),
         *_differences(snapshot, query, card.submission),
         audit_table(snapshot, card.submission, audits, by_task=True),
@@ -58,18 +58,19 @@ def submission(snapshot: Snapshot, query: Query) -> Page:
 
 def _place(snapshot: Snapshot, query: Query, name: str) -> tuple[Facts, ...]:
     condition, _ = condition_filters(snapshot, query, [])
-    found = [row for row in of(snapshot.tables.overall, condition) if row.submission == name]
+    found = of(snapshot.tables.overall, condition, submission=name)
+    left = tuple(("Left out", text(row.reason)) for row in where(snapshot.tables.left_out, submission=name))
     if not found:
-        left = [text(row.reason) for row in snapshot.tables.left_out if row.submission == name]
-        return (Facts("Place", tuple(("not in this table", reason) for reason in left)),) if left else ()
+        return (Facts("Place", (("Place", text("not in this table")), *left)),) if left else ()
     (row,) = found
-    ties = sum(other.group == row.group for other in of(snapshot.tables.overall, condition)) > 1
+    ties = len(of(snapshot.tables.overall, condition, group=row.group)) > 1
     pairs = (
         ("Rank", rank_cell(row.group, row.rank_low, row.rank_high, ties, "not ranked")),
         ("Mean of the types", number(row.mean, row.low, row.high)),
         ("Gap recovered, %", number(row.gap, row.gap_low, row.gap_high, digits=0, title=row.gap_reason)),
         ("Seeds", Cell(str(row.seeds), row.seeds)),
         *(("Not ranked", text(reason)) for reason in row.reasons),
+        *left,
     )
     return (Facts("Place", pairs),)
 
@@ -107,7 +108,7 @@ def _cost(card: SubmissionRow) -> Facts:
     )
 
 
-def _scores(rows: list[ScoreRow], where: str) -> Table:
+def _scores(rows: list[ScoreRow], place: str) -> Table:
     def draw(row: ScoreRow) -> tuple[Cell, ...]:
         return (
             Cell(row.task, row.task),
@@ -126,13 +127,13 @@ def _scores(rows: list[ScoreRow], where: str) -> Table:
         Column("worth", "Worth, real rows", number=True), Column("rows_used", "Rows", number=True),
         Column("remarks", "Remarks"),
     )  # fmt: skip
-    caption = f"Scores x 100: {where}" if rows else f"No score under {where or 'any condition'}"
+    caption = f"Scores x 100: {place}" if rows else f"No score under {place or 'any condition'}"
     return Table("scores", caption, columns, (Section("", tuple(draw(row) for row in rows)),))
 
 
 def _seeds(snapshot: Snapshot, query: Query, name: str) -> tuple[Table, ...]:
     condition, _ = condition_filters(snapshot, query, [])
-    rows = [row for row in of(snapshot.tables.seeds, condition) if row.submission == name]
+    rows = of(snapshot.tables.seeds, condition, submission=name)
     if not rows:
         return ()
     seeds = sorted({row.seed for row in rows})
@@ -160,8 +161,10 @@ def _differences(snapshot: Snapshot, query: Query, name: str, most: int = 30) ->
     condition, _ = condition_filters(snapshot, query, [])
     rows = [
         turned(row) if row.base == name else row
-        for row in of(snapshot.tables.differences, condition)
-        if row.scope == MEAN and name in (row.base, row.other)
+        for row in (
+            *of(snapshot.tables.differences, condition, scope=MEAN, base=name),
+            *of(snapshot.tables.differences, condition, scope=MEAN, other=name),
+        )
     ]
     rows.sort(key=lambda row: (row.difference is None, abs(row.difference or 0), row.base))
     if not rows:
@@ -183,7 +186,7 @@ def _differences(snapshot: Snapshot, query: Query, name: str, most: int = 30) ->
 
 
 def _quality(snapshot: Snapshot, name: str) -> tuple[Table, ...]:
-    rows = [row for row in snapshot.tables.quality if row.submission == name]
+    rows = where(snapshot.tables.quality, submission=name)
     if not rows:
         return ()
     tasks = sorted({(row.task, row.data) for row in rows})

@@ -1,0 +1,149 @@
+"""The direct track in a snapshot: what language models answered themselves, beside students trained on their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clinsynth.data.store import ExampleStore
+from clinsynth.errors import UserError
+from clinsynth.registry import TASKS
+from clinsynth.results import DataKind
+from clinsynth.snapshot.described import DirectPairRow, DirectRow
+from clinsynth.snapshot.omitted import Omitted
+from clinsynth.standings import Standings, Stored
+
+if TYPE_CHECKING:
+    from clinsynth.direct.records import DirectRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The folders of the direct track and what they hold."""
+
+    rows: tuple[DirectRow, ...]
+    """Every record that can be read."""
+    whole: tuple[Path, ...]
+    """Folders all of whose records can be read: what students are compared with."""
+
+
+def found_folders(places: Sequence[Path]) -> list[Path]:
+    """Folders of the direct track among ``places``, which may have none."""
+    from clinsynth.direct.report import direct_folders
+
+    try:
+        return direct_folders(places)
+    except UserError:
+        return []
+
+
+def strays(places: Sequence[Path], kind: DataKind, omitted: Omitted) -> None:
+    """Name the folders among ``places`` that hold records of the direct track and lack its card."""
+    from clinsynth.direct.card import is_direct
+    from clinsynth.direct.records import CARD_FILE, DirectResults
+    from clinsynth.submissions.card import CARD_FILE as SUBMISSION
+
+    def has_card(folder: Path) -> bool:
+        return is_direct(folder) or (folder / SUBMISSION).is_file()
+
+    inside = (each for place in places for each in ((place,) if has_card(place) else sorted(place.glob("*/"))))
+    for folder in dict.fromkeys((*places, *inside)):
+        found = [] if is_direct(folder) else list(DirectResults(folder, kind).records_folder.glob("*/*/shots*.json"))
+        if found:
+            said = f"{len(found):,} of its records are of the direct track, and {CARD_FILE} is not there"
+            omitted.say(folder.absolute().name, said)
+
+
+def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted) -> Asked:
+    """Records of language models that answered tasks themselves.
+
+    Args:
+        folders: of the direct track.
+        kind: real data, or the sample.
+        omitted: told what cannot be shown.
+    """
+    from clinsynth.direct.card import read_card
+    from clinsynth.direct.records import CARD_FILE
+
+    rows: list[DirectRow] = []
+    whole: list[Path] = []
+    for folder in folders:
+        before = len(omitted.rows)
+        try:
+            read_card(folder)
+        except (UserError, OSError) as error:
+            omitted.record(folder.name, folder / CARD_FILE, folder, error)
+            continue
+        own = [_row(record, kind) for record in _records(folder, kind, omitted)]
+        rows += own
+        if len(omitted.rows) > before:
+            omitted.say(folder.name, "no student is compared with its answers while any of its records is left out")
+        elif own:
+            whole.append(folder)
+        else:
+            omitted.say(folder.name, f"direct track: no record of {kind} data")
+    return Asked(tuple(rows), tuple(whole))
+
+
+def _records(folder: Path, kind: DataKind, omitted: Omitted) -> Iterator[DirectRecord]:
+    from clinsynth.direct.records import DirectResults, read_record
+
+    for path in sorted(DirectResults(folder, kind).records_folder.glob("*/*/shots*.json")):
+        try:
+            record = read_record(path)
+            if fault := _fault(record, folder, kind):
+                raise UserError(f"{path} is not shown", found=fault)
+        except (UserError, OSError) as error:
+            omitted.record(folder.name, path, folder, error)
+        else:
+            yield record
+
+
+def _fault(record: DirectRecord, folder: Path, kind: DataKind) -> str:
+    if record.seal != record.expected_seal():
+        return "it was edited: its seal does not fit"
+    if record.submission != folder.name:
+        return f"it is of {record.submission}"
+    if record.test.kind != kind:
+        return f"answers on {record.test.kind} data among those on {kind} data"
+    return "" if record.task in TASKS else f"no task {record.task}"
+
+
+def _row(record: DirectRecord, kind: DataKind) -> DirectRow:
+    return DirectRow(
+        data=kind, submission=record.submission, model=record.model, task=record.task, metric=record.metric,
+        shots=record.shots, score=record.score, low=None, high=None, examples=record.limit or record.test.examples,
+        limited=record.limit is not None, unparsed=record.unparsable, tokens_in=record.usage.tokens_in,
+        tokens_out=record.usage.tokens_out, dollars=record.usage.dollars, reasons=(),
+    )  # fmt: skip
+
+
+def pair_rows(
+    asked: Asked, stored: Sequence[Stored], tables: Sequence[Standings], store: ExampleStore | None
+) -> tuple[DirectPairRow, ...]:
+    """Ask or train: each model's own answers beside the students that were trained on its rows, of every table.
+
+    Args:
+        asked: the direct track.
+        stored: submissions; only those that name a language model matter.
+        tables: their recipes and budgets are the students'.
+        store: the test sets, for students' scores on the subset that was asked; without it these are left out.
+    """
+    from clinsynth.direct.report import direct_standings
+
+    written = [each.folder for each in stored if each.card.llm]
+    if not asked.whole or not written:
+        return ()
+    places = [*asked.whole, *written]
+    return tuple(
+        DirectPairRow(
+            data=table.kind, recipe=table.recipe, rows=table.budget, direct=pair.model, submission=pair.submission,
+            task=pair.task, metric=pair.metric, zero_shot=pair.zero_shot, few_shot=pair.few_shot, shots=pair.shots,
+            student=pair.student, difference=pair.difference, examples=pair.asked, limited=pair.preliminary,
+            seeds=pair.seeds,
+        )
+        for table in tables
+        for pair in direct_standings(places, table.recipe, table.budget, table.kind, store).pairs
+    )  # fmt: skip
