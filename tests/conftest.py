@@ -28,6 +28,10 @@ from clinsynth.task_types import task_type, task_types
 from clinsynth.training.executors import EXECUTORS
 from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
 from clinsynth.training.run import Job, run
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in the background with Ctrl-C ignored, and that is inherited: some tests are about it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 from clinsynth.training.weights import WEIGHTS_VARIABLE
 
 TINY = Weights(repo="tests/tiny-bert")
