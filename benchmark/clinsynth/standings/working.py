@@ -78,7 +78,8 @@ def _spread(
         left = set(multiprocessing.active_children()) - before
         for process in left:
             process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
+        # The pool's own thread reaps its processes: with it gone, none is half known to be over.
+        pool.shutdown(wait=True, cancel_futures=True)
         for process in left:
             process.join(_PATIENCE_SECONDS)
     return {task: found[task] for task in tasks}
