@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from clinsynth.errors import UserError
-from clinsynth.files import canonical_json, unpacked_bytes, write_json, write_jsonl_gz
+from clinsynth.files import unpacked_bytes, write_json, write_jsonl_gz
 from clinsynth.schema import Prediction, Span
+from clinsynth.sealed import Sealed
 
 DataKind = Literal["real", "sample"]
 
@@ -79,7 +80,7 @@ class Environment(_Stored):
     threads: int
 
 
-class RunRecord(_Stored):
+class RunRecord(_Stored, Sealed):
     """What happened in one run. Holds no text of any dataset."""
 
     format: Literal[1] = 1
@@ -112,8 +113,6 @@ class RunRecord(_Stored):
     environment: Environment
     created: str
     """UTC, ISO 8601."""
-    seal: str = ""
-    """sha256 over all the rest: an edit shows."""
 
     @model_validator(mode="after")
     def _scored(self) -> RunRecord:
@@ -132,15 +131,6 @@ class RunRecord(_Stored):
     def score(self) -> float:
         """The main metric's value."""
         return self.scores[self.metric]
-
-    def sealed(self) -> RunRecord:
-        """The same record with its seal set."""
-        return self.model_copy(update={"seal": self.expected_seal()})
-
-    def expected_seal(self) -> str:
-        """What the seal must be."""
-        content = self.model_dump(mode="json", exclude={"seal"})
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 class Results:

@@ -14,15 +14,16 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clinsynth.errors import UserError
-from clinsynth.files import canonical_json, unpacked_bytes, write_json, write_jsonl_gz
+from clinsynth.files import unpacked_bytes, write_json, write_jsonl_gz
 from clinsynth.generation.llm import Mode
 from clinsynth.results import DataKind, Environment, TestData
 from clinsynth.schema import Prediction, Span
+from clinsynth.sealed import Sealed
 
 CARD_FILE = "direct.toml"
 
@@ -58,20 +59,8 @@ class Stored(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Sealed(Stored):
-    """A record whose edits show."""
-
-    seal: str = ""
-    """sha256 over all the rest."""
-
-    def sealed(self) -> Self:
-        """The same record with its seal set."""
-        return self.model_copy(update={"seal": self.expected_seal()})
-
-    def expected_seal(self) -> str:
-        """What the seal must be."""
-        content = self.model_dump(mode="json", exclude={"seal"})
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+class SealedRecord(Stored, Sealed):
+    """A record that is read strictly and whose edits show."""
 
 
 class Demonstrations(Stored):
@@ -97,7 +86,7 @@ class Usage(Stored):
     price_date: date | None = None
 
 
-class DirectRecord(Sealed):
+class DirectRecord(SealedRecord):
     """What happened when a model answered a task. Holds no text of any dataset."""
 
     format: Literal[1] = 1

@@ -5,7 +5,6 @@ Holds counts, digests and names: never text of a prompt, an answer or a row, and
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
@@ -13,8 +12,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinsynth.errors import UserError
-from clinsynth.files import canonical_json, write_json
+from clinsynth.files import write_json
 from clinsynth.generation.client.ledger import Ledger
+from clinsynth.sealed import Sealed
 from clinsynth.submissions.card import Cost
 
 FOLDER = "generation"
@@ -90,7 +90,7 @@ class ModelRecord(_Stored):
     """Parameters that the server refused, with what was done instead."""
 
 
-class GenerationRecord(_Stored):
+class GenerationRecord(_Stored, Sealed):
     """How a task's rows were made."""
 
     format: Literal[1] = 1
@@ -136,13 +136,6 @@ class GenerationRecord(_Stored):
     dirty: bool
     created: str
     """UTC, ISO 8601."""
-    seal: str = ""
-    """sha256 over all the rest: an edit shows."""
-
-    def expected_seal(self) -> str:
-        """What the seal must be."""
-        content = self.model_dump(mode="json", exclude={"seal"})
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
     @property
     def low(self) -> bool:
@@ -166,7 +159,7 @@ def record_path(out: Path, task: str) -> Path:
 
 def write_generation(out: Path, record: GenerationRecord) -> GenerationRecord:
     """Seal and store a record."""
-    sealed = record.model_copy(update={"seal": record.expected_seal()})
+    sealed = record.sealed()
     write_json(record_path(out, record.task), sealed.model_dump(mode="json"))
     return sealed
 

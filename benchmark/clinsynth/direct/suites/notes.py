@@ -21,7 +21,7 @@ from statistics import mean
 from typing import Any, Literal
 
 from clinsynth.direct.card import write_card
-from clinsynth.direct.records import Sealed, Stored
+from clinsynth.direct.records import SealedRecord, Stored
 from clinsynth.direct.run import made_card, subset
 from clinsynth.direct.session import Session
 from clinsynth.direct.suites.agreement import alpha
@@ -74,7 +74,7 @@ class PairRecord(Stored):
     failures: dict[str, int]
 
 
-class GradesRecord(Sealed):
+class GradesRecord(SealedRecord):
     """The grades of one model's answers. Holds no text."""
 
     format: Literal[1] = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from clinsynth.direct.records import Sealed, Usage
+from clinsynth.direct.records import SealedRecord, Usage
 from clinsynth.errors import UserError
 from clinsynth.files import write_json
 from clinsynth.generation.llm import Mode
@@ -15,7 +15,7 @@ FORM = "suites.v1"
 """Name of prompts and parsing rules; another wording is another name."""
 
 
-class SuiteRecord(Sealed):
+class SuiteRecord(SealedRecord):
     """What happened when a model answered one set of a suite. Holds no text of any data set."""
 
     format: Literal[1] = 1

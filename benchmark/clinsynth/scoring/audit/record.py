@@ -6,16 +6,16 @@ of the data file, blank lines left out; test examples from 0, as in the stored p
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinsynth.errors import UserError
-from clinsynth.files import canonical_json, write_json
+from clinsynth.files import write_json
 from clinsynth.results import DataKind
 from clinsynth.scoring.audit.leakage import Method
+from clinsynth.sealed import Sealed
 
 AUDIT_VERSION = 1
 """Raised whenever a threshold, a pattern or a comparison changes: older records are then made anew."""
@@ -112,7 +112,7 @@ class Rescored(_Stored):
     untouched: int
 
 
-class AuditRecord(_Stored):
+class AuditRecord(_Stored, Sealed):
     """The audit of a submission's rows for one task."""
 
     format: Literal[1] = 1
@@ -146,22 +146,11 @@ class AuditRecord(_Stored):
     seconds: dict[str, float]
     created: str
     """UTC, ISO 8601."""
-    seal: str = ""
-    """sha256 over all the rest."""
 
     @property
     def clean(self) -> bool:
         """Whether the rows pass the gate."""
         return not self.failures
-
-    def sealed(self) -> AuditRecord:
-        """The same record with its seal set."""
-        return self.model_copy(update={"seal": self.expected_seal()})
-
-    def expected_seal(self) -> str:
-        """What the seal must be."""
-        content = self.model_dump(mode="json", exclude={"seal"})
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 class Verdict(NamedTuple):

@@ -5,7 +5,6 @@ The numbers are named here once; the table, the record and docs/quality.md follo
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,8 +12,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clinsynth.errors import UserError
-from clinsynth.files import canonical_json, write_json
+from clinsynth.files import write_json
 from clinsynth.results import DataKind
+from clinsynth.sealed import Sealed
 
 METHOD = 2
 """Raised whenever a number changes for the same data: older records are then measured again."""
@@ -121,7 +121,7 @@ class Losses(_Stored):
         return sum(self.lost.values()) / self.candidates if self.candidates else 0.0
 
 
-class QualityRecord(_Stored):
+class QualityRecord(_Stored, Sealed):
     """The data quality of one task of a submission. Holds no text."""
 
     format: Literal[1] = 1
@@ -152,17 +152,6 @@ class QualityRecord(_Stored):
     packages: dict[str, str]
     created: str
     """UTC, ISO 8601."""
-    seal: str = ""
-    """sha256 over all the rest: an edit shows."""
-
-    def sealed(self) -> QualityRecord:
-        """The same record with its seal set."""
-        return self.model_copy(update={"seal": self.expected_seal()})
-
-    def expected_seal(self) -> str:
-        """What the seal must be."""
-        content = self.model_dump(mode="json", exclude={"seal"})
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
     def same_question(self, other: QualityRecord) -> bool:
         """Whether both were made of the same data, reference, losses and definitions."""
