@@ -169,7 +169,7 @@ def test_prompts_name_every_label_and_show_no_answer(task: str) -> None:
     shots = few_shot(SAMPLE, TASKS[task], 1).examples
     text = prompts.completion(spec, shots, example)
     assert all(f"- {label}: " in text for label in spec.labels)
-    assert text.endswith(f"\n{prompts.ANSWER}")
+    assert text.endswith(f"\n{prompts.ANSWER} {prompts.opening(spec, 'completion', shots)}")
     assert text.count(prompts.ANSWER) == len(shots) + 1
     messages = prompts.conversation(spec, shots, example)
     assert [message["role"] for message in messages] == ["user", "assistant"] * len(shots) + ["user"]
@@ -177,6 +177,31 @@ def test_prompts_name_every_label_and_show_no_answer(task: str) -> None:
     assert all(
         message["content"] == prompts.answer(spec, shot) for message, shot in zip(messages[1::2], shots, strict=True)
     )
+
+
+def gone_on(answer: str, opening: str) -> str:
+    """What a base model writes after ``opening`` to give ``answer``."""
+    if opening == '"':
+        return f'{answer}"'
+    if answer == "[]" != opening + "]":  # a first string was begun
+        return '"]' if opening == '["' else '", "label": "Dosage"}]'
+    assert answer.startswith(opening)
+    return answer.removeprefix(opening)
+
+
+@pytest.mark.parametrize("per_label", [0, 1])
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_a_completion_ends_inside_the_answer_and_is_read_with_it(task: str, per_label: int) -> None:
+    spec, examples = spec_of(task), SAMPLE.examples(TASKS[task], "test")
+    shots = few_shot(SAMPLE, TASKS[task], per_label).examples if per_label else ()
+    opening = prompts.opening(spec, "completion", shots)
+    for example in examples:
+        assert prompts.completion(spec, shots, example).endswith(f"{prompts.ANSWER} {opening}")
+        answer = prompts.answer(spec, example)
+        said = gone_on(answer, opening)
+        for text in (said, opening + said):  # also where the model opens it again
+            assert parse(spec, example, text, opening=opening) == parse(spec, example, answer), text
+    assert parse(spec, examples[0], " ", opening=opening).failure == "empty"
 
 
 def test_line_ends_in_a_completion_become_spaces_of_the_same_width() -> None:
@@ -246,12 +271,12 @@ def oracle(*, wrong_every: int = 0) -> Script:
         first = messages[0]["content"] if messages else asked.prompt
         last = messages[-1]["content"] if messages else asked.prompt
         task = next(name for name in TASKS if first.startswith(prompts.instructions(spec_of(name))))
-        question = last.removesuffix(f"\n{prompts.ANSWER}").split("\n\n", 1)[-1]
-        if not messages:
-            question = question.rsplit("\n\n", 1)[-1]
         if wrong_every and asked.number % wrong_every == 0:
             return Say(text="I have no idea")
-        return Say(text=" " + known[task + question])
+        if messages:
+            return Say(text=" " + known[task + last.split("\n\n", 1)[-1]])
+        shown, opening = last.rsplit("\n\n", 1)[-1].rsplit(f"\n{prompts.ANSWER} ", 1)
+        return Say(text=gone_on(known[task + shown.split("\nWhich ")[0]], opening))
 
     return answer
 
@@ -279,9 +304,10 @@ def test_all_seven_types_through_lm_eval(ask: Ask, tmp_path: Path, mode: str, sh
     assert report.exit_code == 0
     assert report.counts == {"preliminary": len(ONE_OF_EACH_TYPE)}
     assert verify_direct(tmp_path / "out", SAMPLE).findings == ()
-    for body in (asked.body for asked in server.asked):
-        assert body["temperature"] == 0
-        assert body["stop"] == list(prompts.STOP["chat" if mode == "chat" else "completion"])
+    for asked in server.asked:
+        assert asked.body["temperature"] == 0
+        one_label = mode == "completion" and asked.prompt.endswith(f'\n{prompts.ANSWER} "')
+        assert asked.body["stop"] == (["<|endoftext|>"] if mode == "chat" else ["\n", '"'] if one_label else ["\n"])
 
 
 @needs_lm_eval

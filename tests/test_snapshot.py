@@ -178,7 +178,7 @@ def direct(tmp_path: Path) -> DirectResults:
         asked = limit or examples
         results.write_record(DirectRecord(
             submission="asked", task="gad", task_version=gad.spec.version, model="model-x", slug="model-x",
-            snapshot="", reported=(), backend="local-completions", mode="completion", form="direct.v1",
+            snapshot="", reported=(), backend="local-completions", mode="completion", form="direct.v2",
             prompts_sha256="", shots=shots, max_tokens=9, temperature=0, limit=limit, limit_seed=0,
             demonstrations=Demonstrations(fingerprint="", examples=4, split="train") if shots else None,
             test=SetFacts(kind="sample", fingerprint=SampleStore().fingerprint(gad, "test"), examples=examples),

@@ -19,7 +19,7 @@ from clinsynth.data.sample import open_store
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.lm_eval_folder import lm_eval_name
-from clinsynth.direct.parsing import parse
+from clinsynth.direct.parsing import Finish, Parsed, parse
 from clinsynth.generation.llm import Mode
 from clinsynth.registry import TASKS
 from clinsynth.schema import Example, Task, TaskSpec
@@ -75,8 +75,7 @@ class DirectTask(_task.ConfigurableTask):
     ) -> Any:
         """The whole prompt: a conversation where a chat template is applied, else a text to go on with."""
         example = example_of(self.task.spec, doc)
-        # 8 of GAD's test sentences, for one, also stand in train: a demonstration must not be the question.
-        shots = [shot for shot in self.demonstrations(num_fewshot) if shot.texts != example.texts]
+        shots = self._shown(example, num_fewshot)
         if not (apply_chat_template and chat_template):
             text = prompts.completion(self.task.spec, shots, example)
             return f"{system_instruction}\n\n{text}" if system_instruction else text
@@ -84,20 +83,30 @@ class DirectTask(_task.ConfigurableTask):
         system = [{"role": "system", "content": system_instruction}] if system_instruction else []
         return chat_template([*system, *messages])
 
+    def _shown(self, example: Example, per_label: int) -> list[Example]:
+        """Demonstrations beside this question, which must not be one: 8 of GAD's test sentences also stand in train."""
+        return [shot for shot in self.demonstrations(per_label) if shot.texts != example.texts]
+
+    def read(self, doc: Mapping[str, Any], text: str, finish: Finish = "unknown") -> Parsed:
+        """An answer, read in the form that it was asked for in."""
+        spec, example = self.task.spec, example_of(self.task.spec, doc)
+        shown = self._shown(example, int(self.config.num_fewshot or 0))
+        return parse(spec, example, text, finish, prompts.opening(spec, self.mode, shown))
+
     def construct_requests(self, doc: Mapping[str, Any], ctx: Any, **kwargs: Any) -> Any:
         """The request, with the stop of its mode."""
         self.mode = "chat" if kwargs.get("apply_chat_template") else "completion"
         parent: Any = super()
         instance: Any = parent.construct_requests(doc, ctx, **kwargs)
         context, settings = instance.arguments
-        instance.arguments = (context, {**settings, "until": list(prompts.STOP[self.mode])})
+        instance.arguments = (context, {**settings, "until": list(prompts.stops(self.task.spec, self.mode))})
         return instance
 
     def process_results(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
         """Counts of each metric, which the aggregation adds up."""
         spec = self.task.spec
         example = example_of(spec, doc)
-        parsed = parse(spec, example, results[0])
+        parsed = self.read(doc, results[0])
         counted = {
             name: [int(count) for count in METRICS[name].count(spec, example, parsed.prediction)]
             for name in (spec.metric, *spec.also)
@@ -140,7 +149,7 @@ def _config(task: Task, store: ExampleStore, said: Mapping[str, Any]) -> dict[st
         "doc_to_target": answered,
         "metric_list": [*measured, {"metric": UNPARSABLE, "aggregation": _mean, "higher_is_better": False}],
         "generation_kwargs": {
-            "until": list(prompts.STOP["completion"]),
+            "until": list(prompts.stops(spec, "completion")),
             "max_gen_toks": prompts.max_tokens(spec),
             "temperature": 0.0,
             "do_sample": False,

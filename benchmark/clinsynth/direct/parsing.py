@@ -1,11 +1,13 @@
 """From what a model wrote to a prediction: strict, counted, and never to the model's advantage.
 
+0. What the prompt wrote of the answer, its opening, is put before what the model wrote, unless that begins with it.
 1. Blank space around the answer, one code fence around all of it and ``Answer:`` before it are taken off. Nothing else
    is searched for: an explanation beside the answer makes it unparsable.
 2. One label: its name, whatever its letter case, with spaces, hyphens and underscores alike, quoted or with a stop.
 3. Several labels: a JSON list of names by rule 2; a label named twice counts once.
 4. Mentions: a JSON list of strings, or of ``{"text": ..., "label": ...}`` where the task has several kinds. They are
-   placed by the rules of ``clinsynth.task_types.locate``.
+   placed by the rules of ``clinsynth.task_types.locate``. Where the opening has begun a first string, an empty one
+   alone says that there is nothing, as ``[]`` does; so also for labels.
 5. An answer with an unknown label, a wrong key or a wrong type is unparsable as a whole.
 6. An unparsable answer is scored as wrong, whatever the metric (``wrong``). A mention without a place in the text is a
    false positive: it stands as an empty span, which no gold span equals.
@@ -60,15 +62,18 @@ class Parsed:
     """Mentions by what happened to them: ``mention-not-in-text``, ``mention-occurs-often``..."""
 
 
-def parse(spec: TaskSpec, example: Example, text: str, finish: Finish = "unknown") -> Parsed:
-    """Read an answer to ``example``. ``finish`` only tells the reasons apart: the prediction depends on the text."""
+def parse(spec: TaskSpec, example: Example, text: str, finish: Finish = "unknown", opening: str = "") -> Parsed:
+    """Read an answer to ``example``; ``opening`` is what the prompt wrote of it.
+
+    ``finish`` only tells the reasons apart: the prediction depends on the text.
+    """
     counts: Counter[str] = Counter()
     try:
         if finish == "filtered" and not text.strip():
             raise UnparsableError("withheld")
         if finish == "rejected":
             raise UnparsableError("rejected")
-        prediction = _read(spec, example, _bare(text), counts)
+        prediction = _read(spec, example, _bare(text), opening, counts)
     except UnparsableError as error:
         return Parsed(wrong(spec, example), _reason(error.reason, text, finish))
     return Parsed(prediction, None, counts)
@@ -104,12 +109,25 @@ def _bare(text: str) -> str:
     return text
 
 
-def _read(spec: TaskSpec, example: Example, text: str, counts: Counter[str]) -> Prediction:
+def _opened(text: str, opening: str) -> str:
+    return text if text.startswith(opening) else opening + text
+
+
+def _read(spec: TaskSpec, example: Example, text: str, opening: str, counts: Counter[str]) -> Prediction:
+    text = _opened(text, opening)
+    if not (spec.is_span or spec.multi_label):
+        return Prediction(labels=(_label(spec, text),))
+    items = _list(text)
+    if opening.endswith('"') and len(items) == 1 and _is_blank(items[0]):
+        items = []
     if spec.is_span:
-        return Prediction(spans=_spans(spec, example.texts[0], _list(text), counts))
-    if spec.multi_label:
-        return Prediction(labels=tuple(sorted({_label(spec, item) for item in _list(text)})))
-    return Prediction(labels=(_label(spec, text),))
+        return Prediction(spans=_spans(spec, example.texts[0], items, counts))
+    return Prediction(labels=tuple(sorted({_label(spec, item) for item in items})))
+
+
+def _is_blank(item: Any) -> bool:
+    said = cast("dict[str, Any]", item).get("text") if isinstance(item, dict) else item
+    return said == ""
 
 
 def _list(text: str) -> list[Any]:

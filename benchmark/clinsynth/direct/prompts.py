@@ -1,7 +1,8 @@
 """What a model is asked, derived from the task's spec: nothing of a task is said here.
 
 Two modes. ``chat``: instructions, then demonstrations as turns of the conversation. ``completion``: one text that a
-base model goes on with, an example a block, the answer on one line.
+base model goes on with, an example a block, the answer on one line. That text ends inside the answer, after its
+opening: a base model that is shown no answer would end the line at once.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from dataclasses import dataclass
 from clinsynth.generation.llm import Mode
 from clinsynth.schema import Example, TaskSpec
 
-FORM = "direct.v1"
+FORM = "direct.v2"
 """Name of these prompts and of the parsing rules; another wording is another name."""
 
 ANSWER = "Answer:"
-STOP: dict[Mode, tuple[str, ...]] = {"chat": ("<|endoftext|>",), "completion": ("\n",)}
-"""Where generation ends besides the model's own end: a base model's answer is one line. Chat servers refuse an empty
-list, so theirs is a mark that no answer has."""
+CHAT_STOP = ("<|endoftext|>",)
+"""Chat servers refuse an empty list of stops: this is a mark that no answer has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,27 @@ class Turn:
 
     question: str
     answer: str = ""
+
+
+def opening(spec: TaskSpec, mode: Mode, shots: Sequence[Example]) -> str:
+    """What stands in the prompt of the answer itself: the beginning of the JSON that a base model is to write.
+
+    Without demonstrations a base model does not know what is in the list, so that its first string is opened too.
+    """
+    if mode == "chat":
+        return ""
+    if not (spec.is_span or spec.multi_label):
+        return '"'
+    if shots:
+        return "["
+    return '[{"text": "' if spec.is_span and len(spec.labels) > 1 else '["'
+
+
+def stops(spec: TaskSpec, mode: Mode) -> tuple[str, ...]:
+    """Where generation ends besides the model's own end: a base model's answer is one line, or one string of it."""
+    if mode == "chat":
+        return CHAT_STOP
+    return ("\n",) if spec.is_span or spec.multi_label else ("\n", '"')
 
 
 def max_tokens(spec: TaskSpec) -> int:
@@ -96,10 +117,32 @@ def conversation(spec: TaskSpec, shots: Sequence[Example], example: Example) -> 
 
 
 def completion(spec: TaskSpec, shots: Sequence[Example], example: Example) -> str:
-    """The text that a base model goes on with; ends without a space, as tokenizers want it."""
+    """The text that a base model goes on with: it ends with ``opening``.
+
+    Without demonstrations what is asked is said once more, right before the answer.
+    """
     blocks = [instructions(spec)]
-    blocks += [f"{question(spec, shot, 'completion')}\n{ANSWER} {answer(spec, shot)}" for shot in shots]
-    return "\n\n".join([*blocks, f"{question(spec, example, 'completion')}\n{ANSWER}"])
+    blocks += [f"{question(spec, shot, 'completion')}\n{ANSWER} {_as_json(spec, shot)}" for shot in shots]
+    last = [question(spec, example, "completion")]
+    if not shots:
+        last.append(_asked(spec))
+    last.append(f"{ANSWER} {opening(spec, 'completion', shots)}")
+    return "\n\n".join([*blocks, "\n".join(last)])
+
+
+def _asked(spec: TaskSpec) -> str:
+    if spec.is_span:
+        return "Which words of the text are such mentions?"
+    labels = [json.dumps(label, ensure_ascii=False) for label in spec.labels]
+    if spec.multi_label:
+        return f"Which labels apply: {', '.join(labels)}?"
+    return f"Which label is it: {' or '.join(labels)}?"
+
+
+def _as_json(spec: TaskSpec, example: Example) -> str:
+    """The gold answer as JSON."""
+    given = answer(spec, example)
+    return given if spec.is_span or spec.multi_label else json.dumps(given, ensure_ascii=False)
 
 
 def prompt_digest(prompts: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from clinsynth.data.store import DataStore, ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
 from clinsynth.direct.lm_eval_folder import lm_eval_name, metadata
-from clinsynth.direct.parsing import parse
+from clinsynth.direct.parsing import Parsed
 from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, slug
 from clinsynth.direct.session import Model, Reply, Session, quiet, server_environment, usage
 from clinsynth.errors import NotPreparedError, UserError
@@ -159,9 +159,7 @@ def _answer(work: _Work, request: Request, session: Session, bar: Progress) -> D
 def _store(work: _Work, request: Request, task: Any, replies: Sequence[Reply], seconds: float) -> DirectRecord:
     spec, model = work.task.spec, request.model
     asked: list[Example] = [work.gold[int(reply.doc["id"])] for reply in replies]
-    parsed = [
-        parse(spec, example, reply.text, reply.meta.finish) for example, reply in zip(asked, replies, strict=True)
-    ]
+    parsed: list[Parsed] = [task.read(reply.doc, reply.text, reply.meta.finish) for reply in replies]
     answered = [
         Answered(position, each.prediction, each.failure or "")
         for position, each in zip(work.positions, parsed, strict=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from clinsynth.direct.prompts import STOP, prompt_digest
+from clinsynth.direct.prompts import CHAT_STOP, prompt_digest
 from clinsynth.direct.session import Model, Reply, lm_eval, quiet, server_environment, usage
 from clinsynth.direct.suites.records import FORM, SuiteRecord
 from clinsynth.generation.client.prices import Prices, UnknownPrices
@@ -35,8 +35,12 @@ class SuiteRequest:
 class PlainTask(_task.ConfigurableTask):
     """Questions as they are: a message to a chat model, or a text that a base model goes on with."""
 
-    def __init__(self, name: str, questions: Sequence[str], max_tokens: int, stop: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, questions: Sequence[str], max_tokens: int, stop: Sequence[str], opening: str = ""
+    ) -> None:
+        """``stop`` and ``opening``, which the text ends with, are for base models alone."""
         self.stop = tuple(stop)
+        self.opening = opening
         self.questions = tuple(questions)
         with quiet():
             parent: Any = super()
@@ -51,7 +55,7 @@ class PlainTask(_task.ConfigurableTask):
         question: str = self.questions[int(doc["id"])]
         if options.get("apply_chat_template") and chat is not None:
             return chat([{"role": "user", "content": question}])
-        return question
+        return question + self.opening
 
     def construct_requests(self, doc: Mapping[str, Any], ctx: Any, **kwargs: Any) -> Any:
         """The request, with the stop of its mode."""
@@ -59,7 +63,7 @@ class PlainTask(_task.ConfigurableTask):
         parent: Any = super()
         instance: Any = parent.construct_requests(doc, ctx, **kwargs)
         context, settings = instance.arguments
-        instance.arguments = (context, {**settings, "until": list(STOP["chat"] if chat else self.stop)})
+        instance.arguments = (context, {**settings, "until": list(CHAT_STOP if chat else self.stop)})
         return instance
 
     def process_results(self, doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:

@@ -32,7 +32,9 @@ _PROMPTS = {
     "medmcqa": "lm_eval.tasks.medmcqa.utils_medmcqa",
 }
 """Where lm-eval keeps ``doc_to_text`` of its own tasks."""
-_STOP = {"choice": ("\n",), "diagnosis": ("\n",), "text": ("\n\n\n",)}
+_STOP = {"choice": ("\n",), "diagnosis": ("\n", '"'), "text": ("\n\n\n",)}
+_OPENING = {"choice": "", "diagnosis": ' "', "text": ""}
+"""What a base model is to go on with. Asked for a diagnosis without it, it ends the line at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def suite_set(name: str) -> SuiteSet:
 
 def _task(each: SuiteSet, items: Sequence[Item]) -> PlainTask:
     shown = [f"{each.instruction}\n\n{question(each, item)}" for item in items]
-    return PlainTask(f"clinsynth_{each.name}", shown, each.max_tokens, _STOP[each.kind])
+    return PlainTask(f"clinsynth_{each.name}", shown, each.max_tokens, _STOP[each.kind], _OPENING[each.kind])
 
 
 def question(each: SuiteSet, item: Item) -> str:

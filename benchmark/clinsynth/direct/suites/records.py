@@ -11,7 +11,7 @@ from clinsynth.files import write_json
 from clinsynth.generation.llm import Mode
 from clinsynth.results import Environment
 
-FORM = "suites.v1"
+FORM = "suites.v2"
 """Name of prompts and parsing rules; another wording is another name."""
 
 
