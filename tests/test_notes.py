@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from clinsynth.cli import main
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.generation.llm import Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.generation.notes import KINDS, Note, NotesRequest, NoteWriter, Report, make_notes, read_reports
+from clinsynth.generation.notes.table import NoteRow, read_table, table_text
 from clinsynth.generation.notes.writing import read_seeds, shortened, tokens
 from clinsynth.generation.tools import Tally, Tools, class_of
 from clinsynth.registry import BASELINES, TASKS
@@ -116,6 +117,43 @@ def test_a_dozen_reports_come_along() -> None:
     assert not reports.dropped
     assert all(120 <= len(report.text.split()) <= 260 for report in reports.items)
     assert len({report.id for report in reports.items}) == 12
+
+
+ROWS = [
+    NoteRow("1-1", 'A note, "quoted"\nover lines.', "What?", "", "Summarization"),
+    NoteRow("2-1", "Ä", "Who?", "x", "y"),
+]
+
+
+@pytest.mark.parametrize("form", ["folder", "csv", "csv.gz", "jsonl", "jsonl.gz"])
+def test_the_table_is_read_in_its_forms(form: str, tmp_path: Path) -> None:
+    path = tmp_path / ("notes.csv" if form == "folder" else f"any.{form}")
+    text = "\n".join(json.dumps(asdict(row)) for row in ROWS) if "jsonl" in form else table_text(ROWS)
+    raw = text.encode()
+    path.write_bytes(gzip.compress(raw) if form.endswith(".gz") else raw)
+    assert read_table(tmp_path if form == "folder" else path) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("a.csv", "note,question,answer\nx,y,z\n", "line 2 is no row of notes"),
+        ("a.csv", "note,question,answer,task\nx,y\n", "no text for answer, task"),
+        ("a.csv", 'note,question,answer,task\n"x,y,z,k\n', "is no CSV"),
+        ("a.csv", "note,question,answer,task\n", "has no rows"),
+        ("a.jsonl", '{"note": "x"}\n', "line 1 is no row of notes"),
+        ("a.jsonl", '[1]\n{"note": 1', "line 1 is no row of notes"),
+        ("a.jsonl", "\nno", "line 2 is no JSON"),
+        ("a.txt", "x", "unknown form"),
+        ("a.csv.gz", "x", "cannot be read"),
+        ("b/none", "x", "cannot be read"),
+    ],
+)
+def test_what_is_no_table_is_said(name: str, text: str, what: str, tmp_path: Path) -> None:
+    if "/" not in name:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=what):
+        read_table(tmp_path / name)
 
 
 TEXTS = [" ".join(word(k, n) for n in range(50)) for k in range(3)]

@@ -14,8 +14,9 @@ from tests.scripted_server import Asked, Fail, Reaction, Say, ScriptedServer, se
 
 from clinsynth.cli import main
 from clinsynth.direct.suites.agreement import alpha, correlate
+from clinsynth.direct.suites.cases import GRADED, Case
 from clinsynth.direct.suites.files import SuiteFiles
-from clinsynth.direct.suites.judge import Case, compare_answers, grade, open_judges
+from clinsynth.direct.suites.judge import compare_answers, grade, open_judges
 from clinsynth.direct.suites.sets import SETS
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
 from clinsynth.errors import NotPreparedError, UserError
@@ -258,9 +259,19 @@ def test_grades_are_read_strictly_and_the_rest_is_counted() -> None:
 
 
 def test_a_base_model_can_judge_too() -> None:
-    found = grade(Script([" 4", " 3.", "4 out of 4", "none", " 44"], "completion"), CASES[:5])
-    assert found.grades == (4, 3, 4, None, None)
-    assert found.failures == Counter({"no-value": 1, "off-scale": 1})
+    judge = Script(["4", " 3.", "4 out of 4", "none", " 44"], "completion")
+    found = grade(judge, CASES[:5])
+    assert found.grades == (4, 3, None, None, None)
+    assert found.failures == Counter({"no-value": 2, "off-scale": 1})
+    for case, prompt in zip(CASES, judge.prompts, strict=False):
+        worked, _, last = prompt.text.rpartition("]\n\n")
+        assert all(shown.answer in worked and f"[{value}]" in prompt.text for shown, value in GRADED)
+        assert case.answer in last
+        assert last.endswith("[")
+    paired = compare_answers(
+        Script(["A", "B", "tie", "tie"], "completion"), list(zip(CASES[:2], CASES[2:4], strict=True))
+    )
+    assert (paired.first, paired.ties, paired.failures) == (1, 1, Counter())
 
 
 def test_pairs_count_where_both_orders_agree() -> None:

@@ -11,6 +11,7 @@ import pytest
 from clinsynth.cli import main
 from clinsynth.direct.suites.notes import prompt
 from clinsynth.errors import UserError
+from clinsynth.generation.notes.table import NoteRow
 from clinsynth.training.tune_llm import RECORD, TuneSettings, tune_llm
 
 pytestmark = pytest.mark.skipif(
@@ -87,7 +88,7 @@ def test_a_model_learns_the_answers_and_is_written_whole(tiny: Path, notes: Path
     assert "cough" not in (out / RECORD).read_text()
     model = transformers.AutoModelForCausalLM.from_pretrained(out)
     tokenizer = transformers.AutoTokenizer.from_pretrained(out)
-    asked = torch.tensor([tokenizer(prompt(ROWS[0]))["input_ids"]])
+    asked = torch.tensor([tokenizer(prompt(NoteRow(**ROWS[0])))["input_ids"]])
     answer = torch.tensor([tokenizer(" A cough.", add_special_tokens=False)["input_ids"]])
     before = transformers.AutoModelForCausalLM.from_pretrained(tiny)
     with torch.no_grad():

@@ -11,7 +11,7 @@ from clinsynth.cli.model_under_test import add_model, model_of, positive, prices
 _LOCAL = "--model local-completions --model-args base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m"
 EXAMPLES = (
     f"clinsynth suite clinicalgpt {_LOCAL} --sets medqa,mts-dialog --limit 50",
-    f"clinsynth suite asclepius-notes {_LOCAL} --notes notes.jsonl.gz --judge judge=http://127.0.0.1:8000/v1",
+    f"clinsynth suite asclepius-notes {_LOCAL} --notes build/notes --judge judge=http://127.0.0.1:8000/v1",
     "clinsynth suite humans --from raw",
 )
 
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sets.add_argument("--from", dest="source", type=Path, metavar="DIR",
                       help="a folder with the published files as <set>/<file>; default: download them")  # fmt: skip
     notes = parser.add_argument_group("asclepius-notes, humans")
-    notes.add_argument("--notes", type=Path, metavar="FILE", help="rows of `clinsynth notes`")
+    notes.add_argument("--notes", type=Path, metavar="NOTES", help="folder or table of `clinsynth notes`")
     notes.add_argument("--judge", action="append", default=[], metavar="MODEL=URL[,completion]",
                        help="a model that grades the answers; may be repeated")  # fmt: skip
     notes.add_argument("--against", type=Path, action="append", default=[], metavar="DIR",
@@ -80,7 +80,7 @@ def _notes(arguments: argparse.Namespace) -> int:
     from clinsynth.errors import UserError
 
     if arguments.notes is None:
-        raise UserError("which notes?", expected="--notes FILE, as `clinsynth notes` writes it")
+        raise UserError("which notes?", expected="--notes FOLDER, as `clinsynth notes` writes it")
     model = model_of(arguments)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLES = ("clinsynth tune-llm notes.jsonl.gz --base google/gemma-3-270m --out tuned",)
+EXAMPLES = ("clinsynth tune-llm build/notes --base google/gemma-3-270m --out tuned",)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("notes", type=Path, metavar="FILE", help="rows of `clinsynth notes`")
+    parser.add_argument("notes", type=Path, metavar="NOTES", help="folder or table of `clinsynth notes`")
     parser.add_argument("--base", required=True, metavar="MODEL", help="a folder, or a name on the Hugging Face hub")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the tuned model is written")
     parser.add_argument("--epochs", type=float, default=3.0, help="times each row is seen (%(default)s)")

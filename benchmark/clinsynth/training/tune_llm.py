@@ -7,19 +7,19 @@ whole model, adapters merged, that ``clinsynth direct --model hf`` and lm-eval t
 from __future__ import annotations
 
 import contextlib
-import gzip
 import importlib
 import json
 import math
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from clinsynth.errors import UserError
 from clinsynth.files import sha256_lines, write_json
+from clinsynth.generation.notes.table import NoteRow, read_table
 from clinsynth.progress import progress
 
 RECORD = "tuning.json"
@@ -74,7 +74,7 @@ class Tuned:
     dtype: str
 
 
-def request_of(row: Mapping[str, str]) -> str:
+def request_of(row: NoteRow) -> str:
     """What the model reads; ends where its answer begins. The same that the suite ``asclepius-notes`` asks."""
     from clinsynth.direct.suites.notes import prompt
 
@@ -90,7 +90,7 @@ def tune_llm(notes: Path, out: Path, settings: TuneSettings) -> Tuned:
     settings.check()
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty", remedy="choose another --out")
-    rows = _read(notes)
+    rows = read_table(notes)
     torch, transformers, peft = (_library(name) for name in ("torch", "transformers", "peft"))
     device, dtype = _hardware(torch, settings.device)
     with _offline_errors(settings.model):
@@ -118,29 +118,11 @@ def tune_llm(notes: Path, out: Path, settings: TuneSettings) -> Tuned:
     merged: Any = tuned.merge_and_unload()
     merged.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    write_json(out / RECORD, {"settings": asdict(settings), **asdict(result), "notes_sha256": sha256_lines(rows)})
+    write_json(
+        out / RECORD,
+        {"settings": asdict(settings), **asdict(result), "notes_sha256": sha256_lines(asdict(row) for row in rows)},
+    )
     return result
-
-
-def _read(notes: Path) -> list[dict[str, str]]:
-    try:
-        raw = gzip.decompress(notes.read_bytes()) if notes.suffix == ".gz" else notes.read_bytes()
-    except OSError as error:
-        raise UserError(f"{notes} cannot be read", found=str(error)) from error
-    rows: list[dict[str, str]] = []
-    for number, line in enumerate(raw.decode("utf-8").split("\n"), 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-                rows.append({name: str(row[name]) for name in ("note", "question", "answer")})
-            except (ValueError, KeyError, TypeError) as error:
-                raise UserError(
-                    f"{notes}, line {number} is no row of notes", found=f"{type(error).__name__}: {error}",
-                    expected="note, question, answer",
-                ) from error  # fmt: skip
-    if not rows:
-        raise UserError(f"{notes} has no rows")
-    return rows
 
 
 def _library(name: str) -> Any:
@@ -175,18 +157,18 @@ def _deterministic(torch: Any, seed: int) -> Generator[None]:
 
 
 def _encode(
-    rows: Sequence[Mapping[str, str]], tokenizer: Any, max_length: int
+    rows: Sequence[NoteRow], tokenizer: Any, max_length: int
 ) -> tuple[list[tuple[list[int], int]], dict[str, int]]:
     """Tokens of each row, with the number of those that are the request."""
     examples: list[tuple[list[int], int]] = []
     left_out: Counter[str] = Counter()
     end: list[int] = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
     for row in rows:
-        if not row["answer"].strip():
+        if not row.answer.strip():
             left_out["empty-answer"] += 1
             continue
         asked: list[int] = tokenizer(request_of(row))["input_ids"]
-        said: list[int] = tokenizer(f" {row['answer'].strip()}", add_special_tokens=False)["input_ids"] + end
+        said: list[int] = tokenizer(f" {row.answer.strip()}", add_special_tokens=False)["input_ids"] + end
         if asked and asked[-1] == tokenizer.eos_token_id:
             asked = asked[:-1]  # some tokenizers end every text
         if len(asked) + len(said) > max_length:

@@ -16,8 +16,9 @@ from statistics import mean
 
 from clinsynth.direct.run import subset
 from clinsynth.direct.suites.agreement import Correlation, alpha, correlate
+from clinsynth.direct.suites.cases import Case
 from clinsynth.direct.suites.files import SuiteFiles
-from clinsynth.direct.suites.judge import Case, grade
+from clinsynth.direct.suites.judge import grade
 from clinsynth.direct.suites.sets import read_table
 from clinsynth.direct.suites.texts import text_scores
 from clinsynth.errors import UserError

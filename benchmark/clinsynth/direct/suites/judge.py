@@ -3,6 +3,8 @@
 The scale has the meaning of Asclepius' rubric (Kweon et al., 2309.00237), in words of this project. Mended: each answer
 is graded alone, so that a grade does not depend on who else is judged; a pair is judged in both orders, and counts
 only where these agree; a reply that is no grade is counted and left out, instead of dragging the mean below the scale.
+
+Chat models reply with JSON. A base model goes on after worked cases, inside the brackets that hold the value.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from clinsynth.direct.suites.cases import GRADED, PAIRED, Case
 from clinsynth.errors import UserError
 from clinsynth.generation.llm import LLM, Answer, Mode, Prompt
 
@@ -40,15 +43,6 @@ _PAIR_SCHEMA = {
 }  # fmt: skip
 
 Better = Literal["A", "B", "tie"]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A question about a note, with one system's answer."""
-
-    note: str
-    question: str
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +109,8 @@ def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str,
 
 def grade(judge: LLM, cases: Sequence[Case]) -> Graded:
     """Grade each case alone."""
-    shown = [f"{_GRADE}\n\n{_case(case)}\n\nAnswer:\n{case.answer}" for case in cases]
-    answers = list(judge.ask([_prompt(text, judge.mode, "grade") for text in shown]))
+    worked = [(_one(case), str(value)) for case, value in GRADED]
+    answers = list(judge.ask([_prompt("grade", _GRADE, worked, _one(case), judge.mode) for case in cases]))
     failures: Counter[str] = Counter()
     grades: list[int | None] = []
     for answer in answers:
@@ -129,8 +123,9 @@ def grade(judge: LLM, cases: Sequence[Case]) -> Graded:
 
 def compare_answers(judge: LLM, pairs: Sequence[tuple[Case, Case]]) -> Paired:
     """Judge pairs of answers to the same question, in both orders."""
-    prompts = [_prompt(_both(a, b), judge.mode, "better") for one, two in pairs for a, b in ((one, two), (two, one))]
-    answers = list(judge.ask(prompts))
+    worked = [(_both(one, two), outcome) for one, two, outcome in PAIRED]
+    asked = [_both(a, b) for one, two in pairs for a, b in ((one, two), (two, one))]
+    answers = list(judge.ask([_prompt("better", _PAIR, worked, text, judge.mode) for text in asked]))
     counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     for there, back in zip(answers[::2], answers[1::2], strict=True):
@@ -148,17 +143,24 @@ def _case(case: Case) -> str:
     return f"Note:\n{case.note}\n\nQuestion:\n{case.question}"
 
 
+def _one(case: Case) -> str:
+    return f"{_case(case)}\n\nAnswer:\n{case.answer}"
+
+
 def _both(one: Case, two: Case) -> str:
-    return f"{_PAIR}\n\n{_case(one)}\n\nAnswer A:\n{one.answer}\n\nAnswer B:\n{two.answer}"
+    return f"{_case(one)}\n\nAnswer A:\n{one.answer}\n\nAnswer B:\n{two.answer}"
 
 
-def _prompt(text: str, mode: Mode, key: Literal["grade", "better"]) -> Prompt:
+def _prompt(
+    key: Literal["grade", "better"], head: str, worked: Sequence[tuple[str, str]], text: str, mode: Mode
+) -> Prompt:
     choices = "1, 2, 3 or 4" if key == "grade" else "A, B or tie"
     if mode == "completion":
-        cue = "Grade" if key == "grade" else "Better answer"
-        return Prompt(text=f"{text}\n\n{cue} ({choices}):", max_tokens=8, stop=("\n",), temperature=0.0)
+        cue = f"{'Grade' if key == 'grade' else 'Better answer'} ({choices}): ["
+        shown = [head, *(f"{case}\n\n{cue}{value}]" for case, value in worked), f"{text}\n\n{cue}"]
+        return Prompt(text="\n\n".join(shown), max_tokens=8, stop=("]", "\n"), temperature=0.0)
     example = '{"grade": 2}' if key == "grade" else '{"better": "tie"}'
-    ask = f"{text}\n\nReply with JSON such as {example}, where the value is {choices}, and nothing else."
+    ask = f"{head}\n\n{text}\n\nReply with JSON such as {example}, where the value is {choices}, and nothing else."
     return Prompt(text=ask, schema=_GRADE_SCHEMA if key == "grade" else _PAIR_SCHEMA, max_tokens=32, temperature=0.0)
 
 
@@ -195,7 +197,7 @@ def _said(answer: Answer, mode: Mode, key: str) -> _Said:
     if not text:
         return _Said(reason="empty")
     if mode == "completion":
-        found = re.match(r"[\"'*(]*(\d+|A|B|tie)(?![\w])", text, re.IGNORECASE)
+        found = re.fullmatch(r"(\d+|A|B|tie)", text.strip("\"'. "), re.IGNORECASE)  # all of what the brackets hold
         return _Said(found.group(1)) if found else _Said(reason="no-value")
     if fence := re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", text, re.DOTALL):
         text = fence.group(1)

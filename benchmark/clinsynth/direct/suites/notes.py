@@ -26,11 +26,13 @@ from clinsynth.direct.run import made_card, subset
 from clinsynth.direct.session import Session
 from clinsynth.direct.suites.agreement import alpha
 from clinsynth.direct.suites.asking import PlainTask, SuiteRequest, suite_record
-from clinsynth.direct.suites.judge import Case, Graded, Paired, compare_answers, grade
+from clinsynth.direct.suites.cases import Case
+from clinsynth.direct.suites.judge import Graded, Paired, compare_answers, grade
 from clinsynth.direct.suites.records import FORM, SuiteRecord, record_path, write_record
 from clinsynth.errors import UserError
 from clinsynth.files import write_json, write_jsonl_gz, write_text
 from clinsynth.generation.llm import LLM
+from clinsynth.generation.notes.table import NoteRow, read_table
 from clinsynth.progress import progress
 from clinsynth.tables import text_table
 
@@ -105,29 +107,6 @@ class NotesOutcome:
     grades: GradesRecord
 
 
-def read_notes(path: Path) -> list[dict[str, str]]:
-    """Rows of ``clinsynth notes``. Raises ``UserError`` naming the line for anything else."""
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read", found=str(error)) from error
-    rows: list[dict[str, str]] = []
-    for number, line in enumerate(raw.decode("utf-8").split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            rows.append({key: str(row[key]) for key in ("note", "question", "answer", "task")})
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}, line {number} is no row of notes", found=f"{type(error).__name__}: {error}",
-                expected="note, question, answer, task",
-            ) from error  # fmt: skip
-    if not rows:
-        raise UserError(f"{path} has no rows")
-    return rows
-
-
 def run_notes(
     request: SuiteRequest, notes: Path, judges: AbstractContextManager[Mapping[str, LLM]], against: Sequence[Path]
 ) -> NotesOutcome:
@@ -136,13 +115,13 @@ def run_notes(
     Raises:
         UserError: the rows cannot be read, the server failed, or another folder has no answers to these notes.
     """
-    rows = read_notes(notes)
+    rows = read_table(notes)
     out = request.out.absolute()
     limit = request.limit if request.limit is not None and request.limit < len(rows) else None
     positions = subset(len(rows), limit)
     answers = _answer(request, rows, positions, limit)
     said = read_answers(out, limit)
-    cases = [Case(rows[k]["note"], rows[k]["question"], said[key(rows[k])]) for k in positions]
+    cases = [Case(rows[k].note, rows[k].question, said[key(rows[k])]) for k in positions]
     others = {folder.absolute().name: _cases_of(folder, rows, positions) for folder in against}
     given: dict[str, Graded] = {}
     records: dict[str, JudgeRecord] = {}
@@ -153,13 +132,13 @@ def run_notes(
             for other, theirs in others.items():
                 both = [(mine, their) for mine, their in zip(cases, theirs, strict=True) if their is not None]
                 pairs.append(_pair(other, name, len(both), compare_answers(judge, both)))
-            records[name] = _judged(judge, given[name], [rows[k]["task"] for k in positions])
+            records[name] = _judged(judge, given[name], [rows[k].task for k in positions])
             bar.advance(1)
             bar.say(f"{name}: {len(cases):,} answers graded")
     grades = GradesRecord(
         submission=out.name, model=request.model.name, notes_sha256=_digest([rows[k] for k in positions]),
         asked=len(positions), examples=len(rows), limit=limit,
-        kinds=dict(sorted(Counter(rows[k]["task"] for k in positions).items())), judges=records,
+        kinds=dict(sorted(Counter(rows[k].task for k in positions).items())), judges=records,
         alpha=alpha({name: each.grades for name, each in given.items()}), pairs=tuple(pairs), form=FORM,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     ).sealed()  # fmt: skip
@@ -170,17 +149,17 @@ def run_notes(
     return NotesOutcome(answers, grades)
 
 
-def key(row: Mapping[str, str]) -> str:
+def key(row: NoteRow) -> str:
     """Names a question about a note without saying it."""
-    return hashlib.sha256(f"{row['note']}\0{row['question']}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{row.note}\0{row.question}".encode()).hexdigest()[:32]
 
 
-def prompt(row: Mapping[str, str]) -> str:
+def prompt(row: NoteRow) -> str:
     """What the model under test is asked."""
-    return f"{_ASK}\n\nNote:\n{row['note']}\n\nRequest:\n{row['question']}\n\nAnswer:"
+    return f"{_ASK}\n\nNote:\n{row.note}\n\nRequest:\n{row.question}\n\nAnswer:"
 
 
-def _answer(request: SuiteRequest, rows: Sequence[Mapping[str, str]], positions: Sequence[int], limit: int | None
+def _answer(request: SuiteRequest, rows: Sequence[NoteRow], positions: Sequence[int], limit: int | None
             ) -> SuiteRecord:  # fmt: skip
     out = request.out.absolute()
     card = made_card(request.model, out)
@@ -230,13 +209,13 @@ def read_answers(out: Path, limit: int | None = None) -> dict[str, str]:
     return found
 
 
-def _cases_of(folder: Path, rows: Sequence[Mapping[str, str]], positions: Sequence[int]) -> list[Case | None]:
+def _cases_of(folder: Path, rows: Sequence[NoteRow], positions: Sequence[int]) -> list[Case | None]:
     said = read_answers(folder)
     found = [said.get(key(rows[k])) for k in positions]
     if not any(answer is not None for answer in found):
         raise UserError(f"{folder} has no answers to these notes", remedy="run the suite for that model first")
     return [
-        None if answer is None else Case(rows[k]["note"], rows[k]["question"], answer)
+        None if answer is None else Case(rows[k].note, rows[k].question, answer)
         for k, answer in zip(positions, found, strict=True)
     ]
 
@@ -267,7 +246,7 @@ def _pair(other: str, judge: str, pairs: int, found: Paired) -> PairRecord:
     )  # fmt: skip
 
 
-def _digest(rows: Sequence[Mapping[str, str]]) -> str:
+def _digest(rows: Sequence[NoteRow]) -> str:
     return hashlib.sha256("".join(key(row) for row in rows).encode()).hexdigest()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +18,12 @@ from clinsynth.files import write_json, write_text
 from clinsynth.generation.client import Client
 from clinsynth.generation.llm import LLM, Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.generation.notes.reports import Report, Reports
-from clinsynth.generation.notes.writing import CONTEXT, KINDS, Note, NoteWriter
+from clinsynth.generation.notes.table import TABLE, NoteRow, table_text
+from clinsynth.generation.notes.writing import CONTEXT, KINDS, NoteWriter
 from clinsynth.generation.record import CostRecord, now
 from clinsynth.generation.tools import Tally
 
-COLUMNS = ("patient_id", "note", "question", "answer", "task")
-TABLE, RECORD = "notes.csv", "notes.json"
+RECORD = "notes.json"
 ROUND = 64
 """Rows asked for at a time; the pool of requests grows in between."""
 PATIENCE = 3
@@ -79,7 +77,7 @@ class NotesRecord(BaseModel):
 
 @dataclass(slots=True)
 class _Made:
-    rows: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    rows: list[NoteRow] = field(default_factory=list[NoteRow])
     reports: set[str] = field(default_factory=set[str])
     stopped: Literal["rows", "limit", "patience"] = "rows"
 
@@ -119,7 +117,7 @@ def make_notes(
         reports=reports.name, reports_sha256=reports.digest, reports_used=len(made.reports),
         reports_dropped=dict(sorted(reports.dropped.items())), model=llm.model, mode=llm.mode, seed=request.seed,
         context=request.context, asked=request.rows, kept=len(made.rows),
-        kept_by_task=dict(sorted(Counter(row["task"] for row in made.rows).items())),
+        kept_by_task=dict(sorted(Counter(row.task for row in made.rows).items())),
         dropped=dict(sorted(tally.dropped.items())), altered=dict(sorted(tally.altered.items())), stopped=made.stopped,
         prompts=dict(sorted(tally.prompts.items())), cost=CostRecord.of(ledger) if ledger else None,
         seconds=round(time.perf_counter() - began, 3), clinsynth=__version__, created=now(),
@@ -127,7 +125,7 @@ def make_notes(
     if not made.rows:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in record.dropped.items())
         raise UserError("not one row of notes was made", found=reasons or "no answer within the limits")
-    write_text(request.out / TABLE, _table(made.rows))
+    write_text(request.out / TABLE, table_text(made.rows))
     write_json(request.out / RECORD, record.model_dump(mode="json"))
     return record, False
 
@@ -165,7 +163,7 @@ def _rounds(request: NotesRequest, llm: LLM, tally: Tally, made: _Made, on_rows:
         answers = writer.answers([(note, text) for note, _, text in asked])
         for (note, kind, question), answer in zip(asked, answers, strict=True):
             if answer:
-                made.rows.append(_row(note, kind, question, answer))
+                made.rows.append(NoteRow(note.report.id, note.text, question, answer, kind))
                 made.reports.add(note.report.id)
         on_rows(len(made.rows) - before)
         idle = idle + 1 if len(made.rows) == before else 0
@@ -204,15 +202,3 @@ def cycled(reports: Reports, rng: np.random.Generator) -> Iterator[tuple[Report,
         for k in rng.permutation(len(reports.items)):
             yield reports.items[int(k)], turn
         turn += 1
-
-
-def _row(note: Note, kind: str, question: str, answer: str) -> dict[str, str]:
-    return dict(zip(COLUMNS, (note.report.id, note.text, question, answer, kind), strict=True))
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([row[column] for column in COLUMNS] for row in rows)
-    return buffer.getvalue()
