@@ -89,9 +89,12 @@ class DirectTask(_task.ConfigurableTask):
 
     def read(self, doc: Mapping[str, Any], text: str, finish: Finish = "unknown") -> Parsed:
         """An answer, read in the form that it was asked for in."""
-        spec, example = self.task.spec, example_of(self.task.spec, doc)
-        shown = self._shown(example, int(self.config.num_fewshot or 0))
-        return parse(spec, example, text, finish, prompts.opening(spec, self.mode, shown))
+        return parse(self.task.spec, example_of(self.task.spec, doc), text, finish, self._opening(doc))
+
+    def _opening(self, doc: Mapping[str, Any]) -> str:
+        spec = self.task.spec
+        shown = self._shown(example_of(spec, doc), int(self.config.num_fewshot or 0))
+        return prompts.opening(spec, self.mode, shown)
 
     def construct_requests(self, doc: Mapping[str, Any], ctx: Any, **kwargs: Any) -> Any:
         """The request, with the stop of its mode."""
@@ -99,7 +102,7 @@ class DirectTask(_task.ConfigurableTask):
         parent: Any = super()
         instance: Any = parent.construct_requests(doc, ctx, **kwargs)
         context, settings = instance.arguments
-        instance.arguments = (context, {**settings, "until": list(prompts.stops(self.task.spec, self.mode))})
+        instance.arguments = (context, {**settings, "until": list(prompts.stops(self.mode, self._opening(doc)))})
         return instance
 
     def process_results(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
@@ -149,7 +152,7 @@ def _config(task: Task, store: ExampleStore, said: Mapping[str, Any]) -> dict[st
         "doc_to_target": answered,
         "metric_list": [*measured, {"metric": UNPARSABLE, "aggregation": _mean, "higher_is_better": False}],
         "generation_kwargs": {
-            "until": list(prompts.stops(spec, "completion")),
+            "until": list(prompts.stops("completion", "")),
             "max_gen_toks": prompts.max_tokens(spec),
             "temperature": 0.0,
             "do_sample": False,

@@ -1,8 +1,8 @@
 """What a model is asked, derived from the task's spec: nothing of a task is said here.
 
 Two modes. ``chat``: instructions, then demonstrations as turns of the conversation. ``completion``: one text that a
-base model goes on with, an example a block, the answer on one line. That text ends inside the answer, after its
-opening: a base model that is shown no answer would end the line at once.
+base model goes on with, an example a block, the answer on one line. Where no example is shown, that text ends inside
+the answer, after its opening: a base model would end the line at once.
 """
 
 from __future__ import annotations
@@ -32,24 +32,22 @@ class Turn:
 
 
 def opening(spec: TaskSpec, mode: Mode, shots: Sequence[Example]) -> str:
-    """What stands in the prompt of the answer itself: the beginning of the JSON that a base model is to write.
+    """What stands in the prompt of the answer itself: the beginning of the string that a base model is to write.
 
-    Without demonstrations a base model does not know what is in the list, so that its first string is opened too.
+    Nothing where demonstrations show what an answer is: ``["`` is one token in them, and would be cut in two.
     """
-    if mode == "chat":
+    if mode == "chat" or shots:
         return ""
     if not (spec.is_span or spec.multi_label):
         return '"'
-    if shots:
-        return "["
     return '[{"text": "' if spec.is_span and len(spec.labels) > 1 else '["'
 
 
-def stops(spec: TaskSpec, mode: Mode) -> tuple[str, ...]:
+def stops(mode: Mode, opening: str) -> tuple[str, ...]:
     """Where generation ends besides the model's own end: a base model's answer is one line, or one string of it."""
     if mode == "chat":
         return CHAT_STOP
-    return ("\n",) if spec.is_span or spec.multi_label else ("\n", '"')
+    return ("\n", '"') if opening == '"' else ("\n",)
 
 
 def max_tokens(spec: TaskSpec) -> int:
@@ -117,17 +115,15 @@ def conversation(spec: TaskSpec, shots: Sequence[Example], example: Example) -> 
 
 
 def completion(spec: TaskSpec, shots: Sequence[Example], example: Example) -> str:
-    """The text that a base model goes on with: it ends with ``opening``.
+    """The text that a base model goes on with: it ends with ``opening``, or without a space, as tokenizers want it.
 
     Without demonstrations what is asked is said once more, right before the answer.
     """
-    blocks = [instructions(spec)]
-    blocks += [f"{question(spec, shot, 'completion')}\n{ANSWER} {_as_json(spec, shot)}" for shot in shots]
-    last = [question(spec, example, "completion")]
+    shown = question(spec, example, "completion")
     if not shots:
-        last.append(_asked(spec))
-    last.append(f"{ANSWER} {opening(spec, 'completion', shots)}")
-    return "\n\n".join([*blocks, "\n".join(last)])
+        return f"{instructions(spec)}\n\n{shown}\n{_asked(spec)}\n{ANSWER} {opening(spec, 'completion', shots)}"
+    blocks = [f"{question(spec, shot, 'completion')}\n{ANSWER} {answer(spec, shot)}" for shot in shots]
+    return "\n\n".join([instructions(spec), *blocks, f"{shown}\n{ANSWER}"])
 
 
 def _asked(spec: TaskSpec) -> str:
@@ -137,12 +133,6 @@ def _asked(spec: TaskSpec) -> str:
     if spec.multi_label:
         return f"Which labels apply: {', '.join(labels)}?"
     return f"Which label is it: {' or '.join(labels)}?"
-
-
-def _as_json(spec: TaskSpec, example: Example) -> str:
-    """The gold answer as JSON."""
-    given = answer(spec, example)
-    return given if spec.is_span or spec.multi_label else json.dumps(given, ensure_ascii=False)
 
 
 def prompt_digest(prompts: Sequence[str]) -> str:
