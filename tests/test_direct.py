@@ -32,7 +32,8 @@ from clinsynth.direct.tables import FORMATS
 from clinsynth.errors import UserError
 from clinsynth.generation.client.prices import StatedPrices
 from clinsynth.registry import TASKS
-from clinsynth.results import Cell
+from clinsynth.results import Cell, Results
+from clinsynth.results import read_predictions as read_run
 from clinsynth.schema import Example, Prediction, Span, Split, Task, TaskSpec
 from clinsynth.scoring.metrics import METRICS, score_all
 
@@ -592,6 +593,18 @@ def test_the_table_sets_answers_beside_students_of_the_same_model(
     (pair,) = table.pairs
     assert pair.student == pytest.approx(sum(run.score for run in runs) / 2)
     assert pair.difference == pytest.approx(pair.student - max(pair.zero_shot or 0, pair.few_shot or 0))
+    shots = 0 if (pair.zero_shot or 0) >= (pair.few_shot or 0) else 1
+    request = CompareRequest(folders=(answered / f"shots{shots}", made), recipe="minilm-l6.v1", rows=20)
+    (same,) = [row for row in compare(request, SAMPLE).comparisons if row.scope == "gad"]
+    assert (pair.low, pair.high) == (pytest.approx(same.low, abs=1e-6), pytest.approx(same.high, abs=1e-6))
+    assert pair.verdict == ("tie" if (same.p or 0) >= 0.05 else "train" if pair.difference > 0 else "ask")
+    for score in (score for row in table.direct for score in row.scores.values()):
+        assert score.low is not None
+        assert score.high is not None
+        assert 0 <= score.low <= score.score <= score.high <= 1
+    bare = direct_standings([answered, made.parent], "minilm-l6.v1", 20, "sample")
+    assert bare.pairs[0].difference == pytest.approx(pair.difference)
+    assert (bare.pairs[0].verdict, bare.direct[0].scores["gad"].low) == ("", None), "no test set, no interval"
     assert any("by-another is not shown" in remark for remark in table.remarks)
     mean = table.direct[0].overall(table.tasks)
     assert mean == pytest.approx(sum(score.score for score in table.direct[0].scores.values()) / 2)
@@ -617,7 +630,12 @@ def test_a_subset_is_compared_with_students_on_that_subset(
     (pair,) = table.pairs
     assert (pair.asked, pair.preliminary, pair.zero_shot, pair.few_shot) == (10, True, 1.0, None)
     assert table.direct[0].overall(table.tasks) is None
-    assert table.students[0].scores["gad"].subsets[10] == pair.student
+    gold = SAMPLE.examples(TASKS["gad"], "test")
+    said = read_run(Results(folder, "sample").predictions_path(Cell("gad", "minilm-l6.v1", 20, 0)))[0]
+    asked = subset(len(gold), 10)
+    on_subset = score_all(spec_of("gad"), [gold[k] for k in asked], [said[k] for k in asked])
+    assert pair.student == pytest.approx(on_subset["f1"])
+    assert (pair.low, pair.verdict) == (None, ""), "one seed tells nothing of others"
     assert "*" in FORMATS["table"](table)
 
 

@@ -13,14 +13,18 @@ from tests.invented_snapshot import tables
 
 from clinsynth.data.sample import SampleStore
 from clinsynth.direct.card import DirectCard, write_card
-from clinsynth.direct.records import Demonstrations, DirectRecord, DirectResults, Usage
+from clinsynth.direct.parsing import wrong
+from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, Usage
 from clinsynth.direct.report import direct_standings
+from clinsynth.direct.run import subset
 from clinsynth.environment import environment
 from clinsynth.errors import UserError
 from clinsynth.profiles import Profiler
 from clinsynth.registry import TASKS
 from clinsynth.results import Cell
 from clinsynth.results import TestData as SetFacts
+from clinsynth.schema import Prediction
+from clinsynth.scoring.metrics import score_all
 from clinsynth.snapshot import read_snapshot, write_snapshot
 from clinsynth.snapshot.build import Wanted, build
 from clinsynth.snapshot.schema import MODELS, Snapshot
@@ -173,9 +177,15 @@ def direct(tmp_path: Path) -> DirectResults:
         name="asked", title="Asked", backend="local-completions", mode="completion", llm=Llm(name="model-x"),
     ))  # fmt: skip
     gad = TASKS["gad"]
-    examples = len(SampleStore().examples(gad, "test"))
-    for shots, limit, score in ((0, 10, 0.25), (2, None, 0.5)):
-        asked = limit or examples
+    gold = SampleStore().examples(gad, "test")
+    examples = len(gold)
+    for shots, limit in ((0, 10), (2, None)):
+        places = subset(examples, limit)
+        asked = len(places)
+        said = [Answered(k, wrong(gad.spec, gold[k]), "refusal") for k in places[:3]]
+        said += [Answered(k, Prediction(gold[k].labels), "") for k in places[3:]]
+        digest = results.write_predictions(DirectCell("gad", "model-x", shots, limit), said, spans=False)
+        scores = score_all(gad.spec, [gold[k] for k in places], [each.prediction for each in said])
         results.write_record(DirectRecord(
             submission="asked", task="gad", task_version=gad.spec.version, model="model-x", slug="model-x",
             snapshot="", reported=(), backend="local-completions", mode="completion", form="direct.v2",
@@ -184,7 +194,7 @@ def direct(tmp_path: Path) -> DirectResults:
             test=SetFacts(kind="sample", fingerprint=SampleStore().fingerprint(gad, "test"), examples=examples),
             answers={"read": asked - 3, "refusal": 3}, finish={}, mentions={},
             usage=Usage(answers=asked, unmeasured=0, tokens_in=90, tokens_out=9), metric=gad.spec.metric,
-            scores={gad.spec.metric: score}, predictions_sha256="", seconds=1, environment=environment("", "", 0),
+            scores=scores, predictions_sha256=digest, seconds=1, environment=environment("", "", 0),
             created="",
         ))  # fmt: skip
     return results
@@ -204,9 +214,13 @@ def test_answers_of_language_models_stand_beside_students_of_their_rows(direct: 
     places = direct.folder.parent
     made = build(Wanted((places,), "sample"), Profiler(SampleStore(), resamples=50))
     test = len(SampleStore().examples(TASKS["gad"], "test"))
-    assert {(row.shots, row.examples, row.limited, row.score, row.unparsed) for row in made.direct} == {
-        (0, 10, True, 0.25, 3), (2, test, False, 0.5, 3),
+    assert {(row.shots, row.examples, row.limited, row.unparsed) for row in made.direct} == {
+        (0, 10, True, 3), (2, test, False, 3),
     }  # fmt: skip
+    for row in made.direct:
+        assert row.low is not None
+        assert row.high is not None
+        assert row.low < row.score < row.high
     table = direct_standings([places], "minilm-l6.v1", 20, "sample", SampleStore())
     shown = {(row.zero_shot, row.few_shot, row.student, row.difference, row.limited) for row in made.direct_pairs}
     assert shown == {(p.zero_shot, p.few_shot, p.student, p.difference, p.preliminary) for p in table.pairs}
@@ -249,7 +263,7 @@ def test_records_that_cannot_be_read_are_named(direct: DirectResults, student: P
     for path in spoilt[:3]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}", "utf-8")
-    spoilt[3].write_text(spoilt[3].read_text("utf-8").replace("0.25", "0.75"), "utf-8")
+    spoilt[3].write_text(spoilt[3].read_text("utf-8").replace('"tokens_in": 90', '"tokens_in": 91'), "utf-8")
     made = build(Wanted((tmp_path,), "sample"), None)
     left = [(row.submission, row.reason) for row in made.left_out]
     for path in spoilt:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clinsynth.data.store import ExampleStore
-from clinsynth.errors import UserError
+from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.registry import TASKS
 from clinsynth.results import DataKind, Results, RunRecord, prediction_bytes, predictions_in
 from clinsynth.schema import Example, Task
@@ -67,6 +67,24 @@ class TestSet:
     def tally(self) -> Tally:
         """Counts the lines of prediction files by the main metric."""
         return Tally(self.task.spec, self.metric, self.gold)
+
+
+class TestSets:
+    """The test sets of a store, each opened once."""
+
+    def __init__(self, store: ExampleStore | None) -> None:
+        """``None``: none is here."""
+        self._store = store
+        self._found: dict[str, TestSet | None] = {}
+
+    def of(self, task: str) -> TestSet | None:
+        """The test set of a task; ``None`` where it is not here."""
+        if task not in self._found:
+            try:
+                self._found[task] = TestSet(TASKS[task], self._store) if self._store else None
+            except (NotPreparedError, UserError):
+                self._found[task] = None
+        return self._found[task]
 
 
 def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:

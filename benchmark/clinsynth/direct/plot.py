@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 
-from clinsynth.direct.report import DirectTable
+from clinsynth.direct.numbers import DirectTable
 
-_LEFT, _RIGHT, _TOP, _ROW, _WIDTH = 260, 40, 56, 26, 860
+_LEFT, _RIGHT, _TOP, _ROW, _WIDTH = 260, 90, 56, 26, 910
 
 
 def as_svg(table: DirectTable) -> str:
@@ -18,8 +19,8 @@ def as_svg(table: DirectTable) -> str:
     lines = list(_lines(table))
     height = _TOP + _ROW * len(lines) + 46
     body = [_head(), *(_axis(height)), *(part for k, line in enumerate(lines) for part in _line(k, line))]
-    notes = "Hollow: zero-shot. Filled: few-shot. Square: student trained on the model's rows."
-    star = " * a subset of the test set." if any(label.endswith("*") for label, _ in lines) else ""
+    notes = "Hollow: zero-shot. Filled: few-shot. Square: student trained on the model's rows. Last: what is better."
+    star = " * a subset of the test set." if any(line.label.endswith("*") for line in lines) else ""
     body.append(f'<text x="14" y="{height - 10}" class="q">{escape(notes + star)}</text>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
@@ -27,11 +28,21 @@ def as_svg(table: DirectTable) -> str:
     )
 
 
-def _lines(table: DirectTable) -> Iterator[tuple[str, dict[str, float]]]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    label: str
+    marks: dict[str, float]
+    """Score by what reached it."""
+    said: str = ""
+    """At the end of the line."""
+
+
+def _lines(table: DirectTable) -> Iterator[_Line]:
     for pair in table.pairs:
         marks = {"zero-shot": pair.zero_shot, "few-shot": pair.few_shot, "student": pair.student}
         star = "*" if pair.preliminary else ""
-        yield f"{pair.task}: {pair.submission}{star}", {name: v for name, v in marks.items() if v is not None}
+        known = {name: value for name, value in marks.items() if value is not None}
+        yield _Line(f"{pair.task}: {pair.submission}{star}", known, pair.verdict)
     if table.pairs:
         return
     names = dict.fromkeys(row.name for row in table.direct)
@@ -40,7 +51,7 @@ def _lines(table: DirectTable) -> Iterator[tuple[str, dict[str, float]]]:
             found = [(row.row, row.scores[task]) for row in table.direct if row.name == name and task in row.scores]
             if found:
                 star = "*" if any(score.preliminary for _, score in found) else ""
-                yield f"{task}: {name}{star}", {row: score.score for row, score in found}
+                yield _Line(f"{task}: {name}{star}", {row: score.score for row, score in found})
 
 
 def _head() -> str:
@@ -60,13 +71,13 @@ def _axis(height: int) -> Iterator[str]:
     yield f'<text x="{_LEFT}" y="16" class="q">main metric x 100</text>'
 
 
-def _line(k: int, line: tuple[str, dict[str, float]]) -> Iterator[str]:
-    label, marks = line
+def _line(k: int, line: _Line) -> Iterator[str]:
     y = _TOP + _ROW * k + 4
-    yield f'<text x="{_LEFT - 14}" y="{y + 4}" text-anchor="end">{escape(label)}</text>'
-    places = [_x(value) for value in marks.values()]
+    yield f'<text x="{_LEFT - 14}" y="{y + 4}" text-anchor="end">{escape(line.label)}</text>'
+    places = [_x(value) for value in line.marks.values()]
     yield f'<line class="s" x1="{min(places)}" y1="{y}" x2="{max(places)}" y2="{y}"/>'
-    for name, value in marks.items():
+    yield f'<text x="{_WIDTH - _RIGHT + 14}" y="{y + 4}">{line.said}</text>'
+    for name, value in line.marks.items():
         x, title = _x(value), f"<title>{name}: {100 * value:.1f}</title>"
         if name == "student":
             yield f'<rect class="t" x="{x - 5}" y="{y - 5}" width="10" height="10">{title}</rect>'

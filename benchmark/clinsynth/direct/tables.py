@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from clinsynth.direct.report import DirectScore, DirectTable, Pair
+from clinsynth.direct.numbers import DirectScore, DirectTable, Pair
 from clinsynth.tables import text_table
 
 Grid = tuple[list[str], list[list[str]]]
@@ -30,20 +30,36 @@ def track(table: DirectTable) -> Grid:
 def _cell(score: DirectScore | None) -> str:
     if score is None:
         return "-"
-    bad = f" ({100 * score.unparsable / score.asked:.0f} % unparsable)" if score.unparsable else ""
-    return f"{100 * score.score:.1f}{'*' if score.preliminary else ''}{bad}"
+    bad = f", {100 * score.unparsable / score.asked:.0f} % unparsable" if score.unparsable else ""
+    between = _between(score.low, score.high)
+    return f"{100 * score.score:.1f}{'*' if score.preliminary else ''}{between}{bad}"
+
+
+def _between(low: float | None, high: float | None, sign: str = "") -> str:
+    return "" if low is None or high is None else f" ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
 
 
 def ask_or_train(table: DirectTable) -> Grid:
     """A line for each task and submission."""
-    head = ["task", "model", "trained on", "examples", "zero-shot", "few-shot", "student", "student - best direct"]
+    head = [
+        "task",
+        "model",
+        "trained on",
+        "examples",
+        "zero-shot",
+        "few-shot",
+        "student",
+        "student - best direct",
+        "better",
+    ]
     return head, [_pair(pair) for pair in table.pairs]
 
 
 def _pair(pair: Pair) -> list[str]:
     asked = f"{pair.asked:,}{'*' if pair.preliminary else ''}"
-    numbers = [_points(pair.zero_shot), _points(pair.few_shot), _points(pair.student), _points(pair.difference, "+")]
-    return [pair.task, pair.model, pair.submission, asked, *numbers]
+    numbers = [_points(pair.zero_shot), _points(pair.few_shot), _points(pair.student)]
+    difference = _points(pair.difference, "+") + _between(pair.low, pair.high, "+")
+    return [pair.task, pair.model, pair.submission, asked, *numbers, difference, pair.verdict or "-"]
 
 
 def _points(value: float | None, sign: str = "") -> str:
@@ -71,7 +87,7 @@ def as_text(table: DirectTable) -> str:
     """Aligned columns."""
     parts = [text_table(*track(table), right=len(table.direct))]
     if table.pairs:
-        parts += ["", "Ask the model, or train on what it writes?", text_table(*ask_or_train(table), right=5)]
+        parts += ["", "Ask the model, or train on what it writes?", text_table(*ask_or_train(table), right=6)]
     parts += ["", text_table(*_cost(table), right=3)]
     return "\n".join([*parts, "", *table.remarks])
 

@@ -59,7 +59,7 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     omitted = Omitted()
     quality, audits = beside.quality_rows(collection.stored, omitted), beside.audit_rows(collection.stored, omitted)
     generation, drops = beside.generation_rows(collection.stored, omitted)
-    answers = direct_track.direct_rows(asked, wanted.kind, omitted)
+    answers = direct_track.direct_rows(asked, wanted.kind, omitted, profiler.store if profiler else None)
     direct_track.strays(wanted.places, wanted.kind, omitted)
     made = Tables(
         tasks=task_rows(),

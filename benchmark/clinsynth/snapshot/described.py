@@ -180,8 +180,11 @@ class DirectPairRow(Row):
     """How many these are, a label; 0 where there are none."""
     student: float
     """Mean over the seeds, on the examples that the model was asked."""
-    difference: float | None
+    difference: float
     """The student minus the better of the model's own answers."""
+    low: float | None
+    high: float | None
+    """95 % interval of the difference."""
     examples: int
     """Test examples that the model was asked."""
     limited: bool

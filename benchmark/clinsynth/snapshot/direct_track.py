@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clinsynth.comparable import TestSets
 from clinsynth.data.store import ExampleStore
 from clinsynth.errors import UserError
 from clinsynth.registry import TASKS
@@ -56,19 +57,21 @@ def strays(places: Sequence[Path], kind: DataKind, omitted: Omitted) -> None:
             omitted.say(folder.absolute().name, said)
 
 
-def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted) -> Asked:
+def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted, store: ExampleStore | None = None) -> Asked:
     """Records of language models that answered tasks themselves.
 
     Args:
         folders: of the direct track.
         kind: real data, or the sample.
         omitted: told what cannot be shown.
+        store: the test sets, for intervals; without it there are none.
     """
     from clinsynth.direct.card import read_card
     from clinsynth.direct.records import CARD_FILE
 
     rows: list[DirectRow] = []
     whole: list[Path] = []
+    tests = TestSets(store)
     for folder in folders:
         before = len(omitted.rows)
         try:
@@ -76,7 +79,7 @@ def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted) -> As
         except (UserError, OSError) as error:
             omitted.record(folder.name, folder / CARD_FILE, folder, error)
             continue
-        own = [_row(record, kind) for record in _records(folder, kind, omitted)]
+        own = [_row(record, kind, _interval(record, folder, kind, tests)) for record in _records(folder, kind, omitted)]
         rows += own
         if len(omitted.rows) > before:
             omitted.say(folder.name, "no student is compared with its answers while any of its records is left out")
@@ -111,10 +114,22 @@ def _fault(record: DirectRecord, folder: Path, kind: DataKind) -> str:
     return "" if record.task in TASKS else f"no task {record.task}"
 
 
-def _row(record: DirectRecord, kind: DataKind) -> DirectRow:
+def _interval(
+    record: DirectRecord, folder: Path, kind: DataKind, tests: TestSets
+) -> tuple[float, float] | tuple[None, None]:
+    from clinsynth.direct.intervals import own_answers, score_interval
+    from clinsynth.direct.records import DirectResults
+
+    test = tests.of(record.task)
+    own = own_answers(record, DirectResults(folder, kind), test) if test else None
+    return score_interval(own, test) if own and test else (None, None)
+
+
+def _row(record: DirectRecord, kind: DataKind, between: tuple[float, float] | tuple[None, None]) -> DirectRow:
+    low, high = between
     return DirectRow(
         data=kind, submission=record.submission, model=record.model, task=record.task, metric=record.metric,
-        shots=record.shots, score=record.score, low=None, high=None, examples=record.limit or record.test.examples,
+        shots=record.shots, score=record.score, low=low, high=high, examples=record.limit or record.test.examples,
         limited=record.limit is not None, unparsed=record.unparsable, tokens_in=record.usage.tokens_in,
         tokens_out=record.usage.tokens_out, dollars=record.usage.dollars, reasons=(),
     )  # fmt: skip
@@ -141,8 +156,8 @@ def pair_rows(
         DirectPairRow(
             data=table.kind, recipe=table.recipe, rows=table.budget, direct=pair.model, submission=pair.submission,
             task=pair.task, metric=pair.metric, zero_shot=pair.zero_shot, few_shot=pair.few_shot, shots=pair.shots,
-            student=pair.student, difference=pair.difference, examples=pair.asked, limited=pair.preliminary,
-            seeds=pair.seeds,
+            student=pair.student, difference=pair.difference, low=pair.low, high=pair.high,
+            examples=pair.asked, limited=pair.preliminary, seeds=pair.seeds,
         )
         for table in tables
         for pair in direct_standings(places, table.recipe, table.budget, table.kind, store).pairs

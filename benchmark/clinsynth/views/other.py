@@ -65,6 +65,13 @@ def _direct_table(rows: list[DirectRow]) -> Table:
     return Table("direct", caption, columns, (Section("", tuple(draw(row) for row in rows)),), notes)
 
 
+def _better(row: DirectPairRow) -> Cell:
+    if row.low is None or row.high is None:
+        return Cell(DASH, title="one seed, or no test set here: no interval", muted=True)
+    said = "tie" if row.low <= 0 <= row.high else "train" if row.difference > 0 else "ask"
+    return Cell(said, said)
+
+
 def _pair_table(snapshot: Snapshot) -> tuple[Table, ...]:
     """Ask or train, where any model of the direct track also wrote a submission's rows."""
     rows, known = snapshot.tables.direct_pairs, cards(snapshot)
@@ -86,15 +93,17 @@ def _pair_table(snapshot: Snapshot) -> tuple[Table, ...]:
             Cell(row.task, row.task), Cell(row.direct, row.direct), named(known, row.submission),
             Cell(f"{row.recipe}, {row.rows:,} rows", f"{row.recipe} {row.rows}"),
             number(row.zero_shot, title="not asked"), number(row.few_shot, title="not asked"), shots,
-            number(row.student), number(row.difference, sign="+"), count(row.examples), count(row.seeds),
-            Cell(limited, limited, muted=True),
+            number(row.student), number(row.difference, row.low, row.high, sign="+"), _better(row), count(row.examples),
+            count(row.seeds), Cell(limited, limited, muted=True),
         )  # fmt: skip
 
     columns = (
         Column("task", "Task"), Column("model", "Model"), Column("submission", "Rows of"), Column("student", "Student"),
         Column("zero_shot", "Zero-shot", number=True), Column("few_shot", "Few-shot", number=True),
         Column("shots", "Shots", number=True, help="Demonstrations a label behind the few-shot score."),
-        Column("trained", "Student's score", number=True), Column("difference", "Student − model", number=True),
+        Column("trained", "Student's score", number=True),
+        Column("difference", "Student − model", number=True, interval=True),
+        Column("better", "Better", help="A difference whose interval holds 0 is a tie."),
         Column("examples", "Items", number=True), Column("seeds", "Seeds", number=True), Column("remarks", "Remarks"),
     )  # fmt: skip
     caption = "Ask the model, or train on what it writes? Scores x 100"

@@ -1,0 +1,107 @@
+"""How sure the numbers of the direct track are, from stored answers to a whole test set or to the part that was asked.
+
+The same test as everywhere (``scoring.statistics``). A model that answers greedily has no seeds: its own score varies
+with the test units alone, and against a student it stands for every seed alike.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clinsynth.comparable import TestSet
+from clinsynth.direct.records import Answered, DirectRecord, DirectResults, read_predictions
+from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.profiles import RESAMPLES, one_thread
+from clinsynth.results import Results, RunRecord
+from clinsynth.results import read_predictions as read_run
+from clinsynth.schema import Prediction
+from clinsynth.scoring.statistics import (
+    Profile,
+    Runs,
+    bootstrap,
+    difference,
+    jackknife,
+    score_of,
+    sum_by_unit,
+    unit_index,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A student minus a model's own answers to the same examples."""
+
+    value: float
+    low: float
+    high: float
+    """95 % interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A model's answers to a task as counts of test units."""
+
+    positions: tuple[int, ...]
+    """Of the examples that were asked."""
+    runs: Runs
+
+
+def own_answers(record: DirectRecord, results: DirectResults, test: TestSet) -> Own | None:
+    """The stored answers of a record; ``None`` where they are not here, or of another test set."""
+    try:
+        if record.test.fingerprint != test.fingerprint:
+            return None
+        answered, digest = read_predictions(results.predictions_path(record.cell))
+        if digest != record.predictions_sha256 or answered[-1].position >= len(test.gold):
+            return None
+        return Own(tuple(each.position for each in answered), _runs(test, answered))
+    except (NotPreparedError, UserError, OSError, ValueError, IndexError):
+        return None
+
+
+def student_answers(records: Sequence[RunRecord], results: Results, test: TestSet, own: Own) -> Runs | None:
+    """What a student's runs answered to the examples of ``own``; ``None`` where that is not here."""
+    try:
+        if any(record.test.fingerprint != test.fingerprint for record in records):
+            return None
+        said = [read_run(results.predictions_path(record.cell)) for record in records]
+    except (NotPreparedError, UserError, OSError):
+        return None
+    for record, (predictions, digest) in zip(records, said, strict=True):
+        if digest != record.predictions_sha256 or len(predictions) != len(test.gold):
+            return None
+    asked = [[Answered(k, predictions[k], "") for k in own.positions] for predictions, _ in said]
+    seeds = tuple(record.seed for record in records)
+    return Runs(test.metric.value, seeds, np.concatenate([_runs(test, each).counts for each in asked]))
+
+
+def score_interval(own: Own, test: TestSet) -> tuple[float, float]:
+    """95 % interval of the model's score."""
+    (profile,) = _profiles([own.runs], test)
+    return score_of(profile).estimate().score_interval()
+
+
+def student_minus_own(student: Runs, own: Own, test: TestSet) -> Difference:
+    """The difference, paired by test unit."""
+    alike = Runs(own.runs.value, student.seeds, np.repeat(own.runs.counts, len(student.seeds), axis=0))
+    one, two = _profiles([student, alike], test)
+    estimate = difference(one, two).estimate()
+    return Difference(estimate.value, *estimate.interval())
+
+
+def _runs(test: TestSet, answered: Sequence[Answered]) -> Runs:
+    gold = [test.gold[each.position] for each in answered]
+    predictions: list[Prediction] = [each.prediction for each in answered]
+    counts = np.asarray(test.metric.counts(test.task.spec, gold, predictions), dtype=np.int64)
+    return Runs(test.metric.value, (0,), sum_by_unit(counts, unit_index(gold))[None])
+
+
+def _profiles(runs: Sequence[Runs], test: TestSet) -> list[Profile]:
+    if test.metric.decomposable:
+        return [jackknife(each) for each in runs]
+    with one_thread():
+        return bootstrap(runs, RESAMPLES, np.random.default_rng([0, zlib.crc32(test.task.spec.name.encode())]))
