@@ -579,7 +579,7 @@ def test_compare_works_across_tracks(answered: Path, submit: Any, store_run: Any
 
 @needs_lm_eval
 def test_the_table_sets_answers_beside_students_of_the_same_model(
-    answered: Path, ask: Ask, submit: Any, store_run: Any
+    answered: Path, ask: Ask, submit: Any, store_run: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = submit({"gad": 20}, name="by-scripted")
     other = submit({"gad": 20}, name="by-another")
@@ -610,6 +610,12 @@ def test_the_table_sets_answers_beside_students_of_the_same_model(
     assert mean == pytest.approx(sum(score.score for score in table.direct[0].scores.values()) / 2)
     for form in FORMATS.values():
         assert form(table)
+    places = [str(answered), str(made.parent)]
+    for words in ([], ["--view", "direct"], ["--format", "markdown"], ["--view", "direct", "--no-statistics"]):
+        assert main(["standings", *places, "--sample", "--rows", "20", "--resamples", "50", *words]) == 0
+        said = capsys.readouterr().out
+        assert "zero-shot" in said, words
+        assert ("by-another" in said.split("Direct track")[0]) is ("--view" not in words)
     drawn = ElementTree.fromstring(as_svg(table))  # noqa: S314 - made here
     titles = [element.text or "" for element in drawn.iter() if element.tag.endswith("title")]
     assert [title.split(":")[0] for title in titles] == ["zero-shot", "few-shot", "student"]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample
 from clinsynth.data.sample import open_store
+from clinsynth.data.store import ExampleStore
+from clinsynth.direct.card import direct_folders
 from clinsynth.profiles import RESAMPLES, Profiler, cores
 from clinsynth.standings import Standings, as_csv, as_json, grid, standings
 from clinsynth.standings.grids import GRIDS, LEFT, notes, records
@@ -18,16 +20,19 @@ EXAMPLES = (
     "clinsynth standings submissions --sample",
     "clinsynth standings submissions --sample --view tasks --format csv",
     "clinsynth standings submissions --sample --rows 300 --no-statistics --format markdown",
+    "clinsynth standings submissions direct --view direct",
 )
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("places", nargs="*", type=Path, default=[Path("submissions")], metavar="DIR",
-                        help="submissions, or folders that hold some (default: submissions)")  # fmt: skip
-    parser.add_argument("--view", choices=("means", *GRIDS), default="means",
-                        help="means: the table of scores, then the ranking (default); overall: the ranking alone; "
-                        "tasks: intervals, tie groups, gaps; curves: over the number of rows; cost")  # fmt: skip
+                        help="submissions and folders of the direct track, or folders that hold some (default: "
+                        "submissions)")  # fmt: skip
+    parser.add_argument("--view", choices=("means", *GRIDS, "direct"), default="means",
+                        help="means: the table of scores, the ranking and the direct track (default); overall: the "
+                        "ranking alone; tasks: intervals, tie groups, gaps; curves: over the number of rows; cost; "
+                        "direct: models that answer by themselves, beside the students of their rows")  # fmt: skip
     parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
     parser.add_argument("--recipe", default="minilm-l6.v1")
     parser.add_argument("--rows", type=int, default=0, help="the budget (default: the recipe's own)")
@@ -43,10 +48,23 @@ def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
     budget = arguments.rows or RECIPES[arguments.recipe].budget
     store = open_store(arguments.data_dir, arguments.sample)
+    if arguments.view == "direct":
+        print(_direct(arguments, budget, store).rstrip("\n"))
+        return 0
     profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples, workers=cores())
     table = standings(arguments.places, arguments.recipe, budget, store.kind, profiler)
     print(_shown(table, arguments.view, arguments.format).rstrip("\n"))
+    if arguments.view == "means" and arguments.format in ("table", "markdown") and direct_folders(arguments.places):
+        print(f"\n{_direct(arguments, budget, store)}".rstrip("\n"))
     return 0
+
+
+def _direct(arguments: argparse.Namespace, budget: int, store: ExampleStore) -> str:
+    from clinsynth.direct.report import direct_standings
+    from clinsynth.direct.tables import FORMATS
+
+    tests = None if arguments.no_statistics else store
+    return FORMATS[arguments.format](direct_standings(arguments.places, arguments.recipe, budget, store.kind, tests))
 
 
 def _shown(table: Standings, view: str, form: str) -> str:

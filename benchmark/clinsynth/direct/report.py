@@ -15,10 +15,10 @@ from pathlib import Path
 
 from clinsynth.comparable import TestSet, TestSets, select_runs
 from clinsynth.data.store import ExampleStore
-from clinsynth.direct.card import is_direct, read_card
+from clinsynth.direct.card import direct_folders, read_card
 from clinsynth.direct.intervals import Own, own_answers, score_interval, student_answers, student_minus_own
 from clinsynth.direct.numbers import DirectRow, DirectScore, DirectTable, Pair, StudentRow, StudentScore
-from clinsynth.direct.records import DirectRecord, DirectResults, slug
+from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, slug
 from clinsynth.errors import UserError
 from clinsynth.registry import TASKS
 from clinsynth.results import DataKind, Results, RunRecord
@@ -43,7 +43,10 @@ def direct_standings(
     """
     remarks: list[str] = []
     tests = TestSets(store)
-    tracks = [track for folder in direct_folders(places) for track in _tracks(folder, kind, tests)]
+    folders = direct_folders(places)
+    if not folders:
+        raise UserError(f"no direct track under {', '.join(map(str, places))}", expected=f"a folder with {CARD_FILE}")
+    tracks = [track for folder in folders for track in _tracks(folder, kind, tests)]
     tracks.sort(key=lambda track: (track.row.title, track.row.shots))
     rows = [track.row for track in tracks]
     tasks = tuple(name for name in TASKS if any(name in row.scores for row in rows))
@@ -77,17 +80,6 @@ class _Student:
     results: Results
     runs: Mapping[str, Sequence[RunRecord]]
     """By task."""
-
-
-def direct_folders(places: Iterable[Path]) -> list[Path]:
-    """Folders of the direct track among ``places``: each is one, or holds some. Raises ``UserError`` for none."""
-    found: list[Path] = []
-    for place in places:
-        inside = sorted(path for path in place.glob("*") if is_direct(path)) if place.is_dir() else []
-        found += [place] if is_direct(place) else inside
-    if not found:
-        raise UserError(f"no direct track under {', '.join(map(str, places))}", expected="a folder with direct.toml")
-    return [folder.absolute() for folder in dict.fromkeys(found)]
 
 
 def _tracks(folder: Path, kind: DataKind, tests: TestSets) -> Iterator[_Track]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from clinsynth.data.store import DataStore
+from clinsynth.direct.card import direct_folders
 from clinsynth.errors import UserError
 from clinsynth.profiles import Profiler
 from clinsynth.registry import TASKS
@@ -46,7 +47,7 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     Raises:
         UserError: there is no submission, and no folder of the direct track.
     """
-    asked = direct_track.found_folders(wanted.places)
+    asked = direct_folders(wanted.places)
     places = _submissions(wanted.places, needed=not asked)
     collection = collect(wanted.places, wanted.kind) if places else Collection(wanted.kind, (), ())
     tables: list[Standings] = []

@@ -30,16 +30,6 @@ class Asked:
     """Folders all of whose records can be read: what students are compared with."""
 
 
-def found_folders(places: Sequence[Path]) -> list[Path]:
-    """Folders of the direct track among ``places``, which may have none."""
-    from clinsynth.direct.report import direct_folders
-
-    try:
-        return direct_folders(places)
-    except UserError:
-        return []
-
-
 def strays(places: Sequence[Path], kind: DataKind, omitted: Omitted) -> None:
     """Name the folders among ``places`` that hold records of the direct track and lack its card."""
     from clinsynth.direct.card import is_direct
