@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -10,6 +9,7 @@ from clinsynth.importing.labels import OUTSIDE, UnknownLabelError, plain
 from clinsynth.importing.session import LostRowError, Session
 from clinsynth.schema import Row, Span
 from clinsynth.submissions.rowfile import parse_json
+from clinsynth.task_types.locate import locate
 
 _STARTS = ("start", "startoffset", "startchar", "begin", "from")
 _ENDS = ("end", "endoffset", "endchar", "stop", "to")
@@ -127,30 +127,12 @@ def _parts(item: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def from_mentions(text: str, mentions: Mapping[str, Iterable[object]], session: Session) -> Row:
-    """The row of a text whose entities are only named: every occurrence is marked, the longest mention first.
+    """The row of a text whose entities are only named, placed by the rules of ``task_types.locate``.
 
-    Letter case is ignored, and a mention must stand between word boundaries. What cannot be placed is counted.
+    What cannot be placed is counted, and so is what could have been meant otherwise.
     """
-    wanted = {
-        (m.strip(), label) for label, given in mentions.items() for m in given if isinstance(m, str) and m.strip()
-    }
-    odd = sum(not isinstance(m, str) or not m.strip() for given in mentions.values() for m in given)
-    for _ in range(odd):
-        session.alter("mention-empty")
-    spans: list[Span] = []
-    for mention, label in sorted(wanted, key=lambda pair: (-len(pair[0]), pair)):
-        places = occurrences(mention, text)
-        free = [(a, b) for a, b in places if all(b <= span.start or a >= span.end for span in spans)]
-        if not places:
-            session.alter("mention-not-in-text", mention)
-        elif not free:
-            session.alter("mention-within-another", mention)
-        elif len(free) > 1:
-            session.alter("mention-occurs-often", mention)
-        spans += (Span(a, b, label) for a, b in free)
-    return {"text": text, "entities": [span._asdict() for span in sorted(spans)]}
-
-
-def occurrences(mention: str, text: str) -> list[tuple[int, int]]:
-    """Where a mention stands in a text, letter case ignored, not as a part of a longer word."""
-    return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(mention)}(?!\w)", text, re.IGNORECASE)]
+    given = [(mention, label) for label, each in mentions.items() for mention in each]
+    located = locate(text, [(mention if isinstance(mention, str) else "", label) for mention, label in given])
+    for reason, mention in located.remarks:
+        session.alter(reason, mention)
+    return {"text": text, "entities": [span._asdict() for span in located.spans]}

@@ -38,34 +38,40 @@ class Located:
     """Mentions that were placed by a rule above and could have been meant otherwise: ``mention-occurs-often`` (in more
     places than it was named), ``mention-of-two-labels``, ``mention-case-differs`` (an abbreviation that the text has in
     other letter case alone)."""
+    remarks: tuple[tuple[str, str], ...] = ()
+    """Each of these with its mention, for whoever may show text."""
 
 
 def locate(text: str, mentions: Iterable[tuple[str, str]]) -> Located:
     """Spans of mentions, each given with its label, by the rules above."""
     named: dict[str, list[tuple[str, str]]] = {}
-    missing: Counter[str] = Counter()
-    ambiguous: Counter[str] = Counter()
+    missing: list[tuple[str, str]] = []
+    ambiguous: list[tuple[str, str]] = []
     for mention, label in mentions:
         if pieces := _pieces(mention):
             # What differs in spaces or a first capital alone is one mention; "ALL" and "all" are two.
             key = " ".join(pieces)
             named.setdefault(key if _is_abbreviation(key) else key.lower(), []).append((mention, label))
         else:
-            missing["mention-empty"] += 1
+            missing.append(("mention-empty", ""))
     taken: list[Span] = []
     for key, given in sorted(named.items(), key=lambda item: -len(item[0])):
         places, other_case = _places(key, text)
         free = [(a, b) for a, b in places if all(b <= span.start or a >= span.end for span in taken)]
         if not free:
-            missing["mention-within-another" if places else "mention-not-in-text"] += 1
+            missing.append(("mention-within-another" if places else "mention-not-in-text", given[0][0]))
             continue
         labels = list(dict.fromkeys(label for _, label in given))
-        ambiguous["mention-case-differs"] += other_case
-        ambiguous["mention-of-two-labels"] += len(labels) > 1
-        ambiguous["mention-occurs-often"] += len(free) > len(given)
+        rules = {
+            "mention-case-differs": other_case,
+            "mention-of-two-labels": len(labels) > 1,
+            "mention-occurs-often": len(free) > len(given),
+        }
+        ambiguous += ((reason, given[0][0]) for reason, holds in rules.items() if holds)
         order = labels + labels[-1:] * (len(free) - len(labels))
         taken += (Span(a, b, label) for (a, b), label in zip(free, order, strict=False))
-    return Located(tuple(sorted(taken)), missing, +ambiguous)
+    counts = [Counter(reason for reason, _ in each) for each in (missing, ambiguous)]
+    return Located(tuple(sorted(taken)), *counts, remarks=(*missing, *ambiguous))
 
 
 def occurrences(text: str, mention: str) -> list[tuple[int, int]]:

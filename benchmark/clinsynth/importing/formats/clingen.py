@@ -9,8 +9,9 @@ from typing import Any, cast
 from clinsynth.importing.labels import one_hot, plain
 from clinsynth.importing.records import json_records
 from clinsynth.importing.session import Format, LostRowError, Session
-from clinsynth.importing.spans import from_mentions, label_of, occurrences
+from clinsynth.importing.spans import from_mentions, label_of
 from clinsynth.schema import Row
+from clinsynth.task_types.locate import occurrences
 
 _PAIRS = (("sent_a", "sent_b"), ("text_a", "text_b"))
 _SENTENCE = ("sentence", "text", "note")
@@ -96,7 +97,7 @@ def _marked(record: Row, session: Session) -> str:
     cuts: list[tuple[int, int, str]] = []
     # The longer mention first: the other one may be a part of it.
     for mention, marker in sorted(zip(mentions, markers, strict=True), key=lambda pair: -len(pair[0].strip())):
-        places = occurrences(mention.strip(), text) if mention.strip() else []
+        places = occurrences(text, mention)
         free = [(a, b) for a, b in places if all(b <= start or a >= end for start, end, _ in cuts)]
         if not free:
             raise LostRowError("mention-not-in-text", mention)
