@@ -361,6 +361,9 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
     assert record["usage"]["tokens_in"] == 10
     assert "哪" not in json.dumps(record, ensure_ascii=False)
     assert main(["validate", "direct/scripted-1"]) == 0
+    capsys.readouterr()
+    assert main(["suite", "clinicalgpt", "--report", "direct"]) == 0
+    assert "mcmle      accuracy 100.0 (1 of 1)" in capsys.readouterr().out
     path = here / "direct/scripted-1/suites/clinicalgpt/mcmle.json"
     path.write_text(path.read_text().replace('"accuracy": 1.0', '"accuracy": 0.5'))
     assert main(["validate", "direct/scripted-1"]) == 1
@@ -440,6 +443,12 @@ def test_asclepius_notes_end_to_end(here: Path, notes: Path, capsys: pytest.Capt
     assert (two["judge"], two["won"], two["inconsistent"]) == ("judge-2", 0, 8), "who always says A is found out"
     assert "7 of 8 graded; replies without a grade: not-json 1" in out
     assert "cough" not in (folder / "grades.json").read_text()
+    assert main(["suite", "asclepius-notes", "--report", "direct"]) == 0
+    told = capsys.readouterr().out
+    assert "scripted-1 (8 answers), graded by judge-2" in told
+    last = next(line for line in told.splitlines() if line.startswith("all"))
+    assert last.split() == ["all", "3.00", "3.00", "(1", "without", "a", "grade)"]
+    assert main(["suite", "clinicalgpt", "--report", "direct"]) == 2
     assert (folder / "text" / ".gitignore").read_text() == "*\n"
 
 

@@ -13,6 +13,7 @@ EXAMPLES = (
     f"clinsynth suite clinicalgpt {_LOCAL} --sets medqa,mts-dialog --limit 50",
     f"clinsynth suite asclepius-notes {_LOCAL} --notes build/notes --judge judge=http://127.0.0.1:8000/v1",
     "clinsynth suite humans --from raw",
+    "clinsynth suite clinicalgpt --report direct",
 )
 
 
@@ -33,13 +34,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help="a model that grades the answers; may be repeated")  # fmt: skip
     notes.add_argument("--against", type=Path, action="append", default=[], metavar="DIR",
                        help="a folder whose answers to the same notes are set beside, in both orders")  # fmt: skip
+    report = parser.add_argument_group("the table")
+    report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
+                        help="ask nobody: stored results of all models there, side by side")  # fmt: skip
     add_data_dir(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """0 if anything was asked."""
     positive("--limit", arguments.limit)
+    if arguments.report is not None:
+        return _report(arguments)
     return {"clinicalgpt": _clinicalgpt, "asclepius-notes": _notes, "humans": _humans}[arguments.suite](arguments)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from clinsynth.direct.suites.report import STAR, suite_report
+    from clinsynth.tables import text_table
+
+    head, body = suite_report(arguments.suite, arguments.report)
+    print(text_table(head, body))
+    print(f"\n{STAR}")
+    return 0
 
 
 def _raw(arguments: argparse.Namespace) -> Path:
@@ -61,10 +77,9 @@ def _clinicalgpt(arguments: argparse.Namespace) -> int:
     outcome = run_clinicalgpt(request, arguments.sets, arguments.source, _raw(arguments))
     body: list[list[str]] = []
     for name, record in outcome.records.items():
-        asked = sum(record.answers.values())
         scores = ", ".join(f"{metric} {100 * value:.1f}" for metric, value in record.scores.items())
-        of = f"{asked:,} of {record.examples:,}{'*' if record.limit else ''}"
-        body.append([SETS[name].area, name, of, f"{asked - record.answers.get('read', 0):,}", scores])
+        of = f"{record.asked:,} of {record.examples:,}{'*' if record.limit else ''}"
+        body.append([SETS[name].area, name, of, f"{record.asked - record.answers.get('read', 0):,}", scores])
     print(text_table(["area", "set", "asked", "unreadable", "scores x 100"], body))
     print("\n* preliminary: a seeded subset. Diagnosis: MD-EHR is not public; open case files stand in for it.")
     for name, reason in outcome.skipped.items():

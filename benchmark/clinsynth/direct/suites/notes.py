@@ -18,17 +18,24 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import Any, Literal
+from typing import Any
 
 from clinsynth.direct.card import write_card
-from clinsynth.direct.records import SealedRecord, Stored
 from clinsynth.direct.run import made_card, subset
 from clinsynth.direct.session import Session
 from clinsynth.direct.suites.agreement import alpha
 from clinsynth.direct.suites.asking import PlainTask, SuiteRequest, suite_record
 from clinsynth.direct.suites.cases import Case
 from clinsynth.direct.suites.judge import Graded, Paired, compare_answers, grade
-from clinsynth.direct.suites.records import FORM, SuiteRecord, record_path, write_record
+from clinsynth.direct.suites.records import (
+    FORM,
+    GradesRecord,
+    JudgeRecord,
+    PairRecord,
+    SuiteRecord,
+    record_path,
+    write_record,
+)
 from clinsynth.errors import UserError
 from clinsynth.files import write_json, write_jsonl_gz, write_text
 from clinsynth.generation.llm import LLM
@@ -44,59 +51,6 @@ _ASK = (
     "Read the clinical note and do what is asked. Keep to what the note says; if it does not tell, say so and say why. "
     "Be exact and brief."
 )
-
-
-class JudgeRecord(Stored):
-    """What one judge said."""
-
-    model: str
-    mode: str
-    graded: int
-    failures: dict[str, int]
-    """Replies that are no grade, by reason: they are outside every mean."""
-    mean: float | None
-    """Of the grades from 1 to 4."""
-    by_kind: dict[str, float]
-    """Mean by kind of instruction."""
-    distribution: dict[str, int]
-    usage: dict[str, Any]
-
-
-class PairRecord(Stored):
-    """This model against another one, by one judge."""
-
-    against: str
-    judge: str
-    pairs: int
-    won: int
-    lost: int
-    ties: int
-    inconsistent: int
-    """Pairs whose outcome changed when the order was swapped."""
-    failures: dict[str, int]
-
-
-class GradesRecord(SealedRecord):
-    """The grades of one model's answers. Holds no text."""
-
-    format: Literal[1] = 1
-    suite: str = SUITE
-    submission: str
-    model: str
-    notes_sha256: str
-    """Of the rows that were asked."""
-    asked: int
-    examples: int
-    limit: int | None
-    kinds: dict[str, int]
-    """Questions by kind of instruction."""
-    judges: dict[str, JudgeRecord]
-    alpha: float | None
-    """Krippendorff's alpha between the judges, ordinal; ``None`` where it is not defined."""
-    pairs: tuple[PairRecord, ...]
-    form: str
-    """Version of the prompts, those of the judges included."""
-    created: str
 
 
 @dataclass(frozen=True, slots=True)

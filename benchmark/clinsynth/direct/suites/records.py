@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from clinsynth.direct.records import SealedRecord, Usage
+from clinsynth.direct.records import SealedRecord, Stored, Usage
 from clinsynth.errors import UserError
 from clinsynth.files import write_json
 from clinsynth.generation.llm import Mode
@@ -46,6 +46,64 @@ class SuiteRecord(SealedRecord):
     """In [0, 1]."""
     seconds: float
     environment: Environment
+    created: str
+
+    @property
+    def asked(self) -> int:
+        """Questions that were asked."""
+        return sum(self.answers.values())
+
+
+class JudgeRecord(Stored):
+    """What one judge said."""
+
+    model: str
+    mode: str
+    graded: int
+    failures: dict[str, int]
+    """Replies that are no grade, by reason: they are outside every mean."""
+    mean: float | None
+    """Of the grades from 1 to 4."""
+    by_kind: dict[str, float]
+    """Mean by kind of instruction."""
+    distribution: dict[str, int]
+    usage: dict[str, Any]
+
+
+class PairRecord(Stored):
+    """This model against another one, by one judge."""
+
+    against: str
+    judge: str
+    pairs: int
+    won: int
+    lost: int
+    ties: int
+    inconsistent: int
+    """Pairs whose outcome changed when the order was swapped."""
+    failures: dict[str, int]
+
+
+class GradesRecord(SealedRecord):
+    """The grades of one model's answers. Holds no text."""
+
+    format: Literal[1] = 1
+    suite: str = "asclepius-notes"
+    submission: str
+    model: str
+    notes_sha256: str
+    """Of the rows that were asked."""
+    asked: int
+    examples: int
+    limit: int | None
+    kinds: dict[str, int]
+    """Questions by kind of instruction."""
+    judges: dict[str, JudgeRecord]
+    alpha: float | None
+    """Krippendorff's alpha between the judges, ordinal; ``None`` where it is not defined."""
+    pairs: tuple[PairRecord, ...]
+    form: str
+    """Version of the prompts, those of the judges included."""
     created: str
 
 

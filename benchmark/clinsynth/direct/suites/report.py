@@ -1,0 +1,81 @@
+"""Stored results of the suites, several models side by side. Reading them needs neither lm-eval nor the sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from clinsynth.direct.card import direct_folders
+from clinsynth.direct.suites.records import GradesRecord, SuiteRecord
+from clinsynth.direct.suites.sets import SETS
+from clinsynth.errors import UserError
+from clinsynth.standings.text import Grid
+
+STAR = "* a seeded subset: preliminary."
+
+
+def suite_report(suite: str, places: Iterable[Path]) -> Grid:
+    """A column for each model under ``places``, or for each judge of it.
+
+    Raises ``UserError`` where there is no result of that suite, or one cannot be read.
+    """
+    places = tuple(places)
+    folders = [folder for folder in direct_folders(places) if (folder / "suites" / suite).is_dir()]
+    if not folders:
+        raise UserError(f"no results of {suite} under {', '.join(map(str, places))}",
+                        expected="a folder that clinsynth suite wrote")  # fmt: skip
+    return _sets(folders) if suite == "clinicalgpt" else _notes(suite, folders)
+
+
+def _sets(folders: list[Path]) -> Grid:
+    columns = [{record.part: record for record in _largest(folder)} for folder in folders]
+    rows = [
+        [each.area, each.name, *(_cell(column.get(each.name)) for column in columns)]
+        for each in SETS.values()
+        if any(each.name in column for column in columns)
+    ]
+    return ["area", "set", *(folder.name for folder in folders)], rows
+
+
+def _largest(folder: Path) -> Iterator[SuiteRecord]:
+    """Each set's record with most answers, whatever else was asked."""
+    found: dict[str, SuiteRecord] = {}
+    for path in sorted((folder / "suites" / "clinicalgpt").glob("*.json")):
+        try:
+            record = SuiteRecord.model_validate_json(path.read_bytes())
+        except (ValidationError, OSError) as error:
+            raise UserError(f"{path} is not a record of a suite", remedy="delete it and run the suite again") from error
+        have = found.get(record.part)
+        if have is None or record.asked > have.asked:
+            found[record.part] = record
+    yield from found.values()
+
+
+def _cell(record: SuiteRecord | None) -> str:
+    if record is None:
+        return "-"
+    scores = ", ".join(f"{name.replace('_', ' ')} {100 * value:.1f}" for name, value in record.scores.items())
+    bad = record.asked - record.answers.get("read", 0)
+    unread = f"; {bad:,} unreadable" if bad else ""
+    return f"{scores} ({record.asked:,} of {record.examples:,}{'*' if record.limit else ''}{unread})"
+
+
+def _notes(suite: str, folders: list[Path]) -> Grid:
+    head, columns = ["instruction"], list[dict[str, str]]()
+    kinds: dict[str, None] = {}
+    for folder in folders:
+        for path in sorted((folder / "suites" / suite).glob("grades*.json")):
+            try:
+                grades = GradesRecord.model_validate_json(path.read_bytes())
+            except (ValidationError, OSError) as error:
+                raise UserError(f"{path} holds no grades", remedy="delete it and run the suite again") from error
+            kinds |= dict.fromkeys(grades.kinds)
+            for name, judge in grades.judges.items():
+                star = "*" if grades.limit else ""
+                head.append(f"{folder.name} ({grades.asked:,} answers{star}), graded by {name}")
+                known = {kind: f"{mean:.2f}" for kind, mean in judge.by_kind.items()}
+                lost = f" ({sum(judge.failures.values()):,} without a grade)" if judge.failures else ""
+                columns.append(known | {"all": "-" if judge.mean is None else f"{judge.mean:.2f}{lost}"})
+    return head, [[kind, *(column.get(kind, "-") for column in columns)] for kind in (*sorted(kinds), "all")]
