@@ -86,6 +86,35 @@ def results() -> str | None:
     return as_markdown(standings([place], recipe.name, max(budgets, default=recipe.budget), "real")).strip()
 
 
+def direct() -> str | None:
+    """The direct track in ``submissions/``; ``None``, to leave the block alone, before anything was asked."""
+    from clinsynth.direct.card import direct_folders
+    from clinsynth.direct.report import direct_standings
+    from clinsynth.direct.tables import track
+
+    place = ROOT / "submissions"
+    if not direct_folders([place]):
+        return None
+    return table(*track(direct_standings([place], "minilm-l6.v1", RECIPES["minilm-l6.v1"].budget, "real")))
+
+
+def clinicalgpt() -> str | None:
+    """Results of the suite in ``submissions/``; ``None`` before there are any."""
+    return _suite("clinicalgpt")
+
+
+def asclepius_notes() -> str | None:
+    """Grades of the suite in ``submissions/``; ``None`` before there are any."""
+    return _suite("asclepius-notes")
+
+
+def _suite(name: str) -> str | None:
+    from clinsynth.direct.suites.report import suite_report
+
+    place = ROOT / "submissions"
+    return table(*suite_report(name, [place])) if any(place.glob(f"*/suites/{name}/*.json")) else None
+
+
 def recipes() -> str:
     """Every recipe's settings; equal settings of several task types are one row."""
     rows: list[Sequence[str]] = []
@@ -161,6 +190,8 @@ def _number(value: float) -> str:
 BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
     "README.md": {"tasks": tasks, "results": results},
     "docs/generating.md": {"baselines": baselines},
+    "docs/direct.md": {"direct": direct},
+    "docs/suites.md": {"clinicalgpt": clinicalgpt, "asclepius-notes": asclepius_notes},
     "docs/recipes.md": {"students": students, "recipes": recipes, "evidence": evidence},
 }
 
