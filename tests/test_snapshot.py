@@ -206,7 +206,8 @@ def student(submit: Submit, store_run: StoreRun) -> Path:
     folder = submit({"gad": 20}, "by-model-x")
     card = folder / "submission.toml"
     card.write_text(card.read_text("utf-8") + '\n[llm]\nname = "model-x"\nsnapshot = ""\n', "utf-8")
-    store_run(folder, Cell("gad", "minilm-l6.v1", 20, 0))
+    for seed in range(2):
+        store_run(folder, Cell("gad", "minilm-l6.v1", 20, seed))
     return folder
 
 
@@ -231,6 +232,9 @@ def test_answers_of_language_models_stand_beside_students_of_their_rows(direct: 
     assert str(places) not in "".join(row.model_dump_json() for name in MODELS for row in getattr(made, name))
     view = page(write_snapshot(places / "s", made), "direct", {})
     answers, pairs = view.tables
+    (figure,) = view.figures
+    assert sum(len(series.points) for series in figure.series) == len(made.direct_pairs)
+    assert {row[9].text for _, row in pairs.rows} <= {"tie", "train", "ask"}
     remarks = [row[-1].text for _, row in answers.rows]
     assert sorted(remarks) == ["", "part of the test set: preliminary"]
     assert sorted(row[-1].text for _, row in pairs.rows) == sorted(remarks)

@@ -9,8 +9,9 @@ from clinsynth.snapshot.schema import Snapshot
 from clinsynth.views.compare import compare
 from clinsynth.views.curves import cost, curves
 from clinsynth.views.data import quality
+from clinsynth.views.direct import direct
 from clinsynth.views.model import Page, Query
-from clinsynth.views.other import direct, elsewhere, method, submit
+from clinsynth.views.other import elsewhere, method, submit
 from clinsynth.views.scores import by_task, by_type, overall
 from clinsynth.views.submission import submission
 

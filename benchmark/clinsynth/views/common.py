@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from clinsynth.results import DataKind
 from clinsynth.snapshot.schema import ConditionRow, Place, Snapshot, SubmissionRow, TaskRow
-from clinsynth.views.model import Cell, Choice, Filter, Query, Section, pick, text
+from clinsynth.views.model import Cell, Choice, Figure, Filter, Point, Query, Section, Series, pick, text
 
 SECTIONS: dict[Place, str] = {
     "ranked": "Ranked",
@@ -128,6 +128,17 @@ def sections(rows: Sequence[P], draw: Callable[[P], tuple[Cell, ...]]) -> tuple[
 def spoken(name: str) -> str:
     """``natural language inference`` from ``natural_language_inference``."""
     return name.replace("_", " ")
+
+
+def forest(key: str, title: str, points: Sequence[tuple[bool, Point]], description: str) -> Figure:
+    """Differences with their intervals: each point with whether it is decided, or else a tie."""
+    kinds = (("decided", True), ("tie", False))
+    series = [
+        Series(name, tuple(point for decided, point in points if decided is kind), emphasis=kind)
+        for name, kind in kinds
+    ]
+    return Figure(key, title, "forest", tuple(each for each in series if each.points), "difference in points", zero=0,
+                  description=description)  # fmt: skip
 
 
 def no_results() -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clinsynth.snapshot.schema import ConditionRow, DifferenceRow, Snapshot
-from clinsynth.views.common import MEAN, cards, condition_filters, named, of
+from clinsynth.views.common import MEAN, cards, condition_filters, forest, named, of
 from clinsynth.views.model import (
     Cell,
     Choice,
@@ -17,7 +17,6 @@ from clinsynth.views.model import (
     Prose,
     Query,
     Section,
-    Series,
     Table,
     number,
     pick,
@@ -181,19 +180,9 @@ def _points(rows: list[DifferenceRow], label: str) -> list[tuple[bool, Point]]:
     ]  # fmt: skip
 
 
-def _plot(key: str, title: str, points: list[tuple[bool, Point]], description: str) -> Figure:
-    kinds = (("decided", True), ("tie", False))
-    series = [
-        Series(name, tuple(point for decided, point in points if decided is kind), emphasis=kind)
-        for name, kind in kinds
-    ]
-    return Figure(key, title, "forest", tuple(each for each in series if each.points), "difference in points", zero=0,
-                  description=description)  # fmt: skip
-
-
 def _forest(scope: str, rows: list[DifferenceRow]) -> Figure:
     base = rows[0].base if rows else ""
-    return _plot(
+    return forest(
         "compare-all",
         f"Differences to {base}, {scope}",
         _points(rows, "other"),
@@ -203,7 +192,7 @@ def _forest(scope: str, rows: list[DifferenceRow]) -> Figure:
 
 def _of_other(name: str, rows: list[DifferenceRow]) -> Figure:
     base = rows[0].base if rows else ""
-    figure = _plot(
+    figure = forest(
         f"compare-{name}",
         f"{name} minus {base}",
         _points(rows, "scope"),

@@ -1,14 +1,12 @@
-"""The direct track, what others published, how it is measured, and how to hand in."""
+"""What others published, how it is measured, and how to hand in."""
 
 from __future__ import annotations
 
-from clinsynth.snapshot.schema import DirectPairRow, DirectRow, ElsewhereRow, Snapshot, TaskRow
-from clinsynth.views.common import cards, named, spoken
+from clinsynth.snapshot.schema import ElsewhereRow, Snapshot, TaskRow
+from clinsynth.views.common import spoken
 from clinsynth.views.model import (
-    DASH,
     Block,
     Cell,
-    Choice,
     Column,
     Facts,
     Page,
@@ -18,98 +16,9 @@ from clinsynth.views.model import (
     Table,
     count,
     number,
-    pick,
     plain,
     text,
 )
-
-
-def direct(snapshot: Snapshot, query: Query) -> Page:
-    """Language models that answer the tasks themselves."""
-    warnings: list[str] = []
-    rows = snapshot.tables.direct
-    shots = sorted({row.shots for row in rows})
-    names = {0: "zero-shot"}
-    choices = [Choice("all", "all"), *(Choice(str(n), names.get(n, f"{n}-shot")) for n in shots)]
-    chosen = pick(query, "shots", "Demonstrations", choices, warnings)
-    shown = [row for row in rows if chosen.value in ("all", str(row.shots))]
-    shown.sort(key=lambda row: (row.task, -row.score))
-    lead = "Language models that answer the test items themselves: another track, never ranked with training data."
-    blocks = (_direct_table(shown), *_pair_table(snapshot))
-    return Page("direct", "Direct LLM", lead, (chosen,) if rows else (), blocks, tuple(warnings))
-
-
-def _direct_table(rows: list[DirectRow]) -> Table:
-    def draw(row: DirectRow) -> tuple[Cell, ...]:
-        unread = None if row.unparsed is None else row.unparsed / max(1, row.examples)
-        dollars = Cell("unknown", muted=True) if row.dollars is None else Cell(f"{row.dollars:.4f}", row.dollars)
-        limited = ("part of the test set: preliminary",) if row.limited else ()
-        words = "; ".join((*limited, *row.reasons))
-        return (
-            Cell(row.task, row.task), Cell(row.model, row.model), Cell(str(row.shots), row.shots),
-            number(row.score, row.low, row.high), Cell(row.metric.replace("_", " ").replace("f1", "F1"), row.metric),
-            count(row.examples), number(unread), count(row.tokens_in), count(row.tokens_out), dollars,
-            Cell(words, words, muted=True),
-        )  # fmt: skip
-
-    columns = (
-        Column("task", "Task"), Column("model", "Model"), Column("shots", "Shots", number=True),
-        Column("score", "Score", number=True, interval=True), Column("metric", "Metric"),
-        Column("examples", "Items", number=True),
-        Column("unparsed", "Unreadable, %", number=True, help="Answers that could not be read; they count as wrong."),
-        Column("tokens_in", "Tokens in", number=True), Column("tokens_out", "Tokens out", number=True),
-        Column("dollars", "Dollars", number=True), Column("remarks", "Remarks"),
-    )  # fmt: skip
-    caption = "Direct answers: scores x 100" if rows else "No direct answers in this snapshot"
-    notes = () if rows else ("clinsynth direct makes them; their records are read from the same folders.",)
-    return Table("direct", caption, columns, (Section("", tuple(draw(row) for row in rows)),), notes)
-
-
-def _better(row: DirectPairRow) -> Cell:
-    if row.low is None or row.high is None:
-        return Cell(DASH, title="one seed, or no test set here: no interval", muted=True)
-    said = "tie" if row.low <= 0 <= row.high else "train" if row.difference > 0 else "ask"
-    return Cell(said, said)
-
-
-def _pair_table(snapshot: Snapshot) -> tuple[Table, ...]:
-    """Ask or train, where any model of the direct track also wrote a submission's rows."""
-    rows, known = snapshot.tables.direct_pairs, cards(snapshot)
-    if not snapshot.tables.direct:
-        return ()
-    written = {name for name, card in known.items() if card.llm}
-    unpaired = len(written - {row.submission for row in rows})
-    notes = (
-        "The student minus the better of the model's own answers; both on the examples that the model was asked. "
-        "On a part of a test set it is preliminary, and no claim.",
-        *((f"Submissions written by a language model without such a comparison here: {unpaired:,}.",)
-          if unpaired else ()),
-    )  # fmt: skip
-
-    def draw(row: DirectPairRow) -> tuple[Cell, ...]:
-        limited = "part of the test set: preliminary" if row.limited else ""
-        shots = Cell(DASH, muted=True) if row.few_shot is None else count(row.shots)
-        return (
-            Cell(row.task, row.task), Cell(row.direct, row.direct), named(known, row.submission),
-            Cell(f"{row.recipe}, {row.rows:,} rows", f"{row.recipe} {row.rows}"),
-            number(row.zero_shot, title="not asked"), number(row.few_shot, title="not asked"), shots,
-            number(row.student), number(row.difference, row.low, row.high, sign="+"), _better(row), count(row.examples),
-            count(row.seeds), Cell(limited, limited, muted=True),
-        )  # fmt: skip
-
-    columns = (
-        Column("task", "Task"), Column("model", "Model"), Column("submission", "Rows of"), Column("student", "Student"),
-        Column("zero_shot", "Zero-shot", number=True), Column("few_shot", "Few-shot", number=True),
-        Column("shots", "Shots", number=True, help="Demonstrations a label behind the few-shot score."),
-        Column("trained", "Student's score", number=True),
-        Column("difference", "Student − model", number=True, interval=True),
-        Column("better", "Better", help="A difference whose interval holds 0 is a tie."),
-        Column("examples", "Items", number=True), Column("seeds", "Seeds", number=True), Column("remarks", "Remarks"),
-    )  # fmt: skip
-    caption = "Ask the model, or train on what it writes? Scores x 100"
-    if not rows:
-        caption = "Ask the model, or train on what it writes? No student here was trained on rows of these models"
-    return (Table("direct_pairs", caption, columns, (Section("", tuple(draw(row) for row in rows)),), notes),)
 
 
 def elsewhere(snapshot: Snapshot, query: Query) -> Page:
