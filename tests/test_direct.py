@@ -432,6 +432,17 @@ def test_a_subset_is_compared_with_students_on_that_subset(
     assert pair.student == pytest.approx(on_subset["f1"])
     assert (pair.low, pair.verdict) == (None, ""), "one seed tells nothing of others"
     assert "*" in FORMATS["table"](table)
+    assert not any("one answer" in remark for remark in table.remarks), "half of the sample is of each class"
+    assert table.direct[0].scores["gad"].sameness == 0.5
+
+
+@needs_lm_eval
+def test_one_answer_to_everything_is_said(ask: Ask, tmp_path: Path) -> None:
+    with serve(lambda _: Say(text='relation"')) as server:
+        ask(server, "gad")
+    table = direct_standings([tmp_path], "minilm-l6.v1", 20, "sample")
+    assert table.direct[0].scores["gad"].sameness == 1
+    assert any("one answer to nearly everything, whatever its score: gad 100 %" in remark for remark in table.remarks)
 
 
 def test_no_direct_track_is_said(tmp_path: Path) -> None:

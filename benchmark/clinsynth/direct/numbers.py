@@ -28,6 +28,8 @@ class DirectScore:
     low: float | None = None
     high: float | None = None
     """95 % interval over test units; ``None`` where the test set or the predictions are not here."""
+    sameness: float | None = None
+    """Share of the most frequent answer; ``None`` for mentions, or where it is not known."""
 
     @property
     def preliminary(self) -> bool:

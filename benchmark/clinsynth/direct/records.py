@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -178,6 +179,10 @@ class Answered(NamedTuple):
     """Why the answer could not be read; empty if it could."""
 
 
+ONE_ANSWER = 0.9
+"""From this share on a model is said to give one answer to everything."""
+
+
 class DirectResults:
     """The direct records in a folder."""
 
@@ -211,6 +216,20 @@ class DirectResults:
         sealed = record.sealed()
         write_json(self.record_path(record.cell), sealed.model_dump(mode="json"))
         return sealed
+
+    def sameness(self, record: DirectRecord) -> float | None:
+        """Share of the most frequent answer: 1 for a model that says the same of whatever it is shown.
+
+        ``None`` for mentions, whose answers are never quite the same, and where the predictions are not here.
+        """
+        try:
+            answered, _ = read_predictions(self.predictions_path(record.cell))
+        except UserError:
+            return None
+        if not answered or any(each.prediction.spans for each in answered):
+            return None
+        labels = Counter(each.prediction.labels for each in answered if not each.unparsable)
+        return max(labels.values(), default=0) / len(answered)
 
     def records(self) -> Iterator[DirectRecord]:
         """Every record, in path order. Raises ``UserError`` for one that cannot be read."""

@@ -18,7 +18,7 @@ from clinsynth.data.store import ExampleStore
 from clinsynth.direct.card import direct_folders, read_card
 from clinsynth.direct.intervals import Own, own_answers, score_interval, student_answers, student_minus_own
 from clinsynth.direct.numbers import DirectRow, DirectScore, DirectTable, Pair, StudentRow, StudentScore
-from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, slug
+from clinsynth.direct.records import CARD_FILE, ONE_ANSWER, DirectRecord, DirectResults, slug
 from clinsynth.errors import UserError
 from clinsynth.registry import TASKS
 from clinsynth.results import DataKind, Results, RunRecord
@@ -94,7 +94,7 @@ def _tracks(folder: Path, kind: DataKind, tests: TestSets) -> Iterator[_Track]:
     for shots, records in sorted(best.items()):
         own = {task: found for task, record in records.items()
                if (test := tests.of(task)) and (found := own_answers(record, results, test))}  # fmt: skip
-        scores = {task: _score(record, own.get(task), tests.of(task)) for task, record in records.items()}
+        scores = {task: _score(record, results, own.get(task), tests.of(task)) for task, record in records.items()}
         row = "few-shot" if shots else "zero-shot"
         yield _Track(DirectRow(card.name, card.title, card.llm.name, card.llm.snapshot, row, shots, scores), own)
 
@@ -103,11 +103,11 @@ def _asked(record: DirectRecord) -> int:
     return sum(record.answers.values())
 
 
-def _score(record: DirectRecord, own: Own | None, test: TestSet | None) -> DirectScore:
+def _score(record: DirectRecord, results: DirectResults, own: Own | None, test: TestSet | None) -> DirectScore:
     use = record.usage
     low, high = score_interval(own, test) if own and test else (None, None)
     return DirectScore(record.metric, record.score, record.unparsable, _asked(record), record.test.examples,
-                       use.tokens_in, use.tokens_out, use.dollars, low, high)  # fmt: skip
+                       use.tokens_in, use.tokens_out, use.dollars, low, high, results.sameness(record))  # fmt: skip
 
 
 def _written(places: Iterable[Path]) -> Iterator[tuple[Path, Card]]:
@@ -187,6 +187,11 @@ def _remarks(
     early = [row.label for row in rows if any(score.preliminary for score in row.scores.values())]
     if early:
         yield f"Preliminary, a seeded subset of the test set (marked *): {', '.join(early)}."
+    for row in rows:
+        shares = {task: score.sameness or 0 for task, score in row.scores.items()}
+        if same := {task: share for task, share in shares.items() if share >= ONE_ANSWER}:
+            said = ", ".join(f"{task} {100 * share:.0f} %" for task, share in same.items())
+            yield f"{row.label} gives one answer to nearly everything, whatever its score: {said}."
     if pairs:
         yield (
             f"Students: {recipe} on {budget:,} rows that the same model wrote, mean over seeds; against a subset, on "

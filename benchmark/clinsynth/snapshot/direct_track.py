@@ -17,7 +17,7 @@ from clinsynth.snapshot.omitted import Omitted
 from clinsynth.standings import Standings, Stored
 
 if TYPE_CHECKING:
-    from clinsynth.direct.records import DirectRecord
+    from clinsynth.direct.records import DirectRecord, DirectResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted, store
         store: the test sets, for intervals; without it there are none.
     """
     from clinsynth.direct.card import read_card
-    from clinsynth.direct.records import CARD_FILE
+    from clinsynth.direct.records import CARD_FILE, DirectResults
 
     rows: list[DirectRow] = []
     whole: list[Path] = []
@@ -69,7 +69,8 @@ def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted, store
         except (UserError, OSError) as error:
             omitted.record(folder.name, folder / CARD_FILE, folder, error)
             continue
-        own = [_row(record, kind, _interval(record, folder, kind, tests)) for record in _records(folder, kind, omitted)]
+        results = DirectResults(folder, kind)
+        own = [_row(record, results, tests) for record in _records(folder, kind, omitted)]
         rows += own
         if len(omitted.rows) > before:
             omitted.say(folder.name, "no student is compared with its answers while any of its records is left out")
@@ -104,24 +105,20 @@ def _fault(record: DirectRecord, folder: Path, kind: DataKind) -> str:
     return "" if record.task in TASKS else f"no task {record.task}"
 
 
-def _interval(
-    record: DirectRecord, folder: Path, kind: DataKind, tests: TestSets
-) -> tuple[float, float] | tuple[None, None]:
+def _row(record: DirectRecord, results: DirectResults, tests: TestSets) -> DirectRow:
     from clinsynth.direct.intervals import own_answers, score_interval
-    from clinsynth.direct.records import DirectResults
+    from clinsynth.direct.records import ONE_ANSWER
 
     test = tests.of(record.task)
-    own = own_answers(record, DirectResults(folder, kind), test) if test else None
-    return score_interval(own, test) if own and test else (None, None)
-
-
-def _row(record: DirectRecord, kind: DataKind, between: tuple[float, float] | tuple[None, None]) -> DirectRow:
-    low, high = between
+    own = own_answers(record, results, test) if test else None
+    low, high = score_interval(own, test) if own and test else (None, None)
+    same = results.sameness(record) or 0
+    reasons = (f"{100 * same:.0f} % of its answers are the same",) if same >= ONE_ANSWER else ()
     return DirectRow(
-        data=kind, submission=record.submission, model=record.model, task=record.task, metric=record.metric,
+        data=results.kind, submission=record.submission, model=record.model, task=record.task, metric=record.metric,
         shots=record.shots, score=record.score, low=low, high=high, examples=record.limit or record.test.examples,
         limited=record.limit is not None, unparsed=record.unparsable, tokens_in=record.usage.tokens_in,
-        tokens_out=record.usage.tokens_out, dollars=record.usage.dollars, reasons=(),
+        tokens_out=record.usage.tokens_out, dollars=record.usage.dollars, reasons=reasons,
     )  # fmt: skip
 
 
