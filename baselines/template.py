@@ -61,4 +61,7 @@ BASELINE = Baseline(
     real_data="none",
     generate=generate,
     needs=frozenset({"knowledge"}),
+    disclosures={
+        "gad": "the patterns were changed once after a look at the score on its test set (49 to 52 F1, one seed).",
+    },
 )

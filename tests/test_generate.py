@@ -221,6 +221,12 @@ def test_dev_rows_are_used_on_request_and_disclosed(tmp_path: Path) -> None:
     assert read_submission(tmp_path / "few").card.disclosures == (disclosure,)
 
 
+def test_what_a_baseline_has_to_tell_goes_on_the_card(tmp_path: Path) -> None:
+    told = replace(BASELINES["gold-n"], disclosures={"gad": "something.", "mqp": "else."})
+    generate(told, Request(tasks=[TASKS["gad"]], rows=10, out=tmp_path / "made"), SAMPLE)
+    assert read_submission(tmp_path / "made").card.disclosures == ("gad: something.",)
+
+
 def test_nothing_prepared(tmp_path: Path) -> None:
     request = Request(tasks=ALL, rows=10, out=tmp_path / "made")
     with pytest.raises(UserError, match="could make nothing"):

@@ -195,4 +195,6 @@ class Baseline:
     """The tools without which it cannot run."""
     reference: bool = False
     """A floor or a ceiling to compare with, not a contender."""
+    disclosures: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What a reviewer should know of a task's rows whoever makes them, by task: it goes on the card."""
     citation: str = field(default="")

@@ -50,9 +50,11 @@ def card_of(baseline: Baseline, name: str, kind: StoreKind, model: LLM | None) -
     )
 
 
-def disclosures_of(record: GenerationRecord) -> Iterator[str]:
+def disclosures_of(record: GenerationRecord, baseline: Baseline) -> Iterator[str]:
     """What a reviewer should know of a task's rows, each line under the task's name."""
     task = record.task
+    if known := baseline.disclosures.get(task):
+        yield f"{task}: {known}"
     if record.real_split == "dev":
         yield f"{task}: rows come from the dev split; there was no train split."
     reports = record.notes.get("case reports", "builtin")

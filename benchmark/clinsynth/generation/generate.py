@@ -174,7 +174,8 @@ class _Run:
         told = {record.task: record for record in records if record}
         own = tuple(f"{task}: " for task in told)
         kept = [line for line in (found.disclosures if found else ()) if not line.startswith(own)]
-        lines = [*kept, *(line for task, record in told.items() if task in tasks for line in disclosures_of(record))]
+        here = [record for task, record in told.items() if task in tasks]
+        lines = [*kept, *(line for record in here for line in disclosures_of(record, self.baseline))]
         # A task without a record was made by an older version: what it cost is not known.
         cost = total_cost(list(told.values())) if tasks <= told.keys() else Cost()
         llm = self.card.llm
