@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from clinsynth.data.sample import SampleStore
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.checking import validate_direct, verify_direct
+from clinsynth.direct.dry import estimate
 from clinsynth.direct.lm_eval_folder import write_folder
 from clinsynth.direct.plot import as_svg
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults, read_predictions
@@ -275,6 +277,44 @@ def test_without_examples_to_show_there_are_no_shots(ask: Ask, monkeypatch: pyte
         outcome = ask(server, "gad", "mqp", shots=1, limit=2, store=TestOnly())
     assert set(outcome.records) == {"mqp"}
     assert "neither its train nor its dev split" in outcome.skipped["gad"]
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion"])
+def test_a_dry_run_says_what_would_be_asked_and_its_cost(tmp_path: Path, mode: Any) -> None:
+    model = Model(backend="local-completions", args={}, name="scripted-1", mode=mode)
+    tasks = [TASKS[name] for name in ("gad", "hoc")]
+    prices = StatedPrices(1.0, 2.0, None)
+    wanted = Request(tasks=tasks, model=model, out=tmp_path / "out", shots=1, limit=5, prices=prices)
+    gad, hoc = estimate(wanted, SAMPLE)
+    assert (gad.calls, gad.most_tokens_out, hoc.most_tokens_out) == (5, 5 * 32, 5 * 128)
+    assert gad.most_dollars == pytest.approx((gad.tokens_in + 2 * gad.most_tokens_out) / 1e6)
+    assert prompts.instructions(spec_of("gad")) in gad.prompt
+    assert not (tmp_path / "out").exists()
+
+
+@needs_lm_eval
+def test_a_dry_run_tells_the_prompts_that_are_sent(ask: Ask, tmp_path: Path) -> None:
+    with serve(oracle()) as server:
+        model = model_at(server, "completion", tmp_path / "cache")
+        wanted = Request(tasks=[TASKS["gad"], TASKS["mqp"]], model=model, out=tmp_path / "out", shots=1, limit=4)
+        gad, mqp = estimate(wanted, SAMPLE)
+        ask(server, "gad", shots=1, limit=4)
+        assert server.asked[0].prompt == gad.prompt
+        again, _ = estimate(wanted, SAMPLE)
+    assert (again.calls, again.skipped) == (0, "stored before")
+    assert mqp.calls == 4
+
+
+def test_the_command_prints_the_cost_and_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["direct", "--model", "openai-chat-completions", "--name", "gpt-4o-mini", "--tasks", "gad,mqp", "--sample"]
+    assert main([*words, "--dry-run", "--price-in", "1", "--price-out", "1"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1].endswith("Nothing was sent.")
+    assert re.search(r"^all +88 +[\d,]+ +2,816 +0\.\d\d$", out, re.MULTILINE)
+    assert not list(tmp_path.iterdir())
 
 
 @needs_lm_eval

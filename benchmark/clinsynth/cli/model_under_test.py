@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from clinsynth.generation.client.prices import Prices
 
 
+_PROVIDERS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1"}
+"""Where lm-eval's kinds of model ask that need no ``base_url``, by how their names begin."""
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--model-args`` and what goes with them."""
     group = parser.add_argument_group("the model under test")
@@ -53,7 +57,8 @@ def prices_of(arguments: argparse.Namespace, model: Model) -> Prices:
     """The stated prices, or the table's. Raises ``UserError`` where only one is stated."""
     from clinsynth.generation.client.prices import find_prices
 
-    address = str(model.args.get("base_url", ""))
+    provider = next((at for kind, at in _PROVIDERS.items() if model.backend.startswith(kind)), "")
+    address = str(model.args.get("base_url", provider))
     base = address.removesuffix("/chat/completions").removesuffix("/completions")
     return find_prices(model.name, base, arguments.price_in, arguments.price_out)
 

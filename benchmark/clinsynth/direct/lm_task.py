@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from clinsynth.data.few_shot import FewShot, few_shot
 from clinsynth.data.sample import open_store
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.lm_eval_folder import lm_eval_name
 from clinsynth.direct.parsing import Finish, Parsed, parse
+from clinsynth.direct.shots import Shots
 from clinsynth.generation.llm import Mode
 from clinsynth.registry import TASKS
 from clinsynth.schema import Example, Task, TaskSpec
@@ -41,27 +41,13 @@ class DirectTask(_task.ConfigurableTask):
         self.task: Task = TASKS[str(said["clinsynth_task"])]
         folder = said.get("clinsynth_data_dir")
         self.store: ExampleStore = open_store(Path(folder) if folder else None, bool(said.get("clinsynth_sample")))
-        self._drawn: dict[int, FewShot] = {}
+        self.shots = Shots(self.store, self.task)
         self.mode: Mode = "completion"
         parent: Any = super()
         parent.__init__(config=_config(self.task, self.store, said))
 
     def fewshot_docs(self) -> None:
         """Nothing: demonstrations are the benchmark's own draw, not a sample by lm-eval."""
-
-    def demonstrations(self, per_label: int) -> Sequence[Example]:
-        """The benchmark's few-shot examples, in an order that does not follow the labels."""
-        if not per_label:
-            return ()
-        drawn = self.drawn(per_label)
-        order = np.random.default_rng(0).permutation(len(drawn.examples))
-        return [drawn.examples[int(k)] for k in order]
-
-    def drawn(self, per_label: int) -> FewShot:
-        """The draw, with the split that it comes from. Raises ``NotPreparedError`` without train and dev."""
-        if per_label not in self._drawn:
-            self._drawn[per_label] = few_shot(self.store, self.task, per_label)
-        return self._drawn[per_label]
 
     def fewshot_context(
         self,
@@ -75,7 +61,7 @@ class DirectTask(_task.ConfigurableTask):
     ) -> Any:
         """The whole prompt: a conversation where a chat template is applied, else a text to go on with."""
         example = example_of(self.task.spec, doc)
-        shots = self._shown(example, num_fewshot)
+        shots = self.shots.shown(example, num_fewshot)
         if not (apply_chat_template and chat_template):
             text = prompts.completion(self.task.spec, shots, example)
             return f"{system_instruction}\n\n{text}" if system_instruction else text
@@ -83,17 +69,13 @@ class DirectTask(_task.ConfigurableTask):
         system = [{"role": "system", "content": system_instruction}] if system_instruction else []
         return chat_template([*system, *messages])
 
-    def _shown(self, example: Example, per_label: int) -> list[Example]:
-        """Demonstrations beside this question, which must not be one: 8 of GAD's test sentences also stand in train."""
-        return [shot for shot in self.demonstrations(per_label) if shot.texts != example.texts]
-
     def read(self, doc: Mapping[str, Any], text: str, finish: Finish = "unknown") -> Parsed:
         """An answer, read in the form that it was asked for in."""
         return parse(self.task.spec, example_of(self.task.spec, doc), text, finish, self._opening(doc))
 
     def _opening(self, doc: Mapping[str, Any]) -> str:
         spec = self.task.spec
-        shown = self._shown(example_of(spec, doc), int(self.config.num_fewshot or 0))
+        shown = self.shots.shown(example_of(spec, doc), int(self.config.num_fewshot or 0))
         return prompts.opening(spec, self.mode, shown)
 
     def construct_requests(self, doc: Mapping[str, Any], ctx: Any, **kwargs: Any) -> Any:

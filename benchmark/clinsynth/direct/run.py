@@ -82,7 +82,7 @@ def run(request: Request, store: ExampleStore) -> Outcome:
         for task in request.tasks:
             name = task.spec.name
             try:
-                work = _prepare(request, task, store, results)
+                work = prepare(request, task, store, results)
             except NotPreparedError as error:
                 skipped[name] = str(error).splitlines()[0]
                 bar.advance(1)
@@ -105,7 +105,7 @@ def run(request: Request, store: ExampleStore) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """One task that is to be asked."""
 
     task: Task
@@ -116,7 +116,8 @@ class _Work:
     positions: list[int]
 
 
-def _prepare(request: Request, task: Task, store: ExampleStore, results: DirectResults) -> _Work | DirectRecord:
+def prepare(request: Request, task: Task, store: ExampleStore, results: DirectResults) -> Work | DirectRecord:
+    """What is to be asked of a task, or the record that is there. Raises ``NotPreparedError`` where it cannot be."""
     gold = store.examples(task, "test")
     restricted = store.kind == "real" and task.spec.access == "credentialed" and not request.restricted
     if restricted and request.model.elsewhere:
@@ -129,7 +130,7 @@ def _prepare(request: Request, task: Task, store: ExampleStore, results: DirectR
         wanted = (store.fingerprint(task, "test"), prompts.FORM, request.max_tokens or prompts.max_tokens(task.spec))
         if wanted == (found.test.fingerprint, found.form, found.max_tokens):
             return found
-    return _Work(task, store, results, cell, gold, subset(len(gold), limit))
+    return Work(task, store, results, cell, gold, subset(len(gold), limit))
 
 
 def subset(examples: int, limit: int | None) -> list[int]:
@@ -139,7 +140,7 @@ def subset(examples: int, limit: int | None) -> list[int]:
     return sorted(int(k) for k in np.random.default_rng(LIMIT_SEED).permutation(examples)[:limit])
 
 
-def _answer(work: _Work, request: Request, session: Session, bar: Progress) -> DirectRecord:
+def _answer(work: Work, request: Request, session: Session, bar: Progress) -> DirectRecord:
     spec, began = work.task.spec, time.monotonic()
     lm_task: Any = importlib.import_module("clinsynth.direct.lm_task")
     folder = work.store.root if isinstance(work.store, DataStore) else None
@@ -156,7 +157,7 @@ def _answer(work: _Work, request: Request, session: Session, bar: Progress) -> D
     return _store(work, request, task, replies, time.monotonic() - began)
 
 
-def _store(work: _Work, request: Request, task: Any, replies: Sequence[Reply], seconds: float) -> DirectRecord:
+def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], seconds: float) -> DirectRecord:
     spec, model = work.task.spec, request.model
     asked: list[Example] = [work.gold[int(reply.doc["id"])] for reply in replies]
     parsed: list[Parsed] = [task.read(reply.doc, reply.text, reply.meta.finish) for reply in replies]
@@ -190,8 +191,8 @@ def _store(work: _Work, request: Request, task: Any, replies: Sequence[Reply], s
 def _demonstrations(task: Any, shots: int) -> Demonstrations | None:
     if not shots:
         return None
-    shown: Sequence[Example] = task.demonstrations(shots)
-    split = task.drawn(shots).split
+    shown: Sequence[Example] = task.shots.ordered(shots)
+    split = task.shots.drawn(shots).split
     return Demonstrations(fingerprint=fingerprint(list(shown), task.task.spec), examples=len(shown), split=split)
 
 
