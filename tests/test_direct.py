@@ -356,10 +356,10 @@ def test_lm_eval_alone_gives_the_same_numbers(ask: Ask, tmp_path: Path, monkeypa
 
 @pytest.fixture
 def answered(ask: Ask, tmp_path: Path) -> Path:
-    """A folder with complete zero-shot and few-shot answers to two tasks, every fourth of them nonsense."""
-    with serve(oracle(wrong_every=4)) as server:
-        ask(server, "gad", "mqp")
-        ask(server, "gad", "mqp", shots=1)
+    """A folder with complete answers to two tasks: every fourth nonsense zero-shot, every third few-shot."""
+    for shots, wrong_every in ((0, 4), (1, 3)):
+        with serve(oracle(wrong_every=wrong_every)) as server:
+            ask(server, "gad", "mqp", shots=shots)
     return tmp_path / "out"
 
 
@@ -404,6 +404,15 @@ def test_compare_works_across_tracks(answered: Path, submit: Any, store_run: Any
         folders=(answered / "shots0", answered / "shots1"), recipe="minilm-l6.v1", rows=20, resamples=50
     )
     assert {row.scope: row.p is not None for row in compare(both, SAMPLE).comparisons}["mqp"]
+    three = CompareRequest(
+        folders=(folder, answered / "shots0", answered / "shots1"), recipe="minilm-l6.v1", rows=20, resamples=50
+    )
+    own = {row.other: row.other_score for row in compare(three, SAMPLE).comparisons if row.scope == "gad"}
+    for shots in (0, 1):
+        stored = DirectResults(answered, "sample").done(DirectCell("gad", "scripted-1", shots, None))
+        assert stored
+        assert own[f"out/shots{shots}"] == pytest.approx(stored.score)
+    assert len(set(own.values())) == 2, "each row has its own answers"
 
 
 @needs_lm_eval

@@ -184,6 +184,8 @@ def check_pair(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> None:
 
 def differences_of_conduct(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> str:
     """What a reader should know of two runs that are compared all the same; empty for nothing."""
+    if "direct" in {a[0].recipe, b[0].recipe}:
+        return "a language model that answers by itself"
     rows = [each[0].rows for each in (a, b)]
     machines = {(r.environment.device, r.environment.dtype) for each in (a, b) for r in each}
     notes = [f"{rows[0]:,} rows against {rows[1]:,}"] if rows[0] != rows[1] else []

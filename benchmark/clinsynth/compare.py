@@ -93,10 +93,10 @@ class Reading:
     """What was read for a comparison, for others with the same recipe, rows and resampling that follow at once."""
 
     entries: dict[Path, Entry] = field(default_factory=dict[Path, Entry])
-    profiles: dict[tuple[str, Path], Profile | Exception] = field(
-        default_factory=dict[tuple[str, Path], "Profile | Exception"]
+    profiles: dict[tuple[str, Path, str], Profile | Exception] = field(
+        default_factory=dict[tuple[str, Path, str], "Profile | Exception"]
     )
-    """By task and submission's folder; or why there is none."""
+    """By task, folder and name; or why there is none."""
 
     def entry(self, folder: Path, recipe: str, kind: DataKind) -> Entry:
         """As ``read_entry``."""
@@ -108,7 +108,8 @@ class Reading:
         self, profiler: Profiler, test: TestSet, wanted: Mapping[str, RunSet]
     ) -> tuple[dict[str, Profile], dict[str, Exception]]:
         """As ``Profiler.profiles``."""
-        keys = {name: (test.task.spec.name, runs.entry.results.folder) for name, runs in wanted.items()}
+        # By name too: a folder of the direct track holds several rows.
+        keys = {name: (test.task.spec.name, runs.entry.results.folder, name) for name, runs in wanted.items()}
         made, faults = profiler.profiles(
             test, {name: wanted[name] for name in wanted if keys[name] not in self.profiles}
         )
