@@ -151,7 +151,7 @@ def test_the_tuned_model_answers_tasks(
         main(["tune-llm", str(notes), "--base", str(tiny), "--out", "tuned", "--epochs", "0.5", "--device", "cpu"]) == 0
     )
     assert "parameters were tuned" in capsys.readouterr().out
-    words = ["direct", "--model", "hf", "--model-args", "pretrained=tuned,device=cpu", "--tasks", "mqp", "--sample"]
+    words = ["direct", "--model", "hf", "--model-args", "pretrained=tuned", "--tasks", "mqp", "--sample"]
     assert main([*words, "--limit", "2", "--name", "tuned-1", "--max-tokens", "4"]) == 0
     assert "mqp: accuracy 0.0" in capsys.readouterr().out
     record = json.loads(next((tmp_path / "direct").rglob("shots0-limit2.json")).read_text())

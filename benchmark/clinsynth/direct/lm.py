@@ -22,6 +22,9 @@ from clinsynth.errors import UserError
 REJECTED = frozenset({400, 413, 422})
 """HTTP states that say of one request that it cannot be answered: too long, or withheld by a filter in front."""
 
+_TRANSFORMERS = frozenset({"hf", "hf-auto", "huggingface"})
+"""lm-eval's names of a model that transformers runs in this process."""
+
 _FINISH: Mapping[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "filtered"}
 _current: contextvars.ContextVar[str] = contextvars.ContextVar("clinsynth_prompt", default="")
 
@@ -111,6 +114,10 @@ def metered(name: str, model_args: Mapping[str, Any], meter: Meter) -> Any:
         # Prompts go as text: the tokenizer of a served model is mostly not here, and need not be.
         if "tokenizer" not in arguments:
             arguments.setdefault("tokenizer_backend", None)
+    elif name in _TRANSFORMERS and "device" not in arguments and not arguments.get("parallelize"):
+        torch: Any = importlib.import_module("torch")
+        if not torch.cuda.is_available():
+            arguments["device"] = "cpu"  # lm-eval's own default is a GPU, whether there is one or not
     try:
         return base.create_from_arg_obj(arguments, {"batch_size": 1})
     except (TypeError, ValueError, OSError, ModuleNotFoundError) as error:
