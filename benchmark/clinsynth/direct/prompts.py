@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from clinsynth.generation.llm import Mode
 from clinsynth.schema import Example, TaskSpec
@@ -21,14 +20,6 @@ FORM = "direct.v2"
 ANSWER = "Answer:"
 CHAT_STOP = ("<|endoftext|>",)
 """Chat servers refuse an empty list of stops: this is a mark that no answer has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One demonstration or the question: an answer is there for demonstrations alone."""
-
-    question: str
-    answer: str = ""
 
 
 def opening(spec: TaskSpec, mode: Mode, shots: Sequence[Example]) -> str:

@@ -22,7 +22,7 @@ from clinsynth.direct.records import CARD_FILE, ONE_ANSWER, DirectRecord, Direct
 from clinsynth.errors import UserError
 from clinsynth.registry import TASKS
 from clinsynth.results import DataKind, Results, RunRecord
-from clinsynth.submissions.card import Card
+from clinsynth.submissions.card import Card, Llm
 from clinsynth.submissions.writing import existing_card
 
 
@@ -36,7 +36,7 @@ def direct_standings(
         recipe: of the students.
         budget: their training rows.
         kind: real data, or the sample.
-        store: the test sets, for students' scores on subsets; without it these are left out.
+        store: the test sets, for intervals and students' scores on subsets; without it these are left out.
 
     Raises:
         UserError: no folder of the direct track is there, or a record cannot be read.
@@ -51,10 +51,10 @@ def direct_standings(
     rows = [track.row for track in tracks]
     tasks = tuple(name for name in TASKS if any(name in row.scores for row in rows))
     students: list[_Student] = []
-    for folder, card in _written(places):
-        if not any(_same(row, card) for row in rows):
-            remarks.append(f"{card.name} is not shown: no answers of {card.llm.name if card.llm else '?'} are here.")
-        elif found := _student(folder, card, recipe, budget, kind):
+    for folder, card, llm in _written(places):
+        if not any(_same(row, llm.name, llm.snapshot) for row in rows):
+            remarks.append(f"{card.name} is not shown: no answers of {llm.name} are here.")
+        elif found := _student(folder, card, llm, recipe, budget, kind):
             students.append(found)
         else:
             remarks.append(f"{card.name} is not shown: no {kind} run of {recipe} on {budget:,} rows.")
@@ -110,22 +110,21 @@ def _score(record: DirectRecord, results: DirectResults, own: Own | None, test: 
                        use.tokens_in, use.tokens_out, use.dollars, low, high, results.sameness(record))  # fmt: skip
 
 
-def _written(places: Iterable[Path]) -> Iterator[tuple[Path, Card]]:
+def _written(places: Iterable[Path]) -> Iterator[tuple[Path, Card, Llm]]:
     """Submissions whose rows a language model wrote."""
     for place in places:
         for path in [place / "submission.toml", *sorted(place.glob("*/submission.toml"))]:
             card = existing_card(path.parent.absolute()) if path.is_file() else None
             if card and card.llm:
-                yield path.parent.absolute(), card
+                yield path.parent.absolute(), card, card.llm
 
 
-def _same(row: DirectRow, card: Card) -> bool:
-    if card.llm is None or slug(card.llm.name) != slug(row.model):
-        return False
-    return not (card.llm.snapshot and row.snapshot) or card.llm.snapshot == row.snapshot
+def _same(row: DirectRow, name: str, snapshot: str) -> bool:
+    """Whether that is the model of ``row``; a snapshot that one of them does not tell may be any."""
+    return slug(name) == slug(row.model) and snapshot in ("", row.snapshot or snapshot)
 
 
-def _student(folder: Path, card: Card, recipe: str, budget: int, kind: DataKind) -> _Student | None:
+def _student(folder: Path, card: Card, llm: Llm, recipe: str, budget: int, kind: DataKind) -> _Student | None:
     results = Results(folder, kind)
     by_task: dict[str, list[RunRecord]] = defaultdict(list)
     for record in results.records():
@@ -133,11 +132,11 @@ def _student(folder: Path, card: Card, recipe: str, budget: int, kind: DataKind)
             by_task[record.task].append(record)
     chosen = {task: found for task, stored in by_task.items()
               if (found := select_runs(stored, budget, reference=False))}  # fmt: skip
-    if card.llm is None or not chosen:
+    if not chosen:
         return None
     scores = {task: StudentScore(runs[0].metric, statistics.mean(run.score for run in runs), len(runs), runs[0].rows)
               for task, runs in chosen.items()}  # fmt: skip
-    return _Student(StudentRow(card.name, card.title, card.llm.name, card.llm.snapshot, scores), results, chosen)
+    return _Student(StudentRow(card.name, card.title, llm.name, llm.snapshot, scores), results, chosen)
 
 
 def _pairs(task: str, student: _Student, tracks: Sequence[_Track], tests: TestSets) -> Iterator[Pair]:
@@ -146,7 +145,7 @@ def _pairs(task: str, student: _Student, tracks: Sequence[_Track], tests: TestSe
         return
     groups: dict[tuple[str, int], list[_Track]] = defaultdict(list)
     for track in tracks:
-        if task in track.row.scores and _same_model(track.row, student.row):
+        if task in track.row.scores and _same(track.row, student.row.model, student.row.snapshot):
             groups[track.row.name, track.row.scores[task].asked].append(track)
     for group in groups.values():
         if pair := _pair(task, student, group, tests.of(task)):
@@ -171,11 +170,6 @@ def _pair(task: str, student: _Student, group: Sequence[_Track], test: TestSet |
         own["few-shot"].row.shots if few else 0, mean, asked.asked, asked.preliminary, trained.seeds,
         mean - asked.score, found and found.low, found and found.high,
     )  # fmt: skip
-
-
-def _same_model(row: DirectRow, student: StudentRow) -> bool:
-    same = slug(row.model) == slug(student.model)
-    return same and not (row.snapshot and student.snapshot and row.snapshot != student.snapshot)
 
 
 def _remarks(
