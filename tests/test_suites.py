@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -348,6 +349,9 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
 
     with serve(script) as server:
         words = ["suite", "clinicalgpt", *under_test(server), "--from", str(brought)]
+        assert main([*words, "--dry-run"]) == 0
+        assert re.search(r"^all +2 +\d+ +[\d,]+ +unknown$", capsys.readouterr().out, re.MULTILINE)
+        assert not server.asked
         assert main(words) == 0
         out = capsys.readouterr().out
         assert main(words) == 0
@@ -429,6 +433,10 @@ def test_asclepius_notes_end_to_end(here: Path, notes: Path, capsys: pytest.Capt
         second = [word.replace("scripted-1", "scripted-2") for word in under_test(server)]
         assert main(["suite", "asclepius-notes", *second, "--notes", str(notes)]) == 0
         words = ["suite", "asclepius-notes", *under_test(server), "--notes", str(notes), *judges]
+        before = len(server.asked)
+        assert main([*words, "--against", "direct/scripted-2", "--dry-run"]) == 0
+        assert re.search(r"^all +56 ", capsys.readouterr().out, re.MULTILINE), "8 answers, 2 judges, 8 pairs twice"
+        assert len(server.asked) == before
         assert main([*words, "--against", "direct/scripted-2"]) == 0
         assert all("hidden" not in asked.prompt for asked in server.asked)
     out = capsys.readouterr().out

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of
-from clinsynth.tables import text_table
-
-if TYPE_CHECKING:
-    from clinsynth.data.store import ExampleStore
-    from clinsynth.direct.run import Request
+from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
 
 EXAMPLES = (
     "clinsynth direct --model local-chat-completions --model-args "
@@ -35,8 +29,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--send-restricted", action="store_true",
                         help="also send credentialed text to servers elsewhere, if your agreement allows")  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true",
-                        help="print a prompt of each task and the expected cost; send nothing")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
     add_model(parser)
     report = parser.add_argument_group("the table")
@@ -73,7 +65,9 @@ def _run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     store = open_store(arguments.data_dir, arguments.sample)
     if arguments.dry_run:
-        return _dry_run(request, store)
+        from clinsynth.direct.dry import estimate
+
+        return print_estimates(list(estimate(request, store)))
     outcome = run(request, store)
     for name, record in outcome.records.items():
         asked = sum(record.answers.values())
@@ -86,31 +80,6 @@ def _run(arguments: argparse.Namespace) -> int:
     for name, reason in outcome.skipped.items():
         print(f"{name}: skipped: {reason}")
     return 0
-
-
-def _dry_run(request: Request, store: ExampleStore) -> int:
-    from clinsynth.direct.dry import estimate
-
-    found = list(estimate(request, store))
-    for each in found:
-        if each.prompt:
-            print(f"== {each.task}: the first of {each.calls:,} requests\n{each.prompt}\n")
-    body = [
-        [each.task, each.skipped, f"{each.calls:,}", f"{each.tokens_in:,}", f"{each.most_tokens_out:,}",
-         _dollars(each.most_dollars)]
-        for each in found
-    ]  # fmt: skip
-    known = [each.most_dollars for each in found if each.most_dollars is not None]
-    sums = [sum(column) for column in zip(*((e.calls, e.tokens_in, e.most_tokens_out) for e in found), strict=True)]
-    body.append(["all", "", *(f"{n:,}" for n in sums), _dollars(sum(known) if len(known) == len(found) else None)])
-    head = ["task", "not asked because", "requests", "tokens in", "tokens out, at most", "dollars, at most"]
-    print(text_table(head, body, right=4))
-    print("\nTokens in at four characters a token; answers that are in the cache cost nothing. Nothing was sent.")
-    return 0
-
-
-def _dollars(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}"
 
 
 def _report(arguments: argparse.Namespace) -> int:

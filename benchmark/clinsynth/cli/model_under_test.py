@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from clinsynth.errors import UserError
+from clinsynth.tables import text_table
 
 if TYPE_CHECKING:
+    from clinsynth.direct.dry import Estimate
     from clinsynth.direct.session import Model
     from clinsynth.generation.client.prices import Prices
 
@@ -32,6 +35,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--price-in", type=float, metavar="USD", help="per million tokens; default: a kept price table")
     group.add_argument("--price-out", type=float, metavar="USD")
     group.add_argument("--cache", type=Path, metavar="DIR", help="where answers are kept (also CLINSYNTH_CACHE)")
+    group.add_argument("--dry-run", action="store_true",
+                       help="print a prompt of each task or set and the expected cost; send nothing")  # fmt: skip
 
 
 def model_of(arguments: argparse.Namespace) -> Model:
@@ -61,6 +66,29 @@ def prices_of(arguments: argparse.Namespace, model: Model) -> Prices:
     address = str(model.args.get("base_url", provider))
     base = address.removesuffix("/chat/completions").removesuffix("/completions")
     return find_prices(model.name, base, arguments.price_in, arguments.price_out)
+
+
+def print_estimates(found: Sequence[Estimate]) -> int:
+    """What would be asked and cost, as text; the exit status."""
+    for each in found:
+        if each.prompt:
+            print(f"== {each.task}: the first of {each.calls:,} requests\n{each.prompt}\n")
+    body = [
+        [each.task, each.skipped, f"{each.calls:,}", f"{each.tokens_in:,}", f"{each.most_tokens_out:,}",
+         _dollars(each.most_dollars)]
+        for each in found
+    ]  # fmt: skip
+    known = [each.most_dollars for each in found if each.most_dollars is not None]
+    sums = [sum(column) for column in zip(*((e.calls, e.tokens_in, e.most_tokens_out) for e in found), strict=True)]
+    body.append(["all", "", *(f"{n:,}" for n in sums), _dollars(sum(known) if len(known) == len(found) else None)])
+    head = ["task", "not asked because", "requests", "tokens in", "tokens out, at most", "dollars, at most"]
+    print(text_table(head, body, right=4))
+    print("\nTokens in at four characters a token; answers that are in the cache cost nothing. Nothing was sent.")
+    return 0
+
+
+def _dollars(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
 
 
 def positive(option: str, value: int | None) -> int | None:

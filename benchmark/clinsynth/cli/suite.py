@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, names
-from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of
+from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
 
 _LOCAL = "--model local-completions --model-args base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m"
 EXAMPLES = (
@@ -74,6 +74,10 @@ def _clinicalgpt(arguments: argparse.Namespace) -> int:
     model = model_of(arguments)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
+    if arguments.dry_run:
+        from clinsynth.direct.suites.dry import estimate_sets
+
+        return print_estimates(list(estimate_sets(request, arguments.sets, arguments.source, _raw(arguments))))
     outcome = run_clinicalgpt(request, arguments.sets, arguments.source, _raw(arguments))
     body: list[list[str]] = []
     for name, record in outcome.records.items():
@@ -99,6 +103,10 @@ def _notes(arguments: argparse.Namespace) -> int:
     model = model_of(arguments)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
+    if arguments.dry_run:
+        from clinsynth.direct.suites.dry import estimate_notes
+
+        return print_estimates(list(estimate_notes(request, arguments.notes, arguments.judge, arguments.against)))
     judges = open_judges(arguments.judge, arguments.cache)
     print(as_text(run_notes(request, arguments.notes, judges, arguments.against)))
     return 0

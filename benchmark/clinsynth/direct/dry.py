@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
@@ -12,6 +12,7 @@ from clinsynth.direct.run import Request, prepare
 from clinsynth.direct.shots import Shots
 from clinsynth.errors import NotPreparedError
 from clinsynth.generation.client.core import CHARACTERS_A_TOKEN
+from clinsynth.generation.client.prices import Prices
 from clinsynth.schema import Example
 
 
@@ -20,6 +21,7 @@ class Estimate:
     """What is known of a task's requests before any is sent."""
 
     task: str
+    """Or the set, or the judge."""
     calls: int
     """Requests at most: answers in the cache are not looked for. 0 where the record is there."""
     tokens_in: int
@@ -42,23 +44,30 @@ def estimate(request: Request, store: ExampleStore) -> Iterator[Estimate]:
         try:
             work = prepare(request, task, store, results)
             if isinstance(work, DirectRecord):
-                yield _nothing(name, "stored before")
+                yield nothing(name, "stored before")
                 continue
             shots = Shots(store, task)
             asked = [_prompt(request, shots, work.gold[k]) for k in work.positions]
         except NotPreparedError as error:
-            yield _nothing(name, str(error).splitlines()[0])
+            yield nothing(name, str(error).splitlines()[0])
             continue
-        tokens_in = round(sum(map(len, asked)) / CHARACTERS_A_TOKEN)
-        tokens_out = len(asked) * (request.max_tokens or prompts.max_tokens(task.spec))
+        found = estimated(name, asked, request.max_tokens or prompts.max_tokens(task.spec), request.prices)
         is_open = store.kind == "sample" or task.spec.access == "open"
-        yield Estimate(
-            task=name, calls=len(asked), tokens_in=tokens_in, most_tokens_out=tokens_out,
-            most_dollars=request.prices.cost(tokens_in, tokens_out, batch=False), prompt=asked[0] if is_open else "",
-        )  # fmt: skip
+        yield found if is_open else replace(found, prompt="")
 
 
-def _nothing(task: str, why: str) -> Estimate:
+def estimated(what: str, asked: Sequence[str], max_tokens: int, prices: Prices) -> Estimate:
+    """Of these prompts, each with room for so many tokens."""
+    tokens_in = round(sum(map(len, asked)) / CHARACTERS_A_TOKEN)
+    tokens_out = len(asked) * max_tokens
+    return Estimate(
+        task=what, calls=len(asked), tokens_in=tokens_in, most_tokens_out=tokens_out,
+        most_dollars=prices.cost(tokens_in, tokens_out, batch=False), prompt=asked[0] if asked else "",
+    )  # fmt: skip
+
+
+def nothing(task: str, why: str) -> Estimate:
+    """Nothing is asked, for that reason."""
     return Estimate(task=task, calls=0, tokens_in=0, most_tokens_out=0, most_dollars=0.0, prompt="", skipped=why)
 
 

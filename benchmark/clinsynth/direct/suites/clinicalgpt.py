@@ -73,30 +73,55 @@ def run_clinicalgpt(
     with progress(SUITE, len(chosen)) as bar:
         for each in chosen:
             try:
-                files = SuiteFiles(each.name, each.sources, source_dir, raw_dir)
-                items = list(each.read(files))
+                work = prepare(request, each, source_dir, raw_dir)
             except NotPreparedError as error:
                 skipped[each.name] = str(error).splitlines()[0]
                 bar.advance(1)
                 continue
-            limit = request.limit if request.limit is not None and request.limit < len(items) else None
-            found = stored_record(out, SUITE, each.name, limit)
-            if found is not None and (found.files, found.form) == (files.digests, FORM):
-                records[each.name] = found
+            if isinstance(work, SuiteRecord):
+                records[each.name] = work
                 kept.append(each.name)
                 bar.advance(1)
                 continue
             write_card(out, card)
-            positions = subset(len(items), limit)
-            began, share, before = time.monotonic(), 1 / len(positions), session.meter.new
-            task, asked = _task(each, items), None if limit is None else positions
+            began, share, before = time.monotonic(), 1 / len(work.positions), session.meter.new
+            asked = None if work.limit is None else work.positions
+            task = PlainTask(f"clinsynth_{each.name}", work.prompts, each.max_tokens, _STOP[each.kind],
+                             _OPENING[each.kind])  # fmt: skip
             replies = session.ask(f"clinsynth_{each.name}", task, asked, partial(bar.advance, share))
             bar.advance(1 - share * (session.meter.new - before))
-            records[each.name] = _store(request, each, files.digests, items, replies, limit, time.monotonic() - began)
+            records[each.name] = _store(request, work, replies, time.monotonic() - began)
             bar.say(f"{each.name}: {_line(records[each.name])}")
     if not records:
         raise UserError("no set could be asked", found="; ".join(f"{k}: {v}" for k, v in skipped.items()))
     return SuiteOutcome(records, tuple(kept), skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One set that is to be asked."""
+
+    of: SuiteSet
+    items: Sequence[Item]
+    prompts: Sequence[str]
+    """Of all of its questions."""
+    positions: Sequence[int]
+    """Questions that are to be asked."""
+    limit: int | None
+    digests: Mapping[str, str]
+    """Of its files."""
+
+
+def prepare(request: SuiteRequest, each: SuiteSet, source_dir: Path | None, raw_dir: Path) -> Work | SuiteRecord:
+    """What is to be asked of a set, or the record that is there. Raises ``NotPreparedError`` where it is not here."""
+    files = SuiteFiles(each.name, each.sources, source_dir, raw_dir)
+    items = list(each.read(files))
+    limit = request.limit if request.limit is not None and request.limit < len(items) else None
+    found = stored_record(request.out.absolute(), SUITE, each.name, limit)
+    if found is not None and (found.files, found.form) == (files.digests, FORM):
+        return found
+    shown = [f"{each.instruction}\n\n{question(each, item)}" for item in items]
+    return Work(each, items, shown, subset(len(items), limit), limit, files.digests)
 
 
 def suite_set(name: str) -> SuiteSet:
@@ -106,11 +131,6 @@ def suite_set(name: str) -> SuiteSet:
     if name not in SETS:
         raise UnknownNameError("set of the suite", name, SETS)
     return SETS[name]
-
-
-def _task(each: SuiteSet, items: Sequence[Item]) -> PlainTask:
-    shown = [f"{each.instruction}\n\n{question(each, item)}" for item in items]
-    return PlainTask(f"clinsynth_{each.name}", shown, each.max_tokens, _STOP[each.kind], _OPENING[each.kind])
 
 
 def question(each: SuiteSet, item: Item) -> str:
@@ -138,16 +158,14 @@ def read_choice(item: Item, text: str) -> int | None:
     return place if place < len(options) else None
 
 
-def _store(
-    request: SuiteRequest, each: SuiteSet, digests: Mapping[str, str], items: Sequence[Item],
-    replies: Sequence[Reply], limit: int | None, seconds: float,
-) -> SuiteRecord:  # fmt: skip
-    asked = [items[int(reply.doc["id"])] for reply in replies]
+def _store(request: SuiteRequest, work: Work, replies: Sequence[Reply], seconds: float) -> SuiteRecord:
+    each, limit = work.of, work.limit
+    asked = [work.items[int(reply.doc["id"])] for reply in replies]
     rows, failures, scores = scored(each, asked, replies)
     record = suite_record(
         request, SUITE, each.name, replies, failures,
         prompt_source=f"lm-eval {each.lm_eval}" if each.lm_eval else "clinsynth",
-        max_tokens=each.max_tokens, examples=len(items), limit=limit, files=dict(digests), scores=scores,
+        max_tokens=each.max_tokens, examples=len(work.items), limit=limit, files=dict(work.digests), scores=scores,
         seconds=round(seconds, 3),
     )  # fmt: skip
     stored = ({"id": int(reply.doc["id"]), **row} for reply, row in zip(replies, rows, strict=True))

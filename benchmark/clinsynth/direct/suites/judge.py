@@ -88,13 +88,9 @@ def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str,
     store = Cache(cache or default_cache()) if specs else None
     try:
         for spec in specs:
-            name, _, where = spec.partition("=")
-            url, _, given = where.partition(",")
-            if not name or not url or given not in ("", "chat", "completion"):
-                raise UserError(f"--judge {spec} cannot be read", expected="MODEL=URL or MODEL=URL,completion")
+            name, url, mode = read_judge(spec)
             if name in clients:
                 raise UserError(f"two judges are called {name}")
-            mode: Mode = "completion" if given == "completion" else "chat"
             settings = ClientSettings(model=name, mode=mode, base_url=url)
             assert store is not None  # noqa: S101 - there are specs
             opened.append(Client(settings, store, find_prices(name, url, None, None)))
@@ -107,10 +103,18 @@ def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str,
             store.close()
 
 
+def read_judge(spec: str) -> tuple[str, str, Mode]:
+    """Name, address and mode of a judge. Raises ``UserError``."""
+    name, _, where = spec.partition("=")
+    url, _, given = where.partition(",")
+    if not name or not url or given not in ("", "chat", "completion"):
+        raise UserError(f"--judge {spec} cannot be read", expected="MODEL=URL or MODEL=URL,completion")
+    return name, url, "completion" if given == "completion" else "chat"
+
+
 def grade(judge: LLM, cases: Sequence[Case]) -> Graded:
     """Grade each case alone."""
-    worked = [(_one(case), str(value)) for case, value in GRADED]
-    answers = list(judge.ask([_prompt("grade", _GRADE, worked, _one(case), judge.mode) for case in cases]))
+    answers = list(judge.ask(grade_prompts(cases, judge.mode)))
     failures: Counter[str] = Counter()
     grades: list[int | None] = []
     for answer in answers:
@@ -123,9 +127,7 @@ def grade(judge: LLM, cases: Sequence[Case]) -> Graded:
 
 def compare_answers(judge: LLM, pairs: Sequence[tuple[Case, Case]]) -> Paired:
     """Judge pairs of answers to the same question, in both orders."""
-    worked = [(_both(one, two), outcome) for one, two, outcome in PAIRED]
-    asked = [_both(a, b) for one, two in pairs for a, b in ((one, two), (two, one))]
-    answers = list(judge.ask([_prompt("better", _PAIR, worked, text, judge.mode) for text in asked]))
+    answers = list(judge.ask(compare_prompts(pairs, judge.mode)))
     counts: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     for there, back in zip(answers[::2], answers[1::2], strict=True):
@@ -137,6 +139,19 @@ def compare_answers(judge: LLM, pairs: Sequence[tuple[Case, Case]]) -> Paired:
         else:
             counts["inconsistent"] += 1
     return Paired(counts["A"], counts["B"], counts["tie"], counts["inconsistent"], failures)
+
+
+def grade_prompts(cases: Sequence[Case], mode: Mode) -> list[Prompt]:
+    """A request for each case."""
+    worked = [(_one(case), str(value)) for case, value in GRADED]
+    return [_prompt("grade", _GRADE, worked, _one(case), mode) for case in cases]
+
+
+def compare_prompts(pairs: Sequence[tuple[Case, Case]], mode: Mode) -> list[Prompt]:
+    """Two requests for each pair: as it stands, and turned round."""
+    worked = [(_both(one, two), outcome) for one, two, outcome in PAIRED]
+    asked = [_both(a, b) for one, two in pairs for a, b in ((one, two), (two, one))]
+    return [_prompt("better", _PAIR, worked, text, mode) for text in asked]
 
 
 def _case(case: Case) -> str:
