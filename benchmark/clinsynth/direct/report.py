@@ -188,7 +188,7 @@ def _remarks(
             yield f"{row.label} gives one answer to nearly everything, whatever its score: {said}."
     if pairs:
         yield (
-            f"Students: {recipe} on at most {budget:,} rows that the same model wrote, mean over seeds; against a subset, on "
-            "that subset. Differences are to the better of the model's own rows, with their 95 % intervals over test "
-            "units and seeds, each for itself; a tie is a difference that is not told from 0."
+            f"Students: {recipe} on at most {budget:,} rows that the same model wrote, mean over seeds; against a "
+            "subset, on that subset. Differences are to the better of the model's own rows, with their 95 % intervals "
+            "over test units and seeds, each for itself; a tie is a difference that is not told from 0."
         )

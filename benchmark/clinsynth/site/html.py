@@ -94,7 +94,8 @@ def _without_empty(item: Table) -> Table:
         return item
     gone: list[str] = []
     for k in (k for k in range(len(item.columns)) if k not in kept):
-        reasons = sorted({cell.title for cell in cells[k] if cell.title})
+        # A cell may have several reasons, which others have one of.
+        reasons = sorted({reason for cell in cells[k] for reason in cell.title.split("; ") if reason})
         gone.append(item.columns[k].title + (f" ({'; '.join(reasons)})" if reasons else ""))
     sections = tuple(Section(s.title, tuple(tuple(row[k] for k in kept) for row in s.rows)) for s in item.sections)
     note = f"No number yet: {', '.join(gone)}."
@@ -136,9 +137,14 @@ def _section(section: Section, columns: Sequence[Column], row_head: int, used: d
     return f"<tbody>{title}{''.join(lines)}</tbody>"
 
 
+_SHORT = 24
+"""Characters of a text that stays on one line, such as a name: longer ones beside it give way."""
+
+
 def _cell(cell: Cell, column: Column, is_head: bool, room: str, links: Links) -> str:
     wide = column.key in ("remarks", "verdict")
-    marks = {"n": column.number, room: bool(room), "m": cell.muted, "t": not column.number, "r": wide}
+    short = not column.number and not wide and len(cell.text) <= _SHORT
+    marks = {"n": column.number, room: bool(room), "m": cell.muted, "t": not column.number, "k": short, "r": wide}
     kinds = [name for name, holds in marks.items() if holds]
     title = f' title="{escape(cell.title)}"' if cell.title else ""
     words = escape(cell.text)

@@ -16,6 +16,8 @@ WIDTH = 680
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 132, 12, 44
 _LINE = 20
 """Height of a line of a forest plot."""
+_BESIDE = 178
+"""Room to the right of a forest plot for the value and its interval."""
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 
@@ -98,7 +100,8 @@ def _forest(figure: Figure) -> tuple[str, int]:
     )
     marks = ticks(min(ends), max(ends))
     left = min(260, 20 + 7 * max(len(p.label) for p, _ in lines))
-    across = _Scale(marks[0], marks[-1], left, WIDTH - 110)
+    right = WIDTH - _BESIDE
+    across = _Scale(marks[0], marks[-1], left, right)
     bottom = _TOP + _LINE * len(lines) + 6
     out = [f'<line class="grid" x1="{across(v)}" x2="{across(v)}" y1="{_TOP}" y2="{bottom}"/>' for v in marks]
     out += [
@@ -122,10 +125,10 @@ def _forest(figure: Figure) -> tuple[str, int]:
         )
         out.append(
             f'<g class="{"e" if series.emphasis else ""}">{span}{_mark(across(point.x), y, series, said + limits)}'
-            f"{_text(left - 10, y + 4, _cut(point.label, 34), 'end')}{_text(WIDTH - 100, y + 4, said)}"
-            f"{_text(WIDTH - 64, y + 4, limits.strip(), kind='minor') if len(limits) < 16 else ''}</g>"
+            f"{_text(left - 10, y + 4, _cut(point.label, 34), 'end')}{_text(right + 56, y + 4, said, 'end')}"
+            f"{_text(right + 66, y + 4, limits.strip(), kind='minor')}</g>"
         )
-    out.append(_text((left + WIDTH - 110) / 2, bottom + 36, figure.x_title, "middle", "minor"))
+    out.append(_text((left + right) / 2, bottom + 36, figure.x_title, "middle", "minor"))
     return "".join(out), bottom + _BOTTOM
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from clinsynth.snapshot.schema import DirectPairRow, DirectRow, Snapshot
 from clinsynth.views.common import cards, forest, named
@@ -32,11 +32,21 @@ def direct(snapshot: Snapshot, query: Query) -> Page:
     names = {0: "zero-shot"}
     choices = [Choice("all", "all"), *(Choice(str(n), names.get(n, f"{n}-shot")) for n in shots)]
     chosen = pick(query, "shots", "Demonstrations", choices, warnings)
-    shown = [row for row in rows if chosen.value in ("all", str(row.shots))]
+    shown = [row for row in _largest(rows) if chosen.value in ("all", str(row.shots))]
     shown.sort(key=lambda row: (row.task, -row.score))
     lead = "Language models that answer the test items themselves: another track, never ranked with training data."
     blocks = (_direct_table(shown), *_pair_blocks(snapshot))
     return Page("direct", "Direct LLM", lead, (chosen,) if rows else (), blocks, tuple(warnings))
+
+
+def _largest(rows: Iterable[DirectRow]) -> list[DirectRow]:
+    """Of each model, task and number of demonstrations the answers to most of the test set."""
+    found: dict[tuple[str, str, int], DirectRow] = {}
+    for row in rows:
+        key = (row.submission, row.task, row.shots)
+        if key not in found or row.examples > found[key].examples:
+            found[key] = row
+    return list(found.values())
 
 
 def _direct_table(rows: list[DirectRow]) -> Table:
