@@ -20,6 +20,7 @@ from clinsynth.snapshot.schema import (
     DirectRow,
     DropRow,
     GenerationRow,
+    GradeRow,
     LeftOutRow,
     OverallRow,
     Place,
@@ -27,6 +28,7 @@ from clinsynth.snapshot.schema import (
     ScoreRow,
     SeedRow,
     SubmissionRow,
+    SuiteRow,
     TypeRow,
 )
 
@@ -104,6 +106,18 @@ def tables(methods: int = 10, seed: int = 0, conditions: int = len(RECIPES)) -> 
         for task in TASK_NAMES
         for shots in (0, 5)
     ]
+    made["suites"] = [
+        SuiteRow(suite="clinicalgpt", set=name, area="exams", submission="model-x", model="model_x", measure="accuracy",
+                 value=0.2 + 0.5 * rng.random(), examples=100, limited=True, unread=3)
+        for name in ("medqa", "medmcqa")
+    ]  # fmt: skip
+    made["grades"] = [
+        GradeRow(submission="model-x", model="model_x", notes="0" * 64, judge=judge, kind=kind,
+                 grade=None if kind == "Paraphrasing" else 1 + 3 * rng.random(), examples=12,
+                 ungraded=2 if kind == "all" else None, limited=False)
+        for judge in ("judge-a", "judge-b")
+        for kind in ("Paraphrasing", "Summarization", "all")
+    ]  # fmt: skip
     return Tables(**{name: tuple(rows) for name, rows in made.items()})
 
 

@@ -23,6 +23,8 @@ from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.generation.llm import LLM, Answer, Mode, Prompt
 from clinsynth.schema import Source
+from clinsynth.snapshot.omitted import Omitted
+from clinsynth.snapshot.suite_track import grade_rows, suite_rows
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
 
@@ -368,9 +370,15 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
     capsys.readouterr()
     assert main(["suite", "clinicalgpt", "--report", "direct"]) == 0
     assert "mcmle      accuracy 100.0 (1 of 1)" in capsys.readouterr().out
+    omitted = Omitted()
+    (choice, *_) = suite_rows([here / "direct/scripted-1"], omitted)
+    assert (choice.set, choice.measure, choice.value, choice.area) == ("mcmle", "accuracy", 1.0, "exams")
+    assert not omitted.rows
     path = here / "direct/scripted-1/suites/clinicalgpt/mcmle.json"
     path.write_text(path.read_text().replace('"accuracy": 1.0', '"accuracy": 0.5'))
     assert main(["validate", "direct/scripted-1"]) == 1
+    assert "mcmle" not in {row.set for row in suite_rows([here / "direct/scripted-1"], omitted)}
+    assert "its seal does not fit" in omitted.rows[0].reason
     assert main(["suite", "clinicalgpt", "--model", "local-completions", "--name", "x1", "--sets", "medqq"]) == 2
 
 
@@ -457,6 +465,12 @@ def test_asclepius_notes_end_to_end(here: Path, notes: Path, capsys: pytest.Capt
     last = next(line for line in told.splitlines() if line.startswith("all"))
     assert last.split() == ["all", "3.00", "3.00", "(1", "without", "a", "grade)"]
     assert main(["suite", "clinicalgpt", "--report", "direct"]) == 2
+    rows = grade_rows([here / "direct/scripted-1"], Omitted())
+    assert len(rows) == 2 * (len(KINDS) + 1)
+    assert {(row.judge, row.grade, row.examples, row.ungraded) for row in rows if row.kind == "all"} == {
+        ("judge-1", 3.0, 8, 0), ("judge-2", 3.0, 8, 1),
+    }  # fmt: skip
+    assert [row.grade for row in rows if (row.judge, row.kind) == ("judge-2", KINDS[3])] == [None]
     assert (folder / "text" / ".gitignore").read_text() == "*\n"
 
 

@@ -13,7 +13,7 @@ from clinsynth.errors import UserError
 from clinsynth.profiles import Profiler
 from clinsynth.registry import TASKS
 from clinsynth.results import DataKind
-from clinsynth.snapshot import beside, direct_track, numbers
+from clinsynth.snapshot import beside, direct_track, numbers, suite_track
 from clinsynth.snapshot.elsewhere import published_elsewhere
 from clinsynth.snapshot.omitted import Omitted
 from clinsynth.snapshot.pairs import difference_rows
@@ -81,6 +81,8 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         drops=drops,
         direct=answers.rows,
         direct_pairs=direct_track.pair_rows(answers, collection.stored, tables, profiler.store if profiler else None),
+        suites=suite_track.suite_rows(asked, omitted) if wanted.kind == "real" else (),
+        grades=suite_track.grade_rows(asked, omitted) if wanted.kind == "real" else (),
         elsewhere=published_elsewhere(),
         left_out=(*_left_out(collection, tables), *omitted.rows),
     )

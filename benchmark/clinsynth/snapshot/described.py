@@ -192,6 +192,46 @@ class DirectPairRow(Row):
     seeds: int
 
 
+class SuiteRow(Row):
+    """One measure of a language model on one set of a suite: the evaluation of another paper, never ranked."""
+
+    suite: str
+    set: str
+    area: str
+    submission: str
+    """The folder that holds the record."""
+    model: str
+    measure: str
+    value: float
+    """In [0, 1]."""
+    examples: int
+    """Questions that were asked."""
+    limited: bool
+    """Whether these are only part of the set: preliminary."""
+    unread: int
+    """Answers that could not be read; they count as wrong."""
+
+
+class GradeRow(Row):
+    """What a judge gave a language model's answers to one kind of request about notes."""
+
+    submission: str
+    """The folder that holds the record."""
+    model: str
+    notes: str
+    """sha256 of the rows that were asked: only grades on the same rows compare."""
+    judge: str
+    kind: str
+    """Of request; ``all`` for all together."""
+    grade: float | None
+    """Mean, from 1 to 4, of the replies that were grades."""
+    examples: int
+    """Answers of that kind."""
+    ungraded: int | None
+    """Replies without a grade; known for all kinds together."""
+    limited: bool
+
+
 class ElsewhereRow(Row):
     """A figure published by others, on other splits and by other metrics: never ranked."""
 

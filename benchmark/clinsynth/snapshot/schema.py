@@ -16,9 +16,11 @@ from clinsynth.snapshot.described import (
     DropRow,
     ElsewhereRow,
     GenerationRow,
+    GradeRow,
     LeftOutRow,
     QualityRow,
     SubmissionRow,
+    SuiteRow,
     TaskRow,
 )
 from clinsynth.snapshot.row import Place, Row
@@ -49,6 +51,7 @@ __all__ = [
     "DropRow",
     "ElsewhereRow",
     "GenerationRow",
+    "GradeRow",
     "LeftOutRow",
     "Manifest",
     "OverallRow",
@@ -59,6 +62,7 @@ __all__ = [
     "SeedRow",
     "Snapshot",
     "SubmissionRow",
+    "SuiteRow",
     "SummaryRow",
     "TableFile",
     "Tables",
@@ -92,6 +96,8 @@ class Tables:
     drops: tuple[DropRow, ...] = ()
     direct: tuple[DirectRow, ...] = ()
     direct_pairs: tuple[DirectPairRow, ...] = ()
+    suites: tuple[SuiteRow, ...] = ()
+    grades: tuple[GradeRow, ...] = ()
     elsewhere: tuple[ElsewhereRow, ...] = ()
     left_out: tuple[LeftOutRow, ...] = ()
 

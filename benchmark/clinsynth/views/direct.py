@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from clinsynth.snapshot.schema import DirectPairRow, DirectRow, Snapshot
+from clinsynth.snapshot.schema import DirectPairRow, DirectRow, GradeRow, Snapshot, SuiteRow
 from clinsynth.views.common import cards, forest, named
 from clinsynth.views.model import (
     DASH,
@@ -35,7 +35,7 @@ def direct(snapshot: Snapshot, query: Query) -> Page:
     shown = [row for row in _largest(rows) if chosen.value in ("all", str(row.shots))]
     shown.sort(key=lambda row: (row.task, -row.score))
     lead = "Language models that answer the test items themselves: another track, never ranked with training data."
-    blocks = (_direct_table(shown), *_pair_blocks(snapshot))
+    blocks = (_direct_table(shown), *_pair_blocks(snapshot), *_suite_tables(snapshot))
     return Page("direct", "Direct LLM", lead, (chosen,) if rows else (), blocks, tuple(warnings))
 
 
@@ -138,3 +138,62 @@ def _plot(rows: Sequence[DirectPairRow]) -> tuple[Figure, ...]:
     ]  # fmt: skip
     said = "To the right training on the model's rows is better, to the left asking the model; open circles are ties."
     return (forest("direct-pairs", "Student minus model", points, said),) if points else ()
+
+
+_MEASURES = {
+    "accuracy": "Accuracy", "exact": "Exact", "word_f1": "F1 of words", "bleu": "BLEU", "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2", "rougeL": "ROUGE-L", "gleu": "GLEU",
+}  # fmt: skip
+
+
+def _suite_tables(snapshot: Snapshot) -> tuple[Table, ...]:
+    """The evaluations of ClinicalGPT and of Asclepius, where any model took them."""
+    suites, grades = _clinicalgpt(snapshot.tables.suites), _asclepius(snapshot.tables.grades)
+    return tuple(table for table in (suites, grades) if table.rows)
+
+
+def _clinicalgpt(rows: Sequence[SuiteRow]) -> Table:
+    found: dict[tuple[str, str, str], dict[str, SuiteRow]] = {}
+    for row in rows:
+        found.setdefault((row.area, row.set, row.submission), {})[row.measure] = row
+
+    def draw(measures: dict[str, SuiteRow]) -> tuple[Cell, ...]:
+        one = next(iter(measures.values()))
+        limited = "part of the set: preliminary" if one.limited else ""
+        scores = (number(measures[name].value if name in measures else None) for name in _MEASURES)
+        return (
+            Cell(one.area, one.area), Cell(one.set, one.set), Cell(one.model, one.model), *scores,
+            count(one.examples), number(one.unread / max(1, one.examples)), Cell(limited, limited, muted=True),
+        )  # fmt: skip
+
+    columns = (
+        Column("area", "Area"), Column("set", "Set"), Column("model", "Model"),
+        *(Column(name, title, number=True) for name, title in _MEASURES.items()),
+        Column("examples", "Items", number=True), Column("unread", "Unreadable, %", number=True),
+        Column("remarks", "Remarks"),
+    )  # fmt: skip
+    notes = ("Diagnosis stands in for MD-EHR, which is not public.",)
+    lines = tuple(draw(measures) for measures in found.values())
+    return Table("suites", "ClinicalGPT's four evaluations, scores x 100", columns, (Section("", lines),), notes)
+
+
+def _asclepius(rows: Sequence[GradeRow]) -> Table:
+    def draw(row: GradeRow) -> tuple[Cell, ...]:
+        limited = "part of the rows: preliminary" if row.limited else ""
+        return (
+            Cell(row.kind, row.kind), number(row.grade, scale=1, digits=2, title="no reply was a grade"),
+            count(row.examples), Cell(limited, limited, muted=True),
+        )  # fmt: skip
+
+    columns = (
+        Column("kind", "Request"),
+        Column("grade", "Mean grade", number=True, help="From 1, wrong or invented, to 4, all that matters and right."),
+        Column("answers", "Answers", number=True), Column("remarks", "Remarks"),
+    )  # fmt: skip
+    titles = dict.fromkeys((row.submission, row.model, row.judge) for row in rows)
+    parts = tuple(
+        Section(f"{model}, graded by {judge}",
+                tuple(draw(row) for row in rows if (row.submission, row.model, row.judge) == (folder, model, judge)))
+        for folder, model, judge in titles
+    )  # fmt: skip
+    return Table("grades", "Asclepius' requests about notes, as judges grade the answers", columns, parts, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +53,15 @@ class SuiteRecord(SealedRecord):
     def asked(self) -> int:
         """Questions that were asked."""
         return sum(self.answers.values())
+
+
+def largest(records: Iterable[SuiteRecord]) -> dict[str, SuiteRecord]:
+    """By set, the record with most questions: the whole set before any subset."""
+    found: dict[str, SuiteRecord] = {}
+    for record in records:
+        if record.part not in found or record.asked > found[record.part].asked:
+            found[record.part] = record
+    return found
 
 
 class JudgeRecord(Stored):

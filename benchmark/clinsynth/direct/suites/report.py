@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from clinsynth.direct.card import direct_folders
-from clinsynth.direct.suites.records import GradesRecord, SuiteRecord
+from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
 from clinsynth.direct.suites.sets import SETS
 from clinsynth.errors import UserError
 from clinsynth.standings.text import Grid
@@ -30,7 +30,7 @@ def suite_report(suite: str, places: Iterable[Path]) -> Grid:
 
 
 def _sets(folders: list[Path]) -> Grid:
-    columns = [{record.part: record for record in _largest(folder)} for folder in folders]
+    columns = [largest(_records(folder)) for folder in folders]
     rows = [
         [each.area, each.name, *(_cell(column.get(each.name)) for column in columns)]
         for each in SETS.values()
@@ -39,18 +39,12 @@ def _sets(folders: list[Path]) -> Grid:
     return ["area", "set", *(folder.name for folder in folders)], rows
 
 
-def _largest(folder: Path) -> Iterator[SuiteRecord]:
-    """Each set's record with most answers, whatever else was asked."""
-    found: dict[str, SuiteRecord] = {}
+def _records(folder: Path) -> Iterator[SuiteRecord]:
     for path in sorted((folder / "suites" / "clinicalgpt").glob("*.json")):
         try:
-            record = SuiteRecord.model_validate_json(path.read_bytes())
+            yield SuiteRecord.model_validate_json(path.read_bytes())
         except (ValidationError, OSError) as error:
             raise UserError(f"{path} is not a record of a suite", remedy="delete it and run the suite again") from error
-        have = found.get(record.part)
-        if have is None or record.asked > have.asked:
-            found[record.part] = record
-    yield from found.values()
 
 
 def _cell(record: SuiteRecord | None) -> str:

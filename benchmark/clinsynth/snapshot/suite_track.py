@@ -1,0 +1,72 @@
+"""The suites in a snapshot: how language models do in the evaluations of ClinicalGPT and of Asclepius."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from clinsynth.direct.records import SealedRecord
+from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
+from clinsynth.direct.suites.sets import SETS
+from clinsynth.errors import UserError
+from clinsynth.snapshot.described import GradeRow, SuiteRow
+from clinsynth.snapshot.omitted import Omitted
+
+R = TypeVar("R", bound=SealedRecord)
+
+
+def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...]:
+    """Each measure of each set; of several records of a set the one with most questions.
+
+    Args:
+        folders: of the direct track.
+        omitted: told what cannot be shown.
+    """
+    found = {folder: largest(_read(SuiteRecord, folder, "suites/clinicalgpt/*.json", omitted)) for folder in folders}
+    return tuple(
+        SuiteRow(
+            suite=record.suite, set=name, area=each.area, submission=folder.name, model=record.model, measure=measure,
+            value=value, examples=record.asked, limited=record.limit is not None,
+            unread=record.asked - record.answers.get("read", 0),
+        )
+        for name, each in SETS.items()
+        for folder, records in found.items()
+        if (record := records.get(name))
+        for measure, value in record.scores.items()
+    )  # fmt: skip
+
+
+def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...]:
+    """What each judge gave, by kind of request and together. Arguments as for ``suite_rows``."""
+    rows: list[GradeRow] = []
+    for folder in folders:
+        for record in _read(GradesRecord, folder, "suites/asclepius-notes/grades*.json", omitted):
+            for name, judge in record.judges.items():
+                means = {**{kind: judge.by_kind.get(kind) for kind in record.kinds}, "all": judge.mean}
+                rows += (
+                    GradeRow(
+                        submission=folder.name, model=record.model, notes=record.notes_sha256, judge=name, kind=kind,
+                        grade=mean, examples=record.kinds.get(kind, record.asked),
+                        ungraded=sum(judge.failures.values()) if kind == "all" else None,
+                        limited=record.limit is not None,
+                    )
+                    for kind, mean in means.items()
+                )  # fmt: skip
+    return tuple(rows)
+
+
+def _read(model: type[R], folder: Path, pattern: str, omitted: Omitted) -> Iterator[R]:
+    """The records that can be read and were not edited."""
+    for path in sorted(folder.glob(pattern)):
+        try:
+            record = model.model_validate_json(path.read_bytes())
+        except (ValueError, OSError) as error:
+            said = str(error).splitlines()[0]
+            omitted.record(folder.name, path, folder, UserError(f"{path} is not a record of a suite", found=said))
+            continue
+        if record.seal == record.expected_seal():
+            yield record
+        else:
+            edited = UserError(f"{path} is not shown", found="it was edited: its seal does not fit")
+            omitted.record(folder.name, path, folder, edited)
