@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+Grid = tuple[list[str], list[list[str]]]
+"""Head and body of a table of text."""
+
 
 def text_table(head: Sequence[str], body: Sequence[Sequence[str]], right: int = 0) -> str:
     """Columns two spaces apart, a rule under the head; the last ``right`` columns are aligned to the right."""

@@ -12,8 +12,8 @@ from clinsynth.direct.card import direct_folders
 from clinsynth.profiles import RESAMPLES, Profiler, cores
 from clinsynth.standings import Standings, as_csv, as_json, grid, standings
 from clinsynth.standings.grids import GRIDS, LEFT, notes, records
-from clinsynth.standings.text import Grid, markdown_grid
-from clinsynth.tables import text_table
+from clinsynth.standings.text import markdown_grid
+from clinsynth.tables import Grid, text_table
 from clinsynth.training.recipe import RECIPES
 
 EXAMPLES = (

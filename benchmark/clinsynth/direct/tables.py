@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from clinsynth.direct.numbers import DirectScore, DirectTable, Pair
-from clinsynth.tables import text_table
-
-Grid = tuple[list[str], list[list[str]]]
+from clinsynth.tables import Grid, text_table
 
 
 def track(table: DirectTable) -> Grid:

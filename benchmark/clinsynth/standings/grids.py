@@ -7,7 +7,8 @@ from typing import Any
 
 from clinsynth.standings.model import Score, Standing, Standings
 from clinsynth.standings.numbers import Difference, Interval
-from clinsynth.standings.text import Grid, csv_lines
+from clinsynth.standings.text import csv_lines
+from clinsynth.tables import Grid
 
 UNKNOWN = "unknown"
 BELOW = "—"

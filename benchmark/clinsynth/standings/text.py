@@ -11,9 +11,7 @@ from typing import Any
 
 from clinsynth.registry import TASKS
 from clinsynth.standings.model import RANKED_SEEDS, Score, Standing, Standings
-
-Grid = tuple[list[str], list[list[str]]]
-"""Head and body."""
+from clinsynth.tables import Grid
 
 
 def _cell(score: Score | None) -> str:

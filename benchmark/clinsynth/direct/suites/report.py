@@ -11,7 +11,7 @@ from clinsynth.direct.card import direct_folders
 from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
 from clinsynth.direct.suites.sets import SETS
 from clinsynth.errors import UserError
-from clinsynth.standings.text import Grid
+from clinsynth.tables import Grid
 
 STAR = "* a seeded subset: preliminary."
 
