@@ -20,7 +20,6 @@ EXAMPLES = (
     "clinsynth standings submissions --sample",
     "clinsynth standings submissions --sample --view tasks --format csv",
     "clinsynth standings submissions --sample --rows 300 --no-statistics --format markdown",
-    "clinsynth standings submissions direct --view direct",
 )
 
 
