@@ -508,6 +508,7 @@ def test_borda_and_win_rate() -> None:
     table = {"a": {"t": 0.9, "u": 0.5}, "b": {"t": 0.8, "u": 0.5}, "c": {"t": 0.1, "u": 0.9}}
     assert borda(table) == {"a": 2.5, "b": 1.5, "c": 2}
     assert win_rate(table) == {"a": 0.625, "b": 0.375, "c": 0.5}
+    assert win_rate({"a": table["a"]}) == {}, "who is alone beats nobody and loses to nobody"
     with pytest.raises(ValueError, match="without all tasks: c"):
         borda({**table, "c": {"t": 0.1}})
 

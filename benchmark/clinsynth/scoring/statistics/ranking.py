@@ -85,8 +85,13 @@ def borda(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 
 def win_rate(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Mean share of the others that are beaten on a task, an equal one by half. Raises ``ValueError`` as ``borda``."""
-    others, tasks = max(1, len(table) - 1), max(1, len(_complete(table)))
+    """Mean share of the others that are beaten on a task, an equal one by half; empty where there is no other.
+
+    Raises ``ValueError`` as ``borda``.
+    """
+    others, tasks = len(table) - 1, max(1, len(_complete(table)))
+    if others < 1:
+        return {}
     return {name: points / others / tasks for name, points in borda(table).items()}
 
 
