@@ -18,6 +18,7 @@ from clinsynth.direct.suites.agreement import alpha, correlate
 from clinsynth.direct.suites.cases import GRADED, Case
 from clinsynth.direct.suites.files import SuiteFiles
 from clinsynth.direct.suites.judge import compare_answers, grade, open_judges
+from clinsynth.direct.suites.records import SuiteRecord
 from clinsynth.direct.suites.sets import SETS
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
 from clinsynth.errors import NotPreparedError, UserError
@@ -377,6 +378,13 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
     path = here / "direct/scripted-1/suites/clinicalgpt/mcmle.json"
     path.write_text(path.read_text().replace('"accuracy": 1.0', '"accuracy": 0.5'))
     assert main(["validate", "direct/scripted-1"]) == 1
+    stored = SuiteRecord.model_validate_json(path.read_bytes())
+    for hostile in ({"scores": {"accuracy": float("nan")}}, {"scores": {"accuracy": 7.0}}, {"answers": {"read": -5}}):
+        path.write_text(json.dumps(stored.model_dump() | hostile))
+        again = Omitted()
+        assert not {row.set for row in suite_rows([here / "direct/scripted-1"], again)} & {"mcmle"}, hostile
+        assert "is not a record of a suite" in again.rows[0].reason
+    path.write_text(stored.model_dump_json())
     assert "mcmle" not in {row.set for row in suite_rows([here / "direct/scripted-1"], omitted)}
     assert "its seal does not fit" in omitted.rows[0].reason
     assert main(["suite", "clinicalgpt", "--model", "local-completions", "--name", "x1", "--sets", "medqq"]) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from clinsynth.data.store import ExampleStore
 from clinsynth.errors import NotPreparedError, UserError
@@ -17,6 +17,22 @@ from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions.folder import fingerprint as fingerprint_of
 
 TOLERANCE = 1e-9
+
+
+class Scored(Protocol):
+    """A record of either track."""
+
+    @property
+    def metric(self) -> str:
+        """The main metric."""
+        ...
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Every metric, in [0, 1]."""
+        ...
+
+
 """Largest difference between a stored score and the recomputed one."""
 
 
@@ -107,7 +123,7 @@ def _check(path: Path, results: Results, submission: Submission | UserError, sto
     else:
         findings += [
             Finding("failed", path, fault)
-            for fault in _score_faults(record, task.spec, score_all(task.spec, gold, predictions))
+            for fault in score_faults(record, task.spec, score_all(task.spec, gold, predictions))
         ]
     return findings
 
@@ -124,7 +140,8 @@ def record_faults(record: RunRecord, results: Results) -> Iterator[str]:
         yield f"used {record.training.used} rows, not the {record.rows} of its place"
 
 
-def _score_faults(record: RunRecord, spec: TaskSpec, scores: Mapping[str, float]) -> Iterator[str]:
+def score_faults(record: Scored, spec: TaskSpec, scores: Mapping[str, float]) -> Iterator[str]:
+    """Where the scores of a record are not those that its predictions give."""
     if record.metric != spec.metric or record.scores.keys() != scores.keys():
         yield f"its metrics are not those of {spec.name}: {', '.join(scores)}"
     for name, score in scores.items():

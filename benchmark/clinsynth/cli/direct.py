@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return print_estimates(list(estimate(request, store)))
     outcome = run(request, store)
     for name, record in outcome.records.items():
-        asked = sum(record.answers.values())
+        asked = record.asked
         marks = [
             *([f"preliminary, {asked:,} of {record.test.examples:,}"] if record.limit else []),
             *(["stored before"] if name in outcome.kept else []),

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct.card import read_card
-from clinsynth.direct.records import CARD_FILE, Answered, DirectRecord, DirectResults, read_predictions, read_record
+from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, read_predictions, read_record
 from clinsynth.direct.run import subset
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.files import canonical_json
 from clinsynth.registry import TASKS
-from clinsynth.schema import TaskSpec
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions.report import Findings, Report
-from clinsynth.verify import TOLERANCE, Finding, Verified
+from clinsynth.verify import Finding, Verified, score_faults
 
 _KNOWN = frozenset({CARD_FILE, "direct", "direct-predictions", "sample", "suites", "README.md"})
 
@@ -129,16 +128,4 @@ def _check(path: Path, results: DirectResults, store: ExampleStore) -> list[Find
     if any(each.position >= len(gold) for each in answered):
         return [*findings, Finding("failed", path, "predictions beyond the test set")]
     scores = score_all(task.spec, [gold[each.position] for each in answered], [a.prediction for a in answered])
-    return [*findings, *(Finding("failed", path, fault) for fault in _score_faults(record, task.spec, scores))]
-
-
-def _score_faults(record: DirectRecord, spec: TaskSpec, scores: dict[str, float]) -> Iterator[str]:
-    if record.metric != spec.metric or record.scores.keys() != scores.keys():
-        yield f"its metrics are not those of {spec.name}: {', '.join(scores)}"
-    for name, score in scores.items():
-        stored = record.scores.get(name)
-        if stored is None or abs(score - stored) > TOLERANCE:
-            yield f"{name} is {score:.6f} from the predictions, {stored} here"
-
-
-__all__ = ["Answered", "validate_direct", "verify_direct"]
+    return [*findings, *(Finding("failed", path, fault) for fault in score_faults(record, task.spec, scores))]

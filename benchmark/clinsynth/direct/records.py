@@ -142,7 +142,7 @@ class DirectRecord(SealedRecord):
             raise ValueError(f"no score for the main metric {self.metric}")
         if not all(0 <= score <= 1 for score in self.scores.values()):
             raise ValueError("a score outside [0, 1]")
-        if sum(self.answers.values()) != (self.limit or self.test.examples):
+        if self.asked != (self.limit or self.test.examples):
             raise ValueError("not as many answers as examples that were asked")
         if (self.shots > 0) != (self.demonstrations is not None):
             raise ValueError("demonstrations go with shots")
@@ -157,6 +157,11 @@ class DirectRecord(SealedRecord):
     def score(self) -> float:
         """The main metric's value."""
         return self.scores[self.metric]
+
+    @property
+    def asked(self) -> int:
+        """Test examples that were asked."""
+        return sum(self.answers.values())
 
     @property
     def unparsable(self) -> int:

@@ -89,7 +89,7 @@ def _tracks(folder: Path, kind: DataKind, tests: TestSets) -> Iterator[_Track]:
     for record in results.records():
         have = best[record.shots].get(record.task)
         # The whole test set before any subset, a larger subset before a smaller one.
-        if record.task in TASKS and (have is None or _asked(record) > _asked(have)):
+        if record.task in TASKS and (have is None or record.asked > have.asked):
             best[record.shots][record.task] = record
     for shots, records in sorted(best.items()):
         own = {task: found for task, record in records.items()
@@ -99,14 +99,10 @@ def _tracks(folder: Path, kind: DataKind, tests: TestSets) -> Iterator[_Track]:
         yield _Track(DirectRow(card.name, card.title, card.llm.name, card.llm.snapshot, row, shots, scores), own)
 
 
-def _asked(record: DirectRecord) -> int:
-    return sum(record.answers.values())
-
-
 def _score(record: DirectRecord, results: DirectResults, own: Own | None, test: TestSet | None) -> DirectScore:
     use = record.usage
     low, high = score_interval(own, test) if own and test else (None, None)
-    return DirectScore(record.metric, record.score, record.unparsable, _asked(record), record.test.examples,
+    return DirectScore(record.metric, record.score, record.unparsable, record.asked, record.test.examples,
                        use.tokens_in, use.tokens_out, use.dollars, low, high, results.sameness(record))  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import model_validator
+
 from clinsynth.direct.records import SealedRecord, Stored, Usage
 from clinsynth.errors import UserError
 from clinsynth.files import write_json
@@ -49,6 +51,14 @@ class SuiteRecord(SealedRecord):
     environment: Environment
     created: str
 
+    @model_validator(mode="after")
+    def _consistent(self) -> SuiteRecord:
+        if not all(0 <= value <= 1 for value in self.scores.values()):
+            raise ValueError("a score outside [0, 1]")
+        if min(self.answers.values(), default=0) < 0 or not 1 <= self.asked <= self.examples:
+            raise ValueError("no number of answers that can be")
+        return self
+
     @property
     def asked(self) -> int:
         """Questions that were asked."""
@@ -78,6 +88,13 @@ class JudgeRecord(Stored):
     """Mean by kind of instruction."""
     distribution: dict[str, int]
     usage: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JudgeRecord:
+        means = [*self.by_kind.values(), *([] if self.mean is None else [self.mean])]
+        if not all(1 <= mean <= 4 for mean in means):
+            raise ValueError("a mean grade outside 1 to 4")
+        return self
 
 
 class PairRecord(Stored):
