@@ -371,6 +371,9 @@ def test_edits_show(answered: Path) -> None:
     findings = [finding.what for finding in verify_direct(answered, SAMPLE).findings]
     assert any("seal" in what for what in findings)
     assert any("from the predictions" in what for what in findings)
+    table = direct_standings([answered], "minilm-l6.v1", 20, "sample", SAMPLE)
+    claimed = next(row for row in table.direct if row.row == "zero-shot").scores
+    assert (claimed["gad"].low, claimed["mqp"].low is None) == (None, False), "no interval around what is not so"
     assert validate_direct(answered).exit_code == 1
     assert main(["verify", str(answered), "--sample"]) == 1
     assert main(["validate", str(answered)]) == 1

@@ -14,6 +14,7 @@ import numpy as np
 
 from clinsynth.comparable import TestSet
 from clinsynth.direct.records import Answered, DirectRecord, DirectResults, read_predictions
+from clinsynth.direct.run import subset
 from clinsynth.errors import NotPreparedError, UserError
 from clinsynth.profiles import RESAMPLES, one_thread
 from clinsynth.results import Results, RunRecord
@@ -29,6 +30,7 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
+from clinsynth.verify import TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,16 @@ class Own:
 
 
 def own_answers(record: DirectRecord, results: DirectResults, test: TestSet) -> Own | None:
-    """The stored answers of a record; ``None`` where they are not here, or of another test set."""
+    """The stored answers of a record; ``None`` where they are not here, or not what the record tells of."""
     try:
         if record.test.fingerprint != test.fingerprint:
             return None
         answered, digest = read_predictions(results.predictions_path(record.cell))
-        if digest != record.predictions_sha256 or answered[-1].position >= len(test.gold):
+        positions = [each.position for each in answered]
+        if digest != record.predictions_sha256 or positions != subset(len(test.gold), record.limit):
             return None
-        return Own(tuple(each.position for each in answered), _runs(test, answered))
+        own = Own(tuple(positions), _runs(test, answered))
+        return own if abs(float(own.runs.scores[0]) - record.score) <= TOLERANCE else None
     except (NotPreparedError, UserError, OSError, ValueError, IndexError):
         return None
 
