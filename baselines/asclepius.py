@@ -32,7 +32,8 @@ from clinsynth.generation.asking.prompting import load
 from clinsynth.generation.asking.rounds import Rounds
 from clinsynth.generation.notes import NoteWriter, cycled, read_reports
 from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskTypeName, TaskView
+from clinsynth.schema import Row, TaskTypeName
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 
 PROMPTS = Path(__file__).parent / "prompts" / "asclepius"
 ROWS_A_NOTE = 5

@@ -19,7 +19,8 @@ from clinsynth.generation.asking.prompting import load, load_values
 from clinsynth.generation.asking.rounds import Rounds
 from clinsynth.generation.asking.topics import pick
 from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.schema import Row
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 
 PROMPTS = Path(__file__).parent / "prompts" / "attributes"
 

@@ -24,7 +24,8 @@ import numpy as np
 
 from clinsynth.files import sha256_file
 from clinsynth.generation.tools import Knowledge, Tools
-from clinsynth.schema import Baseline, Budget, EntityKind, Example, Row, Span, TaskSpec, TaskView
+from clinsynth.schema import EntityKind, Example, Row, Span, TaskSpec
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.task_types import task_type
 
 SYNONYMS = Path(__file__).parent / "patterns" / "synonyms.txt"

@@ -22,7 +22,8 @@ import numpy as np
 from clinsynth.generation.asking.crossing import topics_by_styles
 from clinsynth.generation.asking.topics import known_topics
 from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.schema import Row
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"
 

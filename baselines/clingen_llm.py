@@ -15,7 +15,8 @@ import numpy as np
 
 from clinsynth.generation.asking.crossing import made_topics, topics_by_styles
 from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.schema import Row
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.schema import Row
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.task_types import task_type
 
 

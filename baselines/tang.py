@@ -33,7 +33,8 @@ from clinsynth.generation.asking.prompting import PromptFile, load, load_values,
 from clinsynth.generation.asking.rounds import Draw, Rounds
 from clinsynth.generation.asking.topics import known_topics, subject
 from clinsynth.generation.tools import Tally, Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskSpec, TaskView
+from clinsynth.schema import Row, TaskSpec
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.task_types import task_type
 
 PROMPTS = Path(__file__).parent / "prompts" / "tang"

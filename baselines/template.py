@@ -13,7 +13,8 @@ import numpy as np
 from clinsynth.files import sha256_file
 from clinsynth.generation.rules.patterns import Writer, read_patterns
 from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskSpec, TaskView
+from clinsynth.schema import Row, TaskSpec
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.task_types import task_type
 
 FOLDER = Path(__file__).parent / "patterns"

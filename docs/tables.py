@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from clinsynth.registry import BASELINES, TASKS
+from clinsynth.registry import TASKS
+from clinsynth.generation.tools import BASELINES
 from clinsynth.schema import SPLITS, TaskSpec, TaskTypeName
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.training.recipe import RECIPES

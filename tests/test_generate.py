@@ -17,8 +17,10 @@ from clinsynth.errors import UserError
 from clinsynth.generation import Means, Request, generate
 from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.generation.tools import Knowledge, Tools
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Baseline, Budget, Example, Row, Split, Task, TaskView
+from clinsynth.registry import TASKS
+from clinsynth.generation.tools import BASELINES
+from clinsynth.schema import Example, Row, Split, Task
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.submissions import new_submission, read_submission, validate
 from clinsynth.training.run import constant
 

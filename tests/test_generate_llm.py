@@ -27,8 +27,10 @@ from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.generation.llm import Answer, Mode, Prompt
 from clinsynth.generation.record import GenerationRecord, read_generation, record_path, total_cost
 from clinsynth.generation.tools import Tools
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Baseline, Budget, Row, Task, TaskView
+from clinsynth.registry import TASKS
+from clinsynth.generation.tools import BASELINES
+from clinsynth.schema import Row, Task
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.submissions import read_submission, validate
 
 GAD = TASKS["gad"]

@@ -27,8 +27,10 @@ from clinsynth.generation.llm import Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.generation.making import task_view
 from clinsynth.generation.record import read_generation
 from clinsynth.generation.tools import Tally, Tools, class_of
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Budget, EntityKind, Example, Row, Task, TaskView
+from clinsynth.registry import TASKS
+from clinsynth.generation.tools import BASELINES
+from clinsynth.schema import EntityKind, Example, Row, Task
+from clinsynth.generation.tools import Budget, TaskView
 from clinsynth.submissions import validate
 from clinsynth.task_types import task_type, task_types
 

@@ -21,8 +21,10 @@ from clinsynth.generation.notes import KINDS, Note, NotesRequest, NoteWriter, Re
 from clinsynth.generation.notes.table import NoteRow, read_table, table_text
 from clinsynth.generation.notes.writing import read_seeds, shortened, tokens
 from clinsynth.generation.tools import Tally, Tools, class_of
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Budget, Example, Row, TaskView
+from clinsynth.registry import TASKS
+from clinsynth.generation.tools import BASELINES
+from clinsynth.schema import Example, Row
+from clinsynth.generation.tools import Budget, TaskView
 from clinsynth.task_types import task_type
 
 MODES: tuple[Mode, ...] = ("chat", "completion")

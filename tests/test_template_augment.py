@@ -18,8 +18,10 @@ from clinsynth.generation.making import task_view
 from clinsynth.generation.rules.patterns import Writer, read_patterns
 from clinsynth.generation.rules.surface import CLOSE, MIDDLE, OPEN, separated, take_spans, tidy
 from clinsynth.generation.tools import Knowledge, Tools, class_of
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Baseline, Budget, EntityKind, Example, Row, Span, TaskView
+from clinsynth.registry import TASKS
+from clinsynth.generation.tools import BASELINES
+from clinsynth.schema import EntityKind, Example, Row, Span
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.task_types import task_type
 
 TEMPLATE, AUGMENT = BASELINES["template"], BASELINES["augment"]

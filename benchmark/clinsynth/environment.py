@@ -8,14 +8,33 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from clinsynth import __version__
-from clinsynth.results import Environment
 
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Libraries that can change a number."""
 
 _DECISIVE = ("benchmark/clinsynth", "tasks", "baselines", "constraints.txt")
 """What decides a number: changes elsewhere do not make a run dirty."""
+
+
+class Environment(BaseModel):
+    """What a run happened on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    clinsynth: str
+    commit: str
+    """Commit of the checkout; empty outside one."""
+    dirty: bool
+    """Whether the checkout had changes that are not in the commit."""
+    python: str
+    platform: str
+    packages: dict[str, str]
+    device: str
+    dtype: str
+    threads: int
 
 
 def _git(*arguments: str) -> str:

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from clinsynth.errors import UnknownNameError, UserError
-from clinsynth.schema import Baseline, Reader, Task, TaskSpec
+from clinsynth.schema import Reader, Task, TaskSpec
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ class Registry(Mapping[str, T]):
         return len(self._all())
 
 
-def _leaves(window: str) -> Iterator[ModuleType]:
+def leaves(window: str) -> Iterator[ModuleType]:
+    """The modules of a window, by name; those with a leading underscore are nobody's leaf."""
     package = importlib.import_module(window)
     for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
         if not found.name.startswith("_"):
@@ -68,7 +69,7 @@ def _load_tasks() -> Mapping[str, Task]:
         if path not in window.__path__:
             window.__path__.append(path)
     tasks: dict[str, Task] = {}
-    for module in _leaves("clinsynth.tasks"):
+    for module in leaves("clinsynth.tasks"):
         spec = getattr(module, "TASK", None)
         read: Reader | None = getattr(module, "read", None)
         if not isinstance(spec, TaskSpec) or read is None:
@@ -83,13 +84,7 @@ def _load_tasks() -> Mapping[str, Task]:
     return tasks
 
 
-def _load_baselines() -> Mapping[str, Baseline]:
-    found = (getattr(module, "BASELINE", None) for module in _leaves("clinsynth.baselines"))
-    return {b.name: b for b in found if isinstance(b, Baseline)}
-
-
 TASKS: Registry[Task] = Registry("task", _load_tasks)
-BASELINES: Registry[Baseline] = Registry("baseline", _load_baselines)
 
 
 def select_tasks(names: list[str] | None) -> list[Task]:

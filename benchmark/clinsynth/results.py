@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from clinsynth.environment import Environment
 from clinsynth.errors import UserError
 from clinsynth.files import unpacked_bytes, write_json, write_jsonl_gz
 from clinsynth.schema import Prediction, Span
@@ -62,22 +63,6 @@ class TestData(_Stored):
     fingerprint: str
     """sha256 over the test examples: equal digests are the same test set."""
     examples: int
-
-
-class Environment(_Stored):
-    """What the run happened on."""
-
-    clinsynth: str
-    commit: str
-    """Commit of the checkout; empty outside one."""
-    dirty: bool
-    """Whether the checkout had changes that are not in the commit."""
-    python: str
-    platform: str
-    packages: dict[str, str]
-    device: str
-    dtype: str
-    threads: int
 
 
 class RunRecord(_Stored, Sealed):

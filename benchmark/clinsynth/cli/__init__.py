@@ -12,7 +12,8 @@ from typing import Protocol, cast
 
 from clinsynth import __version__
 from clinsynth.errors import UserError
-from clinsynth.registry import BASELINES, TASKS, TASKS_DIR_VARIABLE
+from clinsynth.registry import TASKS, TASKS_DIR_VARIABLE
+from clinsynth.generation.tools import BASELINES
 
 COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",

@@ -12,14 +12,15 @@ from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
 from clinsynth.data.sample import open_store
 from clinsynth.errors import NotPreparedError
-from clinsynth.registry import BASELINES, select_tasks
+from clinsynth.registry import select_tasks
+from clinsynth.generation.tools import BASELINES
 
 if TYPE_CHECKING:
     from clinsynth.data.store import ExampleStore
     from clinsynth.generation import Generated, Means, Request
     from clinsynth.generation.dry import Estimate
     from clinsynth.generation.record import GenerationRecord
-    from clinsynth.schema import Baseline
+    from clinsynth.generation.tools import Baseline
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",

@@ -7,7 +7,8 @@ from typing import Literal
 
 from clinsynth.generation.llm import LLM
 from clinsynth.generation.record import GenerationRecord
-from clinsynth.schema import Baseline, TaskSpec
+from clinsynth.schema import TaskSpec
+from clinsynth.generation.tools import Baseline
 from clinsynth.submissions import Card, Llm, RealData
 
 StoreKind = Literal["real", "sample"]

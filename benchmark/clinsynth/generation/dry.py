@@ -13,7 +13,8 @@ from clinsynth.generation.generate import Means, Request
 from clinsynth.generation.llm import Answer, Mode, Prompt
 from clinsynth.generation.making import rng_of, task_view
 from clinsynth.generation.tools import Tally, Tools, class_of
-from clinsynth.schema import Baseline, Budget, Row, Task
+from clinsynth.schema import Row, Task
+from clinsynth.generation.tools import Baseline, Budget
 
 SHOWN_ROWS = 3
 

@@ -17,7 +17,8 @@ from clinsynth.generation.making import Made, RealSplit, make, pace, task_view
 from clinsynth.generation.record import FOLDER, GenerationRecord, read_generation, total_cost, write_generation
 from clinsynth.generation.tools import Knowledge, Tools
 from clinsynth.progress import Progress, progress
-from clinsynth.schema import Baseline, Task
+from clinsynth.schema import Task
+from clinsynth.generation.tools import Baseline
 from clinsynth.submissions import Card, Cost, write_submission
 from clinsynth.submissions.card import CARD_FILE
 from clinsynth.submissions.writing import check_name, existing_card

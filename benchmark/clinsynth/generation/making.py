@@ -23,7 +23,8 @@ from clinsynth.generation.llm import LLM, Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.generation.record import CostRecord, GenerationRecord, ModelRecord, Stop, now
 from clinsynth.generation.tools import Knowledge, Tally, Tools, class_of
 from clinsynth.progress import Progress
-from clinsynth.schema import Baseline, Budget, Example, Row, Task, TaskSpec, TaskView
+from clinsynth.schema import Example, Row, Task, TaskSpec
+from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.task_types import task_type
 
 RealSplit = Literal["train", "dev"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+import numpy as np
 
 from clinsynth.errors import UserError
 from clinsynth.generation.llm import LLM
-from clinsynth.schema import EntityKind, Row
+from clinsynth.registry import Registry, leaves
+from clinsynth.schema import EntityKind, Example, Row, TaskSpec
 
 
 class Knowledge(Protocol):
@@ -82,3 +85,66 @@ class Tools:
         if self.source is None:
             raise UserError("this baseline needs a source of names", remedy="give --knowledge")
         return self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a generator may spend on one task; ``None`` is no limit."""
+
+    rows: int
+    tokens: int | None = None
+    dollars: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as a generator sees it. The test split cannot be reached from here."""
+
+    spec: TaskSpec
+    few_shot: Callable[[], Sequence[Example]]
+    """Five real examples a class: all the real data that a method may see and still call itself few-shot.
+
+    Raises ``NotPreparedError`` where there are none."""
+    real: Callable[[], Sequence[Example]]
+    """The real training examples, for reference rows. Raises ``NotPreparedError`` where there are none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baseline:
+    """A generator: what a module in ``baselines/`` exposes as ``BASELINE``."""
+
+    name: str
+    title: str
+    description: str
+    """One line, shown by ``clinsynth generate --help``."""
+    real_data: Literal["none", "few-shot", "train"]
+    """The real text that its rows are made from; decides what may be published."""
+    generate: Callable[[TaskView, Tools, Budget, np.random.Generator], Iterator[Row]]
+    """Yields canonical rows until the caller has enough, or no more can be made. All randomness comes from the last
+    argument."""
+    needs: frozenset[Literal["llm", "knowledge"]] = frozenset()
+    """The tools without which it cannot run."""
+    reference: bool = False
+    """A floor or a ceiling to compare with, not a contender."""
+    disclosures: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What a reviewer should know of a task's rows whoever makes them, by task: it goes on the card."""
+    citation: str = field(default="")
+
+
+def _load_baselines() -> Mapping[str, Baseline]:
+    found: dict[str, Baseline] = {}
+    for module in leaves("clinsynth.baselines"):
+        baseline = getattr(module, "BASELINE", None)
+        if not isinstance(baseline, Baseline):
+            raise UserError(
+                f"{module.__file__} is not a baseline module",
+                expected="BASELINE = Baseline(...)",
+                remedy="see docs/adding-a-baseline.md",
+            )
+        if baseline.name in found:
+            raise UserError(f"{module.__file__} names its baseline {baseline.name!r} a second time")
+        found[baseline.name] = baseline
+    return found
+
+
+BASELINES: Registry[Baseline] = Registry("baseline", _load_baselines)

@@ -34,17 +34,17 @@ _ANSWERS = {
 }
 
 
-def _case(name: str) -> Case:
+def _worked_case(name: str) -> Case:
     return Case(_NOTE, _QUESTION, _ANSWERS[name])
 
 
 GRADED: Sequence[tuple[Case, int]] = tuple(
-    (_case(name), grade) for name, grade in (("partial", 2), ("complete", 4), ("wrong", 1), ("short", 3))
+    (_worked_case(name), grade) for name, grade in (("partial", 2), ("complete", 4), ("wrong", 1), ("short", 3))
 )
 """One answer for each grade."""
 PAIRED: Sequence[tuple[Case, Case, str]] = (
-    (_case("partial"), _case("short"), "B"),
-    (_case("complete"), _case("reworded"), "tie"),
-    (_case("short"), _case("wrong"), "A"),
+    (_worked_case("partial"), _worked_case("short"), "B"),
+    (_worked_case("complete"), _worked_case("reworded"), "tie"),
+    (_worked_case("short"), _worked_case("wrong"), "A"),
 )
 """A pair for each outcome."""

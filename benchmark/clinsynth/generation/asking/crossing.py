@@ -16,7 +16,8 @@ from clinsynth.generation.asking.rounds import Rounds
 from clinsynth.generation.asking.topics import KINDS, Topics, longest_name, pick, subject
 from clinsynth.generation.llm import Prompt
 from clinsynth.generation.tools import Tools
-from clinsynth.schema import Budget, Row, TaskSpec, TaskView
+from clinsynth.schema import Row, TaskSpec
+from clinsynth.generation.tools import Budget, TaskView
 from clinsynth.task_types import task_type
 
 LIST_TOKENS = {"chat": 3_000, "completion": 160}

@@ -12,7 +12,8 @@ from clinsynth.data.sentences import sentence_ranges
 from clinsynth.generation.asking.forms import Demo
 from clinsynth.generation.asking.prompting import format_demos, real_demo
 from clinsynth.generation.llm import Mode
-from clinsynth.schema import TaskSpec, TaskView
+from clinsynth.schema import TaskSpec
+from clinsynth.generation.tools import TaskView
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ from clinsynth.generation.asking.forms import Step, UnusableError, Wanted, form_
 from clinsynth.generation.asking.prompting import PromptFile, write_prompt
 from clinsynth.generation.llm import Prompt
 from clinsynth.generation.tools import Tools, class_of
-from clinsynth.schema import Budget, Row, TaskSpec, TaskView
+from clinsynth.schema import Row, TaskSpec
+from clinsynth.generation.tools import Budget, TaskView
 
 PATIENCE = 3
 """Rounds in a row that bring no new row, after which a generator gives up."""

@@ -114,8 +114,8 @@ def _add(hits: Hits, text: int, other: int, method: Method) -> None:
 
 
 def _exact(hits: Hits, rows: TextSet, items: TextSet) -> None:
-    for text, key in enumerate(rows.index):
-        if (other := items.index.get(key)) is not None:
+    for text, form in enumerate(rows.index):
+        if (other := items.index.get(form)) is not None:
             _add(hits, text, other, "exact")
 
 
