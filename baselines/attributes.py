@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.asking.demos import no_demos
-from clinsynth.generation.asking.forms import Wanted
-from clinsynth.generation.asking.prompting import load, load_values
+from clinsynth.core.nouns import Row
+from clinsynth.generation.asking.answers import Wanted
+from clinsynth.generation.asking.demonstrations import no_demos
+from clinsynth.generation.asking.prompts import load, load_values
 from clinsynth.generation.asking.rounds import Rounds
 from clinsynth.generation.asking.topics import pick
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Row
-from clinsynth.generation.tools import Baseline, Budget, TaskView
+from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
 
 PROMPTS = Path(__file__).parent / "prompts" / "attributes"
 

@@ -22,10 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.files import sha256_file
-from clinsynth.generation.tools import Knowledge, Tools
-from clinsynth.schema import EntityKind, Example, Row, Span, TaskSpec
-from clinsynth.generation.tools import Baseline, Budget, TaskView
+from clinsynth.core.files import sha256_file
+from clinsynth.core.nouns import EntityKind, Example, Row, Span, TaskSpec
+from clinsynth.generation.baseline import Baseline, Budget, Knowledge, TaskView, Tools
 from clinsynth.task_types import task_type
 
 SYNONYMS = Path(__file__).parent / "patterns" / "synonyms.txt"

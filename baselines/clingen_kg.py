@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.asking.crossing import topics_by_styles
+from clinsynth.core.nouns import Row
+from clinsynth.generation.asking.clingen import topics_by_styles
 from clinsynth.generation.asking.topics import known_topics
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Row
-from clinsynth.generation.tools import Baseline, Budget, TaskView
+from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"
 

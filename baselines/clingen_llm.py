@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.asking.crossing import made_topics, topics_by_styles
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Row
-from clinsynth.generation.tools import Baseline, Budget, TaskView
+from clinsynth.core.nouns import Row
+from clinsynth.generation.asking.clingen import made_topics, topics_by_styles
+from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"
 

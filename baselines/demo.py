@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.asking.demos import label_sets, real_demos
-from clinsynth.generation.asking.forms import Wanted
-from clinsynth.generation.asking.prompting import load
+from clinsynth.core.nouns import Row
+from clinsynth.generation.asking.answers import Wanted
+from clinsynth.generation.asking.demonstrations import label_sets, real_demos
+from clinsynth.generation.asking.prompts import load
 from clinsynth.generation.asking.rounds import Rounds
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Row
-from clinsynth.generation.tools import Baseline, Budget, TaskView
+from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
 
 PROMPTS = Path(__file__).parent / "prompts" / "demo"
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Row
-from clinsynth.generation.tools import Baseline, Budget, TaskView
+from clinsynth.core.nouns import Row
+from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
 from clinsynth.task_types import task_type
 
 

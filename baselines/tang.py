@@ -24,17 +24,15 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.files import write_text
-from clinsynth.generation.asking.crossing import list_prompt
-from clinsynth.generation.asking.demos import no_demos
-from clinsynth.generation.asking.forms import Wanted, take_row
-from clinsynth.generation.asking.lists import clean
-from clinsynth.generation.asking.prompting import PromptFile, load, load_values, standing_slots, write_prompt
+from clinsynth.core.files import write_text
+from clinsynth.core.nouns import Row, TaskSpec
+from clinsynth.generation.asking.answers import Wanted, take_row
+from clinsynth.generation.asking.clingen import list_prompt
+from clinsynth.generation.asking.demonstrations import no_demos
+from clinsynth.generation.asking.prompts import PromptFile, load, load_values, standing_slots, write_prompt
 from clinsynth.generation.asking.rounds import Draw, Rounds
-from clinsynth.generation.asking.topics import known_topics, subject
-from clinsynth.generation.tools import Tally, Tools
-from clinsynth.schema import Row, TaskSpec
-from clinsynth.generation.tools import Baseline, Budget, TaskView
+from clinsynth.generation.asking.topics import clean, known_topics, subject
+from clinsynth.generation.baseline import Baseline, Budget, Tally, TaskView, Tools
 from clinsynth.task_types import task_type
 
 PROMPTS = Path(__file__).parent / "prompts" / "tang"

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.files import sha256_file
+from clinsynth.core.files import sha256_file
+from clinsynth.core.nouns import Row, TaskSpec
+from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
 from clinsynth.generation.rules.patterns import Writer, read_patterns
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Row, TaskSpec
-from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.task_types import task_type
 
 FOLDER = Path(__file__).parent / "patterns"

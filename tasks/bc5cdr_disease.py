@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from clinsynth.core.nouns import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import iob
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = (
     "https://raw.githubusercontent.com/cambridgeltl/MTL-Bioinformatics-2016/"

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clinsynth.core.nouns import Prediction, Row, TaskTypeName
+from clinsynth.core.registry import TASKS
 from clinsynth.data.sample import SampleStore
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Environment, Results, RunRecord, TestData, TrainingData
-from clinsynth.schema import Prediction, Row, TaskTypeName
+from clinsynth.results.store import Cell, Environment, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Card, RealData, read_submission, write_submission
 from clinsynth.submissions.folder import fingerprint
@@ -90,7 +90,7 @@ def tiny(name: str = "tiny.v1", **settings: Any) -> Recipe:
     """A recipe of the tiny student for all seven types; ``settings`` replace its own."""
     own = Settings(steps=4, batch_size=8, learning_rate=1e-3, max_length=64)
     replaced = dataclasses.replace(own, **settings)
-    kinds: dict[TaskTypeName, Settings] = {kind.name: replaced for kind in task_types().values()}
+    kinds: dict[TaskTypeName, Settings] = {kind.name: replaced for kind in TASK_TYPES.values()}
     return Recipe(name=name, weights=TINY, pooling="mean", budget=40, settings=kinds, evidence="none")
 
 
@@ -210,7 +210,7 @@ from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
 settings = Settings(steps=int(os.environ["STEPS"]), batch_size=8, learning_rate=1e-3, max_length=64)
 recipe = Recipe(
     name="tiny.v1", weights=Weights(repo="tests/tiny-bert"), pooling="mean", budget=40,
-    settings=dict.fromkeys((kind.name for kind in task_types().values()), settings), evidence="none",
+    settings=dict.fromkeys((kind.name for kind in TASK_TYPES.values()), settings), evidence="none",
 )
 RECIPES._items = {**RECIPES, "tiny.v1": recipe}
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, Prediction, Span
+from clinsynth.core.nouns import Example, Prediction, Span
+from clinsynth.core.registry import TASKS
 from clinsynth.task_types import task_type
 from clinsynth.training.batching import POOL, collate, reading_batches, targets, training_batches
 from clinsynth.training.encoding import (

@@ -11,16 +11,15 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Example, Row, Split, Task
+from clinsynth.core.registry import TASKS
 from clinsynth.data.sample import SampleStore
 from clinsynth.data.store import DataStore
-from clinsynth.errors import UserError
-from clinsynth.generation import Means, Request, generate
+from clinsynth.generation import Means, Request
+from clinsynth.generation import generate
+from clinsynth.generation.baseline import BASELINES, Baseline, Budget, Knowledge, TaskView, Tools
 from clinsynth.generation.knowledge import open_knowledge
-from clinsynth.generation.tools import Knowledge, Tools
-from clinsynth.registry import TASKS
-from clinsynth.generation.tools import BASELINES
-from clinsynth.schema import Example, Row, Split, Task
-from clinsynth.generation.tools import Baseline, Budget, TaskView
 from clinsynth.submissions import new_submission, read_submission, validate
 from clinsynth.training.run import constant
 

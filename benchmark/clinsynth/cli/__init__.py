@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from clinsynth import __version__
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS, TASKS_DIR_VARIABLE
-from clinsynth.generation.tools import BASELINES
+from clinsynth.core.errors import UserError
+from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
+from clinsynth.generation.baseline import BASELINES
 
 COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.compare import Compared, Comparison, Request, compare
+from clinsynth.core.tables import text_table
 from clinsynth.data.sample import open_store
-from clinsynth.profiles import RESAMPLES
-from clinsynth.tables import text_table
+from clinsynth.standings.compare import Compared, Comparison, Request, compare
+from clinsynth.standings.profiles import RESAMPLES
 from clinsynth.training.recipe import RECIPES
 
 EXAMPLES = (

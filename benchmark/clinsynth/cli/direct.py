@@ -48,11 +48,11 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from clinsynth.core.errors import UserError
+    from clinsynth.core.registry import select_tasks
     from clinsynth.data.sample import open_store
     from clinsynth.direct.records import slug
     from clinsynth.direct.run import Request, run
-    from clinsynth.errors import UserError
-    from clinsynth.registry import select_tasks
 
     if arguments.shots < 0:
         raise UserError(f"--shots {arguments.shots}", expected="0 or more")
@@ -65,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     store = open_store(arguments.data_dir, arguments.sample)
     if arguments.dry_run:
-        from clinsynth.direct.dry import estimate
+        from clinsynth.direct.estimate import estimate
 
         return print_estimates(list(estimate(request, store)))
     outcome = run(request, store)
@@ -92,8 +92,8 @@ def _report(arguments: argparse.Namespace) -> int:
     rows = arguments.rows or RECIPES[arguments.recipe].budget
     table = direct_standings(arguments.report, arguments.recipe, rows, store.kind, store)
     if arguments.plot:
+        from clinsynth.core.files import write_text
         from clinsynth.direct.plot import as_svg
-        from clinsynth.files import write_text
 
         write_text(arguments.plot, as_svg(table))
     print(FORMATS[arguments.format](table).rstrip("\n"))

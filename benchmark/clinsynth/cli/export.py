@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
-    from clinsynth.files import write_text
+    from clinsynth.core.files import write_text
 
     if arguments.format == "every-eval-ever":
         return _every_eval_ever(arguments)
@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _view(arguments: argparse.Namespace) -> str:
-    from clinsynth.errors import UnknownNameError, UserError
+    from clinsynth.core.errors import UnknownNameError, UserError
     from clinsynth.export import FORMATS, as_csv
     from clinsynth.site.svg import svg
     from clinsynth.snapshot import read_snapshot
@@ -83,7 +83,7 @@ def _view(arguments: argparse.Namespace) -> str:
 
 
 def _croissant(arguments: argparse.Namespace) -> str:
-    from clinsynth.errors import UserError
+    from clinsynth.core.errors import UserError
     from clinsynth.export.croissant import croissant
 
     if arguments.submission is None:
@@ -92,9 +92,9 @@ def _croissant(arguments: argparse.Namespace) -> str:
 
 
 def _every_eval_ever(arguments: argparse.Namespace) -> int:
-    from clinsynth.errors import UserError
+    from clinsynth.core.errors import UserError
+    from clinsynth.core.files import write_json
     from clinsynth.export.every_eval_ever import records
-    from clinsynth.files import write_json
     from clinsynth.snapshot import read_snapshot
 
     if arguments.out is None:

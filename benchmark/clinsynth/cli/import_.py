@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clinsynth.errors import UserError
-from clinsynth.importing.run import FORMATS, ImportOptions, import_data
-from clinsynth.registry import TASKS
+from clinsynth.core.errors import UserError
+from clinsynth.core.registry import TASKS
+from clinsynth.submissions.importing.importer import FORMATS, ImportOptions, import_data
 
 EXAMPLES = (
     "clinsynth import rows.csv --format csv --task gad --out submissions/mine --column text=sentence",

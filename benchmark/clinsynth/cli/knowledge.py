@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir
-from clinsynth.errors import UserError
-from clinsynth.tables import text_table
+from clinsynth.core.errors import UserError
+from clinsynth.core.tables import text_table
 
 EXAMPLES = (
     "clinsynth knowledge",
@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _list(data_dir: Path | None) -> None:
-    from clinsynth.errors import NotPreparedError
+    from clinsynth.core.errors import NotPreparedError
     from clinsynth.generation.knowledge import KINDS, SOURCES, open_knowledge
 
     body: list[tuple[str, ...]] = []

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from clinsynth.errors import UserError
-from clinsynth.tables import text_table
+from clinsynth.core.errors import UserError
+from clinsynth.core.tables import text_table
 
 if TYPE_CHECKING:
-    from clinsynth.direct.dry import Estimate
+    from clinsynth.direct.estimate import Estimate
     from clinsynth.direct.session import Model
-    from clinsynth.generation.client.prices import Prices
+    from clinsynth.llm.cost import Prices
 
 
 _PROVIDERS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1"}
@@ -60,7 +60,7 @@ def model_of(arguments: argparse.Namespace) -> Model:
 
 def prices_of(arguments: argparse.Namespace, model: Model) -> Prices:
     """The stated prices, or the table's. Raises ``UserError`` where only one is stated."""
-    from clinsynth.generation.client.prices import find_prices
+    from clinsynth.llm.cost import find_prices
 
     provider = next((at for kind, at in _PROVIDERS.items() if model.backend.startswith(kind)), "")
     address = str(model.args.get("base_url", provider))

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir
+from clinsynth.core.progress import progress
+from clinsynth.core.registry import select_tasks
 from clinsynth.data.sample import default_data_dir
 from clinsynth.data.store import DataStore, Outcome, prepare_all
-from clinsynth.progress import progress
-from clinsynth.registry import select_tasks
 
 EXAMPLES = (
     "clinsynth prepare mqp gad --from raw --data-dir data",

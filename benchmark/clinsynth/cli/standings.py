@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample
+from clinsynth.core.tables import Grid, text_table
 from clinsynth.data.sample import open_store
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct.card import direct_folders
-from clinsynth.profiles import RESAMPLES, Profiler, cores
 from clinsynth.standings import Standings, as_csv, as_json, grid, standings
 from clinsynth.standings.grids import GRIDS, LEFT, notes, records
+from clinsynth.standings.profiles import RESAMPLES, Profiler, cores
 from clinsynth.standings.text import markdown_grid
-from clinsynth.tables import Grid, text_table
 from clinsynth.training.recipe import RECIPES
 
 EXAMPLES = (

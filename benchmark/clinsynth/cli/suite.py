@@ -49,8 +49,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    from clinsynth.core.tables import text_table
     from clinsynth.direct.suites.report import STAR, suite_report
-    from clinsynth.tables import text_table
 
     head, body = suite_report(arguments.suite, arguments.report)
     print(text_table(head, body))
@@ -65,17 +65,17 @@ def _raw(arguments: argparse.Namespace) -> Path:
 
 
 def _clinicalgpt(arguments: argparse.Namespace) -> int:
+    from clinsynth.core.tables import text_table
     from clinsynth.direct.records import slug
-    from clinsynth.direct.suites.asking import SuiteRequest
     from clinsynth.direct.suites.clinicalgpt import run_clinicalgpt
+    from clinsynth.direct.suites.questions import SuiteRequest
     from clinsynth.direct.suites.sets import SETS
-    from clinsynth.tables import text_table
 
     model = model_of(arguments)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
     if arguments.dry_run:
-        from clinsynth.direct.suites.dry import estimate_sets
+        from clinsynth.direct.suites.estimate import estimate_sets
 
         return print_estimates(list(estimate_sets(request, arguments.sets, arguments.source, _raw(arguments))))
     outcome = run_clinicalgpt(request, arguments.sets, arguments.source, _raw(arguments))
@@ -92,11 +92,11 @@ def _clinicalgpt(arguments: argparse.Namespace) -> int:
 
 
 def _notes(arguments: argparse.Namespace) -> int:
+    from clinsynth.core.errors import UserError
     from clinsynth.direct.records import slug
-    from clinsynth.direct.suites.asking import SuiteRequest
     from clinsynth.direct.suites.judge import open_judges
     from clinsynth.direct.suites.notes import as_text, run_notes
-    from clinsynth.errors import UserError
+    from clinsynth.direct.suites.questions import SuiteRequest
 
     if arguments.notes is None:
         raise UserError("which notes?", expected="--notes FOLDER, as `clinsynth notes` writes it")
@@ -104,7 +104,7 @@ def _notes(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
     if arguments.dry_run:
-        from clinsynth.direct.suites.dry import estimate_notes
+        from clinsynth.direct.suites.estimate import estimate_notes
 
         return print_estimates(list(estimate_notes(request, arguments.notes, arguments.judge, arguments.against)))
     judges = open_judges(arguments.judge, arguments.cache)

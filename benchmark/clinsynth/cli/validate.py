@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """0: nothing but warnings; 1: errors; 2: no submission at all."""
     if is_direct(arguments.submission):
-        from clinsynth.direct.checking import validate_direct
+        from clinsynth.direct.verification import validate_direct
 
         report = validate_direct(arguments.submission)
     else:

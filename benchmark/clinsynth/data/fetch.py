@@ -12,8 +12,8 @@ import zlib
 from pathlib import Path
 from typing import IO, Any
 
-from clinsynth.errors import UserError
-from clinsynth.schema import SPLITS, Source, Split, Task, TaskSpec
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import SPLITS, Source, Split, Task, TaskSpec
 
 RETRIES = 2
 TIMEOUT_SECONDS = 30

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clinsynth.core.errors import NotPreparedError
+from clinsynth.core.nouns import Example, Split, Task
 from clinsynth.data.store import ExampleStore
-from clinsynth.errors import NotPreparedError
-from clinsynth.schema import Example, Split, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from clinsynth.data import arrow
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import SPLITS, Example, Split, Task
+from clinsynth.data import manifest as arrow
 from clinsynth.data.formats import Numbering
 from clinsynth.data.store import DataStore, ExampleStore
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.schema import SPLITS, Example, Split, Task
 from clinsynth.task_types import task_type
 
 DATA_VARIABLE = "CLINSYNTH_DATA"

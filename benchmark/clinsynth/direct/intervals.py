@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clinsynth.comparable import TestSet
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import Prediction
 from clinsynth.direct.records import Answered, DirectRecord, DirectResults, read_predictions
 from clinsynth.direct.run import subset
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.profiles import RESAMPLES, one_thread
-from clinsynth.results import Results, RunRecord
-from clinsynth.results import read_predictions as read_run
-from clinsynth.schema import Prediction
+from clinsynth.results.store import Results, RunRecord
+from clinsynth.results.store import read_predictions as read_run
+from clinsynth.results.verification import TOLERANCE
 from clinsynth.scoring.statistics import (
     Profile,
     Runs,
@@ -30,7 +29,8 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
-from clinsynth.verify import TOLERANCE
+from clinsynth.standings.profiles import RESAMPLES, one_thread
+from clinsynth.standings.runs import TestSet
 
 
 @dataclass(frozen=True, slots=True)

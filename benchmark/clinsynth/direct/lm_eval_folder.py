@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from clinsynth import __version__
+from clinsynth.core.files import write_text
+from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
 from clinsynth.data.sample import DATA_VARIABLE
-from clinsynth.files import write_text
-from clinsynth.generation.client.cache import default_cache
-from clinsynth.registry import TASKS, TASKS_DIR_VARIABLE
+from clinsynth.llm.cache import default_cache
 
 GROUP = "clinsynth"
 
@@ -51,7 +51,7 @@ def _file(task: str, said: Mapping[str, Any]) -> str:
     # JSON is YAML; only the tag needs YAML's own form.
     return (
         f"task: {lm_eval_name(task)}\n"
-        "class: !function clinsynth.direct.lm_task.DirectTask\n"
+        "class: !function clinsynth.direct.lm_eval_task.DirectTask\n"
         f"tag: {GROUP}\n"
         f"metadata: {json.dumps(said, sort_keys=True)}\n"
     )

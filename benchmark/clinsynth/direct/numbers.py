@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clinsynth.registry import TASKS
-from clinsynth.results import DataKind
+from clinsynth.core.registry import TASKS
+from clinsynth.results.store import DataKind
 from clinsynth.scoring.statistics.overall import type_weights
 
 

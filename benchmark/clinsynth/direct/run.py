@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import Example, Task
+from clinsynth.core.progress import Progress, progress
 from clinsynth.data.store import DataStore, ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
@@ -21,11 +24,8 @@ from clinsynth.direct.lm_eval_folder import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
 from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, slug
 from clinsynth.direct.session import Model, Reply, Session, quiet, server_environment, usage
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.generation.client.prices import Prices, UnknownPrices
-from clinsynth.progress import Progress, progress
-from clinsynth.results import TestData
-from clinsynth.schema import Example, Task
+from clinsynth.llm.cost import Prices, UnknownPrices
+from clinsynth.results.store import TestData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions.card import Llm
 from clinsynth.submissions.folder import fingerprint
@@ -142,7 +142,7 @@ def subset(examples: int, limit: int | None) -> list[int]:
 
 def _answer(work: Work, request: Request, session: Session, bar: Progress) -> DirectRecord:
     spec, began = work.task.spec, time.monotonic()
-    lm_task: Any = importlib.import_module("clinsynth.direct.lm_task")
+    lm_task: Any = importlib.import_module("clinsynth.direct.lm_eval_task")
     folder = work.store.root if isinstance(work.store, DataStore) else None
     said = metadata(spec.name, folder, work.store.kind == "sample")
     with quiet():

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clinsynth.core.environment import environment
+from clinsynth.core.errors import UserError
 from clinsynth.direct.lm import Meta, Meter, metered, prompt_key, prompt_text, total
 from clinsynth.direct.records import Usage, slug
-from clinsynth.environment import environment
-from clinsynth.errors import UserError
-from clinsynth.generation.client.cache import default_cache
-from clinsynth.generation.client.prices import Prices, is_local
-from clinsynth.generation.llm import Mode
-from clinsynth.results import Environment
+from clinsynth.llm.cache import default_cache
+from clinsynth.llm.cost import Prices, is_local
+from clinsynth.llm.requests import Mode
+from clinsynth.results.store import Environment
 
 _NO_MATTER = frozenset({"auth_token", "header", "num_concurrent", "timeout", "max_retries", "verify_certificate"})
 """Arguments of a model that do not change its answers, or that must not be written anywhere."""

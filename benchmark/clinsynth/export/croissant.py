@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from clinsynth.errors import UserError
-from clinsynth.files import sha256_file
-from clinsynth.registry import TASKS
+from clinsynth.core.errors import UserError
+from clinsynth.core.files import sha256_file
+from clinsynth.core.registry import TASKS
 from clinsynth.submissions import Card, read_submission
 from clinsynth.task_types import task_type
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
 from clinsynth.leaderboard.archive import report
 from clinsynth.leaderboard.plots import plot

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
 from clinsynth.submissions import validate
 from clinsynth.submissions.card import CARD_FILE
 

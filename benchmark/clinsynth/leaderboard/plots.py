@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
 from clinsynth.site.theme import LIGHT, SANS
 from clinsynth.views.model import Figure, Series
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
 from clinsynth.export import FORMATS, SUFFIXES
 from clinsynth.leaderboard.app import Board, layout
 from clinsynth.leaderboard.plots import png

@@ -14,9 +14,9 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, Prediction, TaskSpec
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Example, Prediction, TaskSpec
+from clinsynth.core.registry import TASKS
 from clinsynth.scoring.metrics import score_all
 from clinsynth.task_types import TaskType, task_type
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
 from clinsynth.site.html import Links, body, take
 from clinsynth.site.svg import svg

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.comparable import TestSets
+from clinsynth.core.errors import UserError
+from clinsynth.core.registry import TASKS
 from clinsynth.data.store import ExampleStore
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
-from clinsynth.results import DataKind
-from clinsynth.snapshot.described import DirectPairRow, DirectRow
-from clinsynth.snapshot.omitted import Omitted
+from clinsynth.results.store import DataKind
+from clinsynth.snapshot.data_records import Omitted
+from clinsynth.snapshot.descriptions import DirectPairRow, DirectRow
 from clinsynth.standings import Standings, Stored
+from clinsynth.standings.runs import TestSets
 
 if TYPE_CHECKING:
     from clinsynth.direct.records import DirectRecord, DirectResults

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from clinsynth.core.errors import UserError
 from clinsynth.direct.records import SealedRecord
 from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
 from clinsynth.direct.suites.sets import SETS
-from clinsynth.errors import UserError
-from clinsynth.snapshot.described import GradeRow, SuiteRow
-from clinsynth.snapshot.omitted import Omitted
+from clinsynth.snapshot.data_records import Omitted
+from clinsynth.snapshot.descriptions import GradeRow, SuiteRow
 
 R = TypeVar("R", bound=SealedRecord)
 

@@ -5,9 +5,9 @@ ranks or the reason why not; without one, records are read and nothing else. ``c
 tables from one reading. All that follows from these is in ``model``: typed, in [0, 1], never formatted.
 """
 
-from clinsynth.standings.collecting import Collection, Stored, collect, folders
-from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode, Score, Standing, Standings
-from clinsynth.standings.numbers import (
+from clinsynth.standings.collection import Collection, Stored, collect, folders
+from clinsynth.standings.model import (
+    RANKED_SEEDS,
     Agreement,
     CostOfData,
     Curve,
@@ -16,6 +16,11 @@ from clinsynth.standings.numbers import (
     GapRecovered,
     Interval,
     Overall,
+    Reason,
+    ReasonCode,
+    Score,
+    Standing,
+    Standings,
     TaskStatistics,
     TaskSummary,
     WorthReal,

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from clinsynth.scoring.statistics.gaps import pareto, share_of_cost
-from clinsynth.standings.model import Standing
-from clinsynth.standings.numbers import CostOfData
+from clinsynth.standings.model import CostOfData, Standing
 from clinsynth.submissions.card import Cost
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from clinsynth.schema import Example, Prediction, Span, TaskSpec
+from clinsynth.core.nouns import Example, Prediction, Span, TaskSpec
 from clinsynth.task_types.base import Head
 
 WORD = re.compile(r"[^\W_]+|[^\s]")

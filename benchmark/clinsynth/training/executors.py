@@ -15,9 +15,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS, Registry
-from clinsynth.results import RunRecord
+from clinsynth.core.errors import UserError
+from clinsynth.core.registry import TASKS, Registry
+from clinsynth.results.store import RunRecord
 from clinsynth.training.recipe import RECIPES
 from clinsynth.training.run import Job, run
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from clinsynth.files import sha256_lines
-from clinsynth.registry import Registry
-from clinsynth.schema import TaskSpec, TaskTypeName
+from clinsynth.core.files import sha256_lines
+from clinsynth.core.nouns import TaskSpec, TaskTypeName
+from clinsynth.core.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from clinsynth.core.environment import environment
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Example, Prediction, TaskSpec
+from clinsynth.core.registry import TASKS
 from clinsynth.data.few_shot import few_shot
 from clinsynth.data.sample import open_store
-from clinsynth.environment import environment
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
-from clinsynth.schema import Example, Prediction, TaskSpec
+from clinsynth.results.store import Cell, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import read_submission
 from clinsynth.submissions.folder import fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clinsynth.errors import UnknownNameError
+from clinsynth.core.errors import UnknownNameError
 from clinsynth.snapshot.schema import Snapshot
 from clinsynth.views.compare import compare
 from clinsynth.views.curves import cost, curves

@@ -20,13 +20,16 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from clinsynth.core.errors import UserError
+from clinsynth.core.files import write_json, write_jsonl_gz, write_text
+from clinsynth.core.progress import progress
+from clinsynth.core.tables import text_table
 from clinsynth.direct.card import write_card
 from clinsynth.direct.run import made_card, subset
 from clinsynth.direct.session import Session
-from clinsynth.direct.suites.agreement import alpha
-from clinsynth.direct.suites.asking import PlainTask, SuiteRequest, suite_record
-from clinsynth.direct.suites.cases import Case
-from clinsynth.direct.suites.judge import Graded, Paired, compare_answers, grade
+from clinsynth.direct.suites.humans import alpha
+from clinsynth.direct.suites.judge import Case, Graded, Paired, compare_answers, grade
+from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
 from clinsynth.direct.suites.records import (
     FORM,
     GradesRecord,
@@ -36,12 +39,8 @@ from clinsynth.direct.suites.records import (
     record_path,
     write_record,
 )
-from clinsynth.errors import UserError
-from clinsynth.files import write_json, write_jsonl_gz, write_text
-from clinsynth.generation.llm import LLM
 from clinsynth.generation.notes.table import NoteRow, read_table
-from clinsynth.progress import progress
-from clinsynth.tables import text_table
+from clinsynth.llm.requests import LLM
 
 SUITE = "asclepius-notes"
 MAX_TOKENS = 400

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from clinsynth.core.errors import NotPreparedError, UnknownNameError, UserError
+from clinsynth.core.files import write_jsonl_gz
+from clinsynth.core.nouns import EntityKind
 from clinsynth.data.sample import default_data_dir
-from clinsynth.errors import NotPreparedError, UnknownNameError, UserError
-from clinsynth.files import write_jsonl_gz
 from clinsynth.generation.knowledge import sources
 from clinsynth.generation.knowledge.names import KINDS, NameTable, Pair
-from clinsynth.schema import EntityKind
 
 __all__ = ["KINDS", "SOURCES", "NameTable", "open_knowledge", "prepare_knowledge", "prepared_path"]
 

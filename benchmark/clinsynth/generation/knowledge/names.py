@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clinsynth.files import sha256_lines
-from clinsynth.schema import EntityKind
+from clinsynth.core.files import sha256_lines
+from clinsynth.core.nouns import EntityKind
 
 KINDS: tuple[EntityKind, ...] = ("disease", "chemical", "gene", "symptom")
 Pair = tuple[EntityKind, EntityKind]

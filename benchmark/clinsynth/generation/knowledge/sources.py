@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import EntityKind, Source
 from clinsynth.data.fetch import check, download, unpack
-from clinsynth.errors import UserError
 from clinsynth.generation.knowledge.names import PAIRS, Collector, NameTable, Pair
-from clinsynth.schema import EntityKind, Source
 
 LISTS = Path(__file__).parent / "lists"
 MOST_PAIRS = 200_000

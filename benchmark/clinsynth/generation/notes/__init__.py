@@ -1,8 +1,8 @@
 """Synthetic clinical notes from case reports, with requests and answers, in the manner of Asclepius."""
 
-from clinsynth.generation.notes.making import NotesRecord, NotesRequest, cycled, make_notes, note_prompts
+from clinsynth.generation.notes.corpus import NotesRecord, NotesRequest, cycled, make_notes, note_prompts
 from clinsynth.generation.notes.reports import Report, Reports, read_reports
-from clinsynth.generation.notes.writing import KINDS, Note, NoteWriter
+from clinsynth.generation.notes.writer import KINDS, Note, NoteWriter
 
 __all__ = [
     "KINDS",

@@ -1,0 +1,1 @@
+"""What every room stands on: nouns, registry, errors, files, stored records, progress."""
