@@ -25,14 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core.nouns import Row, TaskTypeName
-from clinsynth.generation.asking.answers import Step, Wanted
-from clinsynth.generation.asking.demonstrations import no_demos
-from clinsynth.generation.asking.prompts import load
-from clinsynth.generation.asking.rounds import Rounds
-from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
+from clinsynth.core import Row, TaskTypeName
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
+from clinsynth.generation.asking import Rounds, Step, Wanted, load, no_demos
 from clinsynth.generation.notes import NoteWriter, cycled, read_reports
-from clinsynth.text.sentences import sentence_ranges
+from clinsynth.text import sentence_ranges
 
 PROMPTS = Path(__file__).parent / "prompts" / "asclepius"
 ROWS_A_NOTE = 5

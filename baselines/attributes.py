@@ -13,13 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core.nouns import Row
-from clinsynth.generation.asking.answers import Wanted
-from clinsynth.generation.asking.demonstrations import no_demos
-from clinsynth.generation.asking.prompts import load, load_values
-from clinsynth.generation.asking.rounds import Rounds
-from clinsynth.generation.asking.topics import pick
-from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
+from clinsynth.core import Row
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
+from clinsynth.generation.asking import Rounds, Wanted, load, load_values, no_demos, pick
 
 PROMPTS = Path(__file__).parent / "prompts" / "attributes"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from clinsynth.core.nouns import Row
-from clinsynth.generation.baseline import Baseline, Budget, TaskView, Tools
+from clinsynth.core import Row
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
 from clinsynth.task_types import task_type
 
 

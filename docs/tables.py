@@ -142,7 +142,7 @@ def students() -> str:
 def evidence() -> str | None:
     """The trials in ``studies/tuning/<recipe>.jsonl``: for each recipe, a table of rates and one of steps."""
     parts: list[str] = []
-    for log in sorted((ROOT / "benchmark" / "tuning").glob("*.jsonl")):
+    for log in sorted((ROOT / "studies" / "tuning").glob("*.jsonl")):
         # A trial that was done again counts once, with its last score.
         trials = {
             (row["task"], row["rate"], row["steps"], row["rows"], row["seed"]): row

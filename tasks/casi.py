@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from clinsynth.core.nouns import Example, RawFiles, Source, Span, Split, TaskSpec
+from clinsynth.core import Example, RawFiles, Source, Span, Split, TaskSpec
 from clinsynth.data.formats import count, fault, table
 
 _FILES = {"train": "medication_attr_validation.csv", "test": "medication_attr_test.csv"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clinsynth.core.nouns import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, pick, table
 
 _AT = "https://raw.githubusercontent.com/sarrouti/HealthVer/b20ac99ceed62f5264a319fa25a854df1668d85b/data/"

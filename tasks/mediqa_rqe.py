@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from clinsynth.core.nouns import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, collapse, count
 
 _AT = "https://raw.githubusercontent.com/abachaa/RQE_Data_AMIA2016/9302fb9a55a437944ba6ce21a30023463a94a136/"

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from clinsynth.core.nouns import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, pick, table
 
 TRAIN_QUESTIONS = 524

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clinsynth.core.nouns import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, count, table
 
 _AT = (

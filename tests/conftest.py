@@ -19,12 +19,12 @@ import pytest
 
 from clinsynth.core.nouns import Prediction, Row, TaskTypeName
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.results.store import Cell, Environment, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Card, RealData, read_submission, write_submission
 from clinsynth.submissions.folder import fingerprint
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 from clinsynth.training.executors import EXECUTORS
 from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
 from clinsynth.training.run import Job, run
@@ -203,7 +203,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
 DRIVER = """\
 import os, sys
 from clinsynth.cli import main
-from clinsynth.task_types import task_types
+from clinsynth.task_types import TASK_TYPES
 from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
 
 # At the top: a spawned worker runs this file again, and so has the recipe too.

@@ -14,8 +14,8 @@ from clinsynth.audit.record import TestLeaks as Leaks
 from clinsynth.core.errors import NotPreparedError
 from clinsynth.core.nouns import Example, Prediction, Span, Split, Task
 from clinsynth.core.registry import TASKS
-from clinsynth.results.store import Cell, Environment, Results, RunRecord, TrainingData
 from clinsynth.results import store as stored  # its TestData by name would be taken for a test
+from clinsynth.results.store import Cell, Environment, Results, RunRecord, TrainingData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Card, RealData
 from clinsynth.submissions.card import CARD_FILE, to_toml

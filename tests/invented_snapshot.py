@@ -9,7 +9,7 @@ from typing import Any
 from clinsynth.core.nouns import TaskTypeName
 from clinsynth.core.registry import TASKS
 from clinsynth.snapshot import Snapshot, Tables, write_snapshot
-from clinsynth.snapshot.build import task_rows
+from clinsynth.snapshot.builder import task_rows
 from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import (
     AuditRow,

@@ -4,7 +4,7 @@ from tests.scripted_server import Asked, Reaction, Say, Script
 
 from clinsynth.core.nouns import TaskSpec
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.direct import prompts
 
 SAMPLE = SampleStore()

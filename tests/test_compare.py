@@ -14,10 +14,10 @@ from tests.invented import ITEMS, RECIPE, Toy, write_card, write_run
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
-from clinsynth.results.store import Cell, Environment, TrainingData
+from clinsynth.data.samples import SampleStore
 from clinsynth.results import store as stored  # its TestData by name would be taken for a test
-from clinsynth.standings.compare import Compared, Comparison, Request, compare
+from clinsynth.results.store import Cell, Environment, TrainingData
+from clinsynth.standings.comparison import Compared, Comparison, Request, compare
 from clinsynth.submissions.card import CARD_FILE
 
 Write = Callable[..., Path]

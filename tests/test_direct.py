@@ -19,16 +19,16 @@ from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Split, Task
 from clinsynth.core.registry import TASKS
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.few_shots import few_shot
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
-from clinsynth.direct.estimate import estimate
+from clinsynth.direct.estimates import estimate
 from clinsynth.direct.lm_eval_folder import write_folder
 from clinsynth.direct.plot import as_svg
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults, read_predictions
 from clinsynth.direct.report import direct_standings
-from clinsynth.direct.run import Outcome, Request, run, subset
+from clinsynth.direct.runner import Outcome, Request, run, subset
 from clinsynth.direct.session import Model
 from clinsynth.direct.tables import FORMATS
 from clinsynth.direct.verification import validate_direct, verify_direct
@@ -36,8 +36,8 @@ from clinsynth.llm.cost import StatedPrices
 from clinsynth.results.store import Cell, Results
 from clinsynth.results.store import read_predictions as read_run
 from clinsynth.scoring.metrics import score_all
-from clinsynth.standings.compare import Request as CompareRequest
-from clinsynth.standings.compare import compare
+from clinsynth.standings.comparison import Request as CompareRequest
+from clinsynth.standings.comparison import compare
 
 ONE_OF_EACH_TYPE = ("hoc", "gad", "mediqa-rqe", "healthver", "mqp", "ncbi-disease", "casi")
 

@@ -16,12 +16,11 @@ import pytest
 
 from clinsynth.core.nouns import Task, TaskTypeName
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import DataStore
-from clinsynth.generation import Request
-from clinsynth.generation import generate
+from clinsynth.generation import Request, generate
 from clinsynth.submissions import validate
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])

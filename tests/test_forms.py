@@ -9,7 +9,7 @@ import pytest
 
 from clinsynth.core.nouns import Row, Span
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.generation.asking.answers import Demo, Step, UnusableError, Wanted, form_of, read_row, refuses, take_row
 from clinsynth.generation.baseline import Tally
 from clinsynth.llm.requests import Answer, Prompt

@@ -14,10 +14,9 @@ import pytest
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Example, Row, Split, Task
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import DataStore
-from clinsynth.generation import Means, Request
-from clinsynth.generation import generate
+from clinsynth.generation import Means, Request, generate
 from clinsynth.generation.baseline import BASELINES, Baseline, Budget, Knowledge, TaskView, Tools
 from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.submissions import new_submission, read_submission, validate

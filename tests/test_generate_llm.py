@@ -19,9 +19,8 @@ from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Row, Task
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
-from clinsynth.generation import Generated, Means, Request
-from clinsynth.generation import generate
+from clinsynth.data.samples import SampleStore
+from clinsynth.generation import Generated, Means, Request, generate
 from clinsynth.generation.baseline import BASELINES, Baseline, Budget, TaskView, Tools
 from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.generation.loop import Duplicates

@@ -15,9 +15,8 @@ import pytest
 from clinsynth.core.errors import NotPreparedError, UserError
 from clinsynth.core.nouns import EntityKind, Example, Row, Task
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
-from clinsynth.generation import Request
-from clinsynth.generation import generate
+from clinsynth.data.samples import SampleStore
+from clinsynth.generation import Request, generate
 from clinsynth.generation.asking.answers import Wanted, form_of
 from clinsynth.generation.asking.demonstrations import no_demos
 from clinsynth.generation.asking.prompts import PromptFile, fill, format_demos, label_slots, load, standing_slots
@@ -30,7 +29,7 @@ from clinsynth.generation.run import Means
 from clinsynth.llm.payloads import Dialect
 from clinsynth.llm.requests import Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.submissions import validate
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 
 PROMPTS = Path(__file__).parents[1] / "baselines" / "prompts"
 NAMES = ("attributes", "clingen-kg", "clingen-llm", "demo", "naive", "tang")

@@ -21,7 +21,7 @@ from clinsynth.core.errors import UserError
 from clinsynth.core.files import unpacked_bytes
 from clinsynth.core.nouns import Example, Span, TaskSpec, TaskTypeName
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore, default_data_dir
+from clinsynth.data.samples import SampleStore, default_data_dir
 from clinsynth.data.store import DataStore
 from clinsynth.generation.record import GenerationRecord, write_generation
 from clinsynth.quality import NUMBERS, Measured, measure, noise, read_record, record_path, words

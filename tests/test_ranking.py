@@ -25,11 +25,11 @@ from clinsynth.core.registry import TASKS
 from clinsynth.results.store import Cell, Results, TrainingData
 from clinsynth.results.tally import Tally
 from clinsynth.scoring.metrics import METRICS
-from clinsynth.scoring.statistics.ranking import kendall_tau
+from clinsynth.scoring.statistics.ranks import kendall_tau
 from clinsynth.standings import Standing, Standings, collect, profiles, standings, standings_of
 from clinsynth.standings import tasks as working
 from clinsynth.standings.collection import choose
-from clinsynth.standings.compare import Request, compare
+from clinsynth.standings.comparison import Request, compare
 from clinsynth.standings.profiles import Profiler
 from clinsynth.submissions.card import Cost
 

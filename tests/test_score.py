@@ -12,7 +12,7 @@ import pytest
 
 from clinsynth.core.errors import UnknownNameError, UserError
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.results.store import Cell, Results, RunRecord, read_record
 from clinsynth.results.verification import verify
 from clinsynth.submissions import read_submission, write_submission

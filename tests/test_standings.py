@@ -12,8 +12,8 @@ import pytest
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.registry import TASKS
-from clinsynth.results.store import Cell, RunRecord
 from clinsynth.results import store as results
+from clinsynth.results.store import Cell, RunRecord
 from clinsynth.standings import RANKED_SEEDS, Standings, as_csv, as_json, as_markdown, grid, standings
 
 Submit = Callable[..., Path]

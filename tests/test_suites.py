@@ -492,7 +492,7 @@ def test_rows_that_are_no_notes_are_refused(here: Path, tmp_path: Path) -> None:
 @needs_measures
 @needs_krippendorff
 def test_agreement_with_people(here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from clinsynth.direct.suites.humans import SCORES, SUMMARIES, agreement_with_humans, as_text
+    from clinsynth.direct.suites.humans import SCORES, SUMMARIES, agreement_text, agreement_with_humans
 
     folder = tmp_path / "raw" / "mts-dialog"
     folder.mkdir(parents=True)
@@ -512,4 +512,4 @@ def test_agreement_with_people(here: Path, monkeypatch: pytest.MonkeyPatch, tmp_
     assert found.metrics["rougeL"]["HallucinationRate"].rho is None
     assert found.shifted < 0.9
     assert (found.between, found.judged) == (pytest.approx(1.0), 5)
-    assert "Krippendorff" in as_text(found)
+    assert "Krippendorff" in agreement_text(found)

@@ -9,9 +9,9 @@ from clinsynth.core.errors import NotPreparedError
 from clinsynth.core.nouns import Example, Task
 from clinsynth.core.registry import TASKS
 from clinsynth.data.fetch import splits_of
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.sample import SampleStore
-from clinsynth.task_types import task_type, task_types
+from clinsynth.data.few_shots import few_shot
+from clinsynth.data.samples import SampleStore
+from clinsynth.task_types import TASK_TYPES, task_type
 
 SAMPLES = SampleStore()
 

@@ -14,7 +14,7 @@ import pytest
 from clinsynth.core.errors import NotPreparedError
 from clinsynth.core.nouns import EntityKind, Example, Row, Span
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.generation.baseline import BASELINES, Baseline, Budget, Knowledge, TaskView, Tools, class_of
 from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.generation.loop import task_view

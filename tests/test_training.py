@@ -13,11 +13,11 @@ from clinsynth.core.errors import UserError
 from clinsynth.core.files import sha256_file
 from clinsynth.core.nouns import Example, Prediction
 from clinsynth.core.registry import TASKS
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.few_shots import few_shot
+from clinsynth.data.samples import SampleStore
 from clinsynth.results.store import Cell, Results, RunRecord, read_predictions
 from clinsynth.scoring.metrics import score_all
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 from clinsynth.training.recipe import RECIPES, Recipe, Weights, recipe_fingerprint
 from clinsynth.training.run import Job, constant, draw, run
 from clinsynth.training.weights import WEIGHTS_VARIABLE, find_weights

@@ -11,7 +11,7 @@ import pytest
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.direct.suites.notes import prompt
-from clinsynth.direct.tune_llm import RECORD, TuneSettings, tune_llm
+from clinsynth.direct.tuning import RECORD, TuneSettings, tune_llm
 from clinsynth.generation.notes.table import NoteRow
 
 pytestmark = pytest.mark.skipif(

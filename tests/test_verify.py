@@ -12,7 +12,7 @@ import pytest
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.files import write_json, write_jsonl_gz
-from clinsynth.data.sample import SampleStore
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import DataStore
 from clinsynth.results.store import Cell, Results, RunRecord, read_record
 from clinsynth.results.verification import Verified, verify

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from studies.planted.edits import EDITS
 
 from clinsynth.audit import audit
 from clinsynth.audit.leakage import METHODS, Embed, TextSet, overlap
@@ -33,7 +34,6 @@ from clinsynth.submissions import Card, RealData, write_submission
 from clinsynth.task_types import task_type
 from clinsynth.text.normalising import key, words
 from clinsynth.training.embeddings import embed
-from studies.planted.edits import EDITS
 
 TASK_NAMES = (
     "bc5cdr-disease", "ncbi-disease", "cdr", "gad", "chemprot", "hoc", "healthver", "pubhealth", "mqp", "mediqa-rqe",

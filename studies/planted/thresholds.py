@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from studies.planted.edits import paraphrased
+from studies.planted.leakage import TASK_NAMES, same_sentence
 
 from clinsynth.audit.leakage import CONFIRM, COSINE, COSINE_ALONE, MIN_WORDS, NEAR, TextSet
 from clinsynth.core.nouns import Example, Task
@@ -22,8 +24,6 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.store import DataStore
 from clinsynth.text.near_duplicates import jaccard
 from clinsynth.training.embeddings import embed
-from studies.planted.edits import paraphrased
-from studies.planted.leakage import TASK_NAMES, same_sentence
 
 PARAPHRASES = 200
 REAL = 2_000

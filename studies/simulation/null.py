@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-
-from clinsynth import __version__
-from clinsynth.core.files import write_json
-from clinsynth.scoring.statistics import Runs, bootstrap, difference, jackknife
 from studies.simulation import parts
 from studies.simulation.methods import p_values
 from studies.simulation.report import DOCS, render
 from studies.simulation.worlds import World, simulate
+
+from clinsynth import __version__
+from clinsynth.core.files import write_json
+from clinsynth.scoring.statistics import Runs, bootstrap, difference, jackknife
 
 ALPHA = 0.05
 PARTS = 100_000

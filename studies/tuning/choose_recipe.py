@@ -23,7 +23,7 @@ import numpy as np
 
 from clinsynth.core.nouns import Example, TaskSpec
 from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import open_store
+from clinsynth.data.samples import open_store
 from clinsynth.results.store import Cell
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.training.recipe import RECIPES

@@ -16,9 +16,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import canonical_json, write_json, write_text
-from clinsynth.text.normalising import words
+from clinsynth.core import UserError, canonical_json, write_json, write_text
+from clinsynth.text import words
 
 WORDS = 6
 """Words of a canary."""

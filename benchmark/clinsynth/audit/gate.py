@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from clinsynth.audit import leakage
 from clinsynth.audit.record import CanarySightings, Privacy, Repeats, TestLeaks, Verbatim
-from clinsynth.core.nouns import TaskSpec
+from clinsynth.core import TaskSpec
 
 EXACT_SHARE = 0.001
 """Share of the rows that may repeat a test example exactly: in 1,000 rows chance may do it once."""

@@ -15,10 +15,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.core.nouns import Example
-from clinsynth.text.near_duplicates import NearDuplicates, Shingles, jaccard, shingles
-from clinsynth.text.normalising import key, words
-from clinsynth.text.shingles import Codes, Hashes, Sequences, seen
+from clinsynth.core import Example
+from clinsynth.text import Codes, Hashes, NearDuplicates, Sequences, Shingles, jaccard, key, seen, shingles, words
 
 
 class TextSet:

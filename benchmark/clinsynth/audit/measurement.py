@@ -22,10 +22,10 @@ from clinsynth.audit.record import (
     TestLeaks,
     Verbatim,
 )
-from clinsynth.core.nouns import Example, Task
-from clinsynth.data.store import ExampleStore
-from clinsynth.results.store import Results, read_predictions
-from clinsynth.scoring.metrics import METRICS
+from clinsynth.core import Example, Task
+from clinsynth.data import ExampleStore
+from clinsynth.results import Results, read_predictions
+from clinsynth.scoring import METRICS
 
 OVER = (13, 25, 50)
 """Lengths, in words, at which shared stretches are counted."""

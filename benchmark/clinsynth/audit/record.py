@@ -12,10 +12,8 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinsynth.audit.leakage import Method
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import write_json
-from clinsynth.core.records import Sealed
-from clinsynth.results.store import DataKind
+from clinsynth.core import Sealed, UserError, write_json
+from clinsynth.results import DataKind
 
 AUDIT_VERSION = 1
 """Raised whenever a threshold, a pattern or a comparison changes: older records are then made anew."""

@@ -17,12 +17,8 @@ from clinsynth.audit import measurement as measure
 from clinsynth.audit.canary import CanaryHashes
 from clinsynth.audit.leakage import TextSet
 from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, audit_path, read_audit, write_audit
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Example, Split, Task
-from clinsynth.core.progress import Progress, progress
-from clinsynth.core.registry import TASKS
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.store import DataStore, ExampleStore
+from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, progress
+from clinsynth.data import DataStore, ExampleStore, few_shot
 from clinsynth.submissions import Submission, read_submission
 
 REAL_SCANNED = 2_000
@@ -159,7 +155,7 @@ class _Embedder:
 
     def __init__(self, store: ExampleStore, sets: Sequence[TextSet]) -> None:
         """All ``sets`` are embedded at the first call: the model is loaded once."""
-        from clinsynth.training.embeddings import embedder_fingerprint
+        from clinsynth.training import embedder_fingerprint
 
         self.seconds = 0.0
         self.fingerprint = embedder_fingerprint()
@@ -168,7 +164,7 @@ class _Embedder:
         self._known: dict[str, leakage.Vectors] = {}
 
     def __call__(self, texts: Sequence[str]) -> leakage.Vectors:
-        from clinsynth.training.embeddings import embed
+        from clinsynth.training import embed
 
         if not self._known:
             started = time.monotonic()

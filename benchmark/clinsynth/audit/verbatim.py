@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clinsynth.audit.leakage import TextSet
-from clinsynth.text.normalising import tight
-from clinsynth.text.shingles import Codes, Sequences, longest_shared
+from clinsynth.text import Codes, Sequences, longest_shared, tight
 
 FIRST_WORDS = 2
 FIRST_CHARACTERS = 16

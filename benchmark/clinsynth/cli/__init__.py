@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from clinsynth import __version__
-from clinsynth.core.errors import UserError
-from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
-from clinsynth.generation.baseline import BASELINES
+from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError
+from clinsynth.generation import BASELINES
 
 COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clinsynth.audit.canary import HASHES_FILE, SECRETS_FILE, look, plant, read_hashes
+from clinsynth.audit import HASHES_FILE, SECRETS_FILE, look, plant, read_hashes
 from clinsynth.cli import names
 from clinsynth.submissions import read_submission
 

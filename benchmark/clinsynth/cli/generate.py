@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.core.errors import NotPreparedError
-from clinsynth.core.registry import select_tasks
-from clinsynth.data.sample import open_store
-from clinsynth.generation.baseline import BASELINES
+from clinsynth.core import NotPreparedError, select_tasks
+from clinsynth.data import open_store
+from clinsynth.generation import BASELINES
 
 if TYPE_CHECKING:
-    from clinsynth.data.store import ExampleStore
-    from clinsynth.generation import Generated, Means, Request
-    from clinsynth.generation.baseline import Baseline
-    from clinsynth.generation.plan import Estimate
-    from clinsynth.generation.record import GenerationRecord
+    from clinsynth.data import ExampleStore
+    from clinsynth.generation import Baseline, Estimate, Generated, GenerationRecord, Means, Request
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
@@ -58,8 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0 if anything was made."""
-    from clinsynth.generation import Means, Request
-    from clinsynth.generation import generate
+    from clinsynth.generation import Means, Request, generate
 
     baseline, store = BASELINES[arguments.baseline], open_store(arguments.data_dir, arguments.sample)
     request = Request(
@@ -126,7 +121,7 @@ def _warn(line: str) -> None:
 
 
 def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means) -> int:
-    from clinsynth.generation.plan import estimate
+    from clinsynth.generation import estimate
 
     if "llm" not in baseline.needs:
         print(f"{baseline.name} asks no model: it costs nothing")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError
 
 if TYPE_CHECKING:
     from clinsynth.llm import Client
@@ -50,9 +50,7 @@ def open_model(arguments: argparse.Namespace, stack: ExitStack) -> Client:
     Raises:
         UserError: no model is named, or the settings cannot be.
     """
-    from clinsynth.llm import Client, ClientSettings
-    from clinsynth.llm.cache import Cache, default_cache
-    from clinsynth.llm.cost import find_prices
+    from clinsynth.llm import Cache, Client, ClientSettings, default_cache, find_prices
 
     if not arguments.model:
         raise UserError(

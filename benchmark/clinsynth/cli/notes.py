@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.core.progress import progress
+from clinsynth.core import progress
 
 if TYPE_CHECKING:
     from clinsynth.generation.notes import NotesRequest
-    from clinsynth.llm.requests import Mode
+    from clinsynth.llm import Mode
 
 EXAMPLES = ("clinsynth notes --dry-run --rows 3 --out build/notes",)
 
@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _dry_run(request: NotesRequest, mode: Mode) -> int:
     from clinsynth.generation.notes import note_prompts
-    from clinsynth.llm.client import likely_tokens
+    from clinsynth.llm import likely_tokens
 
     prompts = note_prompts(request, mode, min(request.rows, 3))
     for number, prompt in enumerate(prompts, 1):

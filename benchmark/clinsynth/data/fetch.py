@@ -12,8 +12,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Any
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import SPLITS, Source, Split, Task, TaskSpec
+from clinsynth.core import SPLITS, Source, Split, Task, TaskSpec, UserError
 
 RETRIES = 2
 TIMEOUT_SECONDS = 30

@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import sha256_lines, write_json
-from clinsynth.core.nouns import Example, Span, Split
+from clinsynth.core import Example, Span, Split, UserError, sha256_lines, write_json
 
 FILE = "manifest.json"
 

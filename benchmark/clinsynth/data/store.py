@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from clinsynth import __version__
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import Example, Split, Task
-from clinsynth.core.registry import TASKS
+from clinsynth.core import TASKS, Example, NotPreparedError, Split, Task, UserError
 from clinsynth.data import manifest
 from clinsynth.data import manifest as arrow
 from clinsynth.data.fetch import Files, MissingSourceError, pin, splits_of

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import Prediction
+from clinsynth.core import NotPreparedError, Prediction, UserError
 from clinsynth.direct.records import Answered, DirectRecord, DirectResults, read_predictions
-from clinsynth.direct.run import subset
-from clinsynth.results.store import Results, RunRecord
-from clinsynth.results.store import read_predictions as read_run
-from clinsynth.results.verification import TOLERANCE
+from clinsynth.direct.runner import subset
+from clinsynth.results import TOLERANCE, Results, RunRecord
+from clinsynth.results import read_predictions as read_run
 from clinsynth.scoring.statistics import (
     Profile,
     Runs,
@@ -29,8 +27,7 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
-from clinsynth.standings.profiles import RESAMPLES, one_thread
-from clinsynth.standings.runs import TestSet
+from clinsynth.standings import RESAMPLES, TestSet, one_thread
 
 
 @dataclass(frozen=True, slots=True)

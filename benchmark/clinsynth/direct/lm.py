@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.direct.parsing import Finish
 
 REJECTED = frozenset({400, 413, 422})

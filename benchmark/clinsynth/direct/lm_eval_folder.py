@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from clinsynth import __version__
-from clinsynth.core.files import write_text
-from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
-from clinsynth.data.sample import DATA_VARIABLE
-from clinsynth.llm.cache import default_cache
+from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, write_text
+from clinsynth.data import DATA_VARIABLE
+from clinsynth.llm import default_cache
 
 GROUP = "clinsynth"
 

@@ -14,16 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from clinsynth.core.nouns import Example, Task, TaskSpec
-from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import open_store
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import TASKS, Example, Task, TaskSpec
+from clinsynth.data import ExampleStore, open_store
 from clinsynth.direct import prompts
 from clinsynth.direct.lm_eval_folder import lm_eval_name
 from clinsynth.direct.parsing import Finish, Parsed, parse
 from clinsynth.direct.prompts import Shots
-from clinsynth.llm.requests import Mode
-from clinsynth.scoring.metrics import METRICS, Metric
+from clinsynth.llm import Mode
+from clinsynth.scoring import METRICS, Metric
 from clinsynth.task_types import task_type
 
 UNPARSABLE = "unparsable"

@@ -21,8 +21,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from clinsynth.core.nouns import Example, Prediction, Span, TaskSpec
-from clinsynth.task_types.spans import locate
+from clinsynth.core import Example, Prediction, Span, TaskSpec
+from clinsynth.task_types import locate
 
 Failure = Literal[
     "empty", "refusal", "withheld", "rejected", "truncated", "not-json", "not-a-list", "bad-item", "several-labels",

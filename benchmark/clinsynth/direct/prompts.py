@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from clinsynth.core.nouns import Example, Task, TaskSpec
-from clinsynth.data.few_shot import FewShot, few_shot
-from clinsynth.data.store import ExampleStore
-from clinsynth.llm.requests import Mode
+from clinsynth.core import Example, Task, TaskSpec
+from clinsynth.data import ExampleStore, FewShot, few_shot
+from clinsynth.llm import Mode
 
 
 @dataclass(slots=True)

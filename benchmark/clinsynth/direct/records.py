@@ -19,12 +19,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import unpacked_bytes, write_json, write_jsonl_gz
-from clinsynth.core.nouns import Prediction, Span
-from clinsynth.core.records import Sealed
-from clinsynth.llm.requests import Mode
-from clinsynth.results.store import DataKind, Environment, TestData
+from clinsynth.core import Prediction, Sealed, Span, UserError, unpacked_bytes, write_json, write_jsonl_gz
+from clinsynth.llm import Mode
+from clinsynth.results import DataKind, Environment, TestData
 
 CARD_FILE = "direct.toml"
 

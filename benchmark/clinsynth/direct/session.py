@@ -15,14 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clinsynth.core.environment import environment
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError, environment
 from clinsynth.direct.lm import Meta, Meter, metered, prompt_key, prompt_text, total
 from clinsynth.direct.records import Usage, slug
-from clinsynth.llm.cache import default_cache
-from clinsynth.llm.cost import Prices, is_local
-from clinsynth.llm.requests import Mode
-from clinsynth.results.store import Environment
+from clinsynth.llm import Mode, Prices, default_cache, is_local
+from clinsynth.results import Environment
 
 _NO_MATTER = frozenset({"auth_token", "header", "num_concurrent", "timeout", "max_retries", "verify_certificate"})
 """Arguments of a model that do not change its answers, or that must not be written anywhere."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from clinsynth.core.tables import Grid, text_table
+from clinsynth.core import Grid, text_table
 from clinsynth.direct.numbers import DirectScore, DirectTable, Pair
 
 

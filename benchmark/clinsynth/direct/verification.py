@@ -7,16 +7,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.files import canonical_json
-from clinsynth.core.registry import TASKS
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import TASKS, NotPreparedError, UserError, canonical_json
+from clinsynth.data import ExampleStore
 from clinsynth.direct.card import read_card
 from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, read_predictions, read_record
-from clinsynth.direct.run import subset
-from clinsynth.results.verification import Finding, Verified, score_faults
-from clinsynth.scoring.metrics import score_all
-from clinsynth.submissions.faults import Findings, Report
+from clinsynth.direct.runner import subset
+from clinsynth.results import Finding, Verified, score_faults
+from clinsynth.scoring import score_all
+from clinsynth.submissions import Findings, Report
 
 _KNOWN = frozenset({CARD_FILE, "direct", "direct-predictions", "sample", "suites", "README.md"})
 

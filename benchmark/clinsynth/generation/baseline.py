@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
+from clinsynth.core import EntityKind, Example, Registry, Row, TaskSpec, UserError, leaves
+from clinsynth.llm import LLM
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import EntityKind, Example, Row, TaskSpec
-from clinsynth.core.registry import Registry, leaves
-from clinsynth.llm.requests import LLM
+if TYPE_CHECKING:
+    import numpy as np  # a name in an annotation: commands that list baselines start without it
 
 
 class Knowledge(Protocol):

@@ -12,21 +12,23 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from clinsynth import __version__
-from clinsynth.core.environment import environment
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.files import sha256_jsonl
-from clinsynth.core.nouns import Example, Row, Task, TaskSpec
-from clinsynth.core.progress import Progress
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import (
+    Example,
+    NotPreparedError,
+    Progress,
+    Row,
+    Task,
+    TaskSpec,
+    UserError,
+    environment,
+    sha256_jsonl,
+)
+from clinsynth.data import ExampleStore, few_shot
 from clinsynth.generation.baseline import Baseline, Budget, Knowledge, Tally, TaskView, Tools, class_of
 from clinsynth.generation.record import CostRecord, GenerationRecord, ModelRecord, Stop, now
-from clinsynth.llm import Client
-from clinsynth.llm.cost import Ledger
-from clinsynth.llm.requests import LLM, Answer, BudgetSpentError, Mode, Prompt
+from clinsynth.llm import LLM, Answer, BudgetSpentError, Client, Ledger, Mode, Prompt
 from clinsynth.task_types import task_type
-from clinsynth.text.near_duplicates import PERMUTATIONS, Shingles, jaccard, shingles
-from clinsynth.text.normalising import key, words
+from clinsynth.text import PERMUTATIONS, Shingles, jaccard, key, shingles, words
 
 NEAR = 0.9
 """Jaccard index of character 5-grams from which two texts count as one: a word of a text of thirty is another.

@@ -7,13 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
-from clinsynth.core.nouns import Row, Task
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import Row, Task
+from clinsynth.data import ExampleStore
 from clinsynth.generation.baseline import Baseline, Budget, Tally, Tools, class_of
 from clinsynth.generation.loop import rng_of, task_view
 from clinsynth.generation.run import Means, Request
-from clinsynth.llm.client import Client, likely_tokens
-from clinsynth.llm.requests import Answer, Mode, Prompt
+from clinsynth.llm import Answer, Client, Mode, Prompt, likely_tokens
 
 SHOWN_ROWS = 3
 

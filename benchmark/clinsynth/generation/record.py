@@ -12,15 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import write_json
-from clinsynth.core.nouns import TaskSpec
-from clinsynth.core.records import Sealed
+from clinsynth.core import Sealed, TaskSpec, UserError, write_json
 from clinsynth.generation.baseline import Baseline
-from clinsynth.llm.cost import Ledger
-from clinsynth.llm.requests import LLM
-from clinsynth.submissions import Card, Llm, RealData
-from clinsynth.submissions.card import Cost
+from clinsynth.llm import LLM, Ledger
+from clinsynth.submissions import Card, Cost, Llm, RealData
 
 FOLDER = "generation"
 LOW_YIELD = 0.5

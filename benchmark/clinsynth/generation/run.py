@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import Task
-from clinsynth.core.progress import Progress, progress
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import NotPreparedError, Progress, Task, UserError, progress
+from clinsynth.data import ExampleStore
 from clinsynth.generation.baseline import Baseline, Knowledge, Tools
 from clinsynth.generation.loop import Made, RealSplit, make, pace, task_view
 from clinsynth.generation.record import (
@@ -23,12 +21,8 @@ from clinsynth.generation.record import (
     total_cost,
     write_generation,
 )
-from clinsynth.llm import Client
-from clinsynth.llm.cost import is_local
-from clinsynth.llm.requests import LLM
-from clinsynth.submissions import Card, Cost, write_submission
-from clinsynth.submissions.card import CARD_FILE
-from clinsynth.submissions.writing import check_name, existing_card
+from clinsynth.llm import LLM, Client, is_local
+from clinsynth.submissions import CARD_FILE, Card, Cost, check_name, existing_card, write_submission
 
 __all__ = ["Generated", "Means", "RealSplit", "Request", "generate", "task_view"]
 

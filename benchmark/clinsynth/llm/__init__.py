@@ -1,5 +1,5 @@
 """A model behind an OpenAI-compatible server: what is asked, kept, paid and limited."""
 
-from clinsynth.llm.client import Client, ClientSettings
+from clinsynth._doors import door
 
-__all__ = ["Client", "ClientSettings"]
+__getattr__, __dir__ = door(__name__, __file__)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.llm.cache import PendingBatch, Reply
 from clinsynth.llm.payloads import ENDPOINTS, read_refusal, read_reply
 from clinsynth.llm.requests import Answer, BudgetSpentError, Prompt

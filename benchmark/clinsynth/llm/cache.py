@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import canonical_json
+from clinsynth.core import UserError, canonical_json
 from clinsynth.llm.requests import Answer, Mode, Prompt
 
 CACHE_VARIABLE = "CLINSYNTH_CACHE"

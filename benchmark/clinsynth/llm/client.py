@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.llm.cache import Cache, Reply, request_key
 from clinsynth.llm.cost import Ledger, Prices, UnknownPrices
 from clinsynth.llm.payloads import Structured

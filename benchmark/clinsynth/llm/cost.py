@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.llm.cache import Reply
 
 OPENAI_URL = "https://api.openai.com/v1"

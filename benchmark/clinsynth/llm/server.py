@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.llm.cache import Reply
 from clinsynth.llm.cost import OPENAI_URL, Ledger
 from clinsynth.llm.payloads import ENDPOINTS, Dialect, Refusal, read_refusal, read_reply

@@ -1,6 +1,5 @@
 """Data quality: diversity, alignment with real text, and faults. Reported beside the score, never mixed into it."""
 
-from clinsynth.quality.measurement import ROWS, measure
-from clinsynth.quality.record import NUMBERS, Measured, QualityRecord, read_record, record_path
+from clinsynth._doors import door
 
-__all__ = ["NUMBERS", "ROWS", "Measured", "QualityRecord", "measure", "read_record", "record_path"]
+__getattr__, __dir__ = door(__name__, __file__)

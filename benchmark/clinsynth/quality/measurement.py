@@ -12,13 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.files import unpacked_bytes
-from clinsynth.core.nouns import Example, Task
-from clinsynth.core.progress import progress
-from clinsynth.core.registry import TASKS
-from clinsynth.data.store import DataStore, ExampleStore
-from clinsynth.generation.record import read_generation
+from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError, progress, unpacked_bytes
+from clinsynth.data import DataStore, ExampleStore
+from clinsynth.generation import read_generation
 from clinsynth.quality.numbers import Draw, Embed, Result, numbers_of
 from clinsynth.quality.record import (
     METHOD,
@@ -31,8 +27,8 @@ from clinsynth.quality.record import (
     write_record,
 )
 from clinsynth.submissions import Submission, read_submission
-from clinsynth.submissions.folder import fingerprint as fingerprint_of
-from clinsynth.training.embeddings import embed, embedder_fingerprint
+from clinsynth.submissions import fingerprint as fingerprint_of
+from clinsynth.training import embed, embedder_fingerprint
 
 
 def losses_of(submission: Submission, task: str, rows: int) -> Losses | None:

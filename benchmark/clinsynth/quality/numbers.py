@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.core.nouns import Example, TaskSpec
+from clinsynth.core import Example, TaskSpec
 from clinsynth.quality import geometry, noise, words
 from clinsynth.quality import words as repeats
 from clinsynth.quality.record import NUMBERS

@@ -11,10 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import write_json
-from clinsynth.core.records import Sealed
-from clinsynth.results.store import DataKind
+from clinsynth.core import Sealed, UserError, write_json
+from clinsynth.results import DataKind
 
 METHOD = 2
 """Raised whenever a number changes for the same data: older records are then measured again."""

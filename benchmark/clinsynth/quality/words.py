@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from clinsynth.core.nouns import Example
+from clinsynth.core import Example
 
 K = TypeVar("K", bound=Hashable)
 

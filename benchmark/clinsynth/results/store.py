@@ -15,11 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from clinsynth.core.environment import Environment
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import unpacked_bytes, write_json, write_jsonl_gz
-from clinsynth.core.nouns import Prediction, Span
-from clinsynth.core.records import Sealed
+from clinsynth.core import Environment, Prediction, Sealed, Span, UserError, unpacked_bytes, write_json, write_jsonl_gz
 
 DataKind = Literal["real", "sample"]
 

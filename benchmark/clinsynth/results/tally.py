@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clinsynth.core.nouns import Example, TaskSpec
+from clinsynth.core import Example, TaskSpec
 from clinsynth.results.store import prediction_of
-from clinsynth.scoring.metrics import Counts, Metric
+from clinsynth.scoring import Counts, Metric
 
 _MANY = 200_000
 """Lines that are remembered; with more, all are forgotten: they then have little in common."""

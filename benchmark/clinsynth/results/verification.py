@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import TaskSpec
-from clinsynth.core.registry import TASKS
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import TASKS, NotPreparedError, TaskSpec, UserError
+from clinsynth.data import ExampleStore
 from clinsynth.results.store import Results, RunRecord, read_predictions, read_record
-from clinsynth.scoring.metrics import score_all
+from clinsynth.scoring import score_all
 from clinsynth.submissions import Submission, read_submission
-from clinsynth.submissions.folder import fingerprint as fingerprint_of
+from clinsynth.submissions import fingerprint as fingerprint_of
 
 TOLERANCE = 1e-9
 

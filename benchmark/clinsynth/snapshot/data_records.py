@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clinsynth.audit.record import AuditRecord, audit_path, is_audited, read_audit
-from clinsynth.core.errors import UserError
+from clinsynth.audit import AuditRecord, audit_path, is_audited, read_audit
+from clinsynth.core import UserError
 from clinsynth.quality import record as quality
 from clinsynth.snapshot.descriptions import AuditRow, DropRow, GenerationRow, LeftOutRow, QualityRow
 from clinsynth.standings import Stored
@@ -117,7 +117,7 @@ def generation_rows(
     stored: Sequence[Stored], omitted: Omitted
 ) -> tuple[tuple[GenerationRow, ...], tuple[DropRow, ...]]:
     """How the rows of each task were generated, and what was dropped; ``omitted`` is told of faulty records."""
-    from clinsynth.generation.record import FOLDER, read_generation
+    from clinsynth.generation import FOLDER, read_generation
 
     rows: list[GenerationRow] = []
     drops: list[DropRow] = []

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from clinsynth.core.nouns import Access, TaskTypeName
-from clinsynth.results.store import DataKind
+from clinsynth.core import Access, TaskTypeName
+from clinsynth.results import DataKind
 
 Place = Literal["ranked", "reference", "unranked"]
 """ranked: above the line; reference: a floor or a ceiling, shown beside; unranked: below the line, with the reason."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clinsynth.scoring.statistics.estimates import ALPHA
+from clinsynth.scoring.statistics import ALPHA
 from clinsynth.snapshot.scores import DifferenceRow
-from clinsynth.standings import Standings
-from clinsynth.standings.compare import Comparison, Reading, Request, compare
-from clinsynth.standings.profiles import Profiler
+from clinsynth.standings import Comparison, Profiler, Reading, Request, Standings, compare
 
 BEST = 12
 """Rows of a table, best first, that are compared with one another and with every reference."""

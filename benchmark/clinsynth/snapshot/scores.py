@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from clinsynth.core.nouns import TaskTypeName
-from clinsynth.results.store import DataKind
+from clinsynth.core import TaskTypeName
+from clinsynth.results import DataKind
 from clinsynth.snapshot.descriptions import Place, Row
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from clinsynth.core.nouns import TaskTypeName
-from clinsynth.core.registry import TASKS
+from clinsynth.core import TASKS, TaskTypeName
 from clinsynth.snapshot.descriptions import Place
 from clinsynth.snapshot.scores import (
     AgreementRow,

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from clinsynth.core.errors import UserError
-from clinsynth.direct.records import SealedRecord
-from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
-from clinsynth.direct.suites.sets import SETS
+from clinsynth.core import UserError
+from clinsynth.direct import SealedRecord
+from clinsynth.direct.suites import SETS, GradesRecord, SuiteRecord, largest
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.descriptions import GradeRow, SuiteRow
 

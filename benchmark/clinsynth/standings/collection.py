@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.registry import TASKS
-from clinsynth.results.store import DataKind, Results, RunRecord
-from clinsynth.results.verification import record_faults
+from clinsynth.core import TASKS, UserError
+from clinsynth.results import DataKind, Results, RunRecord, record_faults
 from clinsynth.standings.runs import Entry, mixed, select_runs
-from clinsynth.submissions import Card
-from clinsynth.submissions.writing import existing_card
+from clinsynth.submissions import Card, existing_card
 
 Conditions = tuple[str, str, str]
 _ODD = "another test set, recipe version or student than the other rows; score it again"

@@ -6,10 +6,17 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from clinsynth.core.registry import TASKS
-from clinsynth.scoring.statistics import Estimate, Measured, Profile, combine, contrast, score_of
-from clinsynth.scoring.statistics.gaps import LearningCurve
-from clinsynth.scoring.statistics.overall import type_weights
+from clinsynth.core import TASKS
+from clinsynth.scoring.statistics import (
+    Estimate,
+    LearningCurve,
+    Measured,
+    Profile,
+    combine,
+    contrast,
+    score_of,
+    type_weights,
+)
 from clinsynth.standings.model import Curve, CurvePoint, Interval
 from clinsynth.standings.task import TaskTable, interval
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from clinsynth.audit import is_audited
-from clinsynth.results.store import DataKind
+from clinsynth.results import DataKind
 from clinsynth.standings.collection import Chosen
 from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode
 from clinsynth.standings.profiles import MissingPredictionsError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clinsynth.core.tables import Grid
+from clinsynth.core import Grid
 from clinsynth.standings.model import Difference, Interval, Score, Standing, Standings
 from clinsynth.standings.text import csv_lines
 

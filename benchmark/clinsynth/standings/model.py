@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from clinsynth.core.registry import TASKS
-from clinsynth.results.store import DataKind
+from clinsynth.core import TASKS
+from clinsynth.results import DataKind
 
 
 @dataclass(frozen=True, slots=True)

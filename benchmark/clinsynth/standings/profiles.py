@@ -21,10 +21,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import canonical_json
-from clinsynth.data.store import DataStore, ExampleStore
-from clinsynth.results.store import RunRecord
+from clinsynth.core import UserError, canonical_json
+from clinsynth.data import DataStore, ExampleStore
+from clinsynth.results import RunRecord
 from clinsynth.scoring.statistics import Profile, Runs, bootstrap, jackknife
 from clinsynth.standings.runs import Entry, NotComparableError, TestSet, counted
 

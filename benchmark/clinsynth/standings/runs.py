@@ -11,17 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import Example, Task
-from clinsynth.core.registry import TASKS
-from clinsynth.data.store import ExampleStore
-from clinsynth.results.store import DataKind, Results, RunRecord, prediction_bytes, predictions_in
-from clinsynth.results.tally import Tally
-from clinsynth.results.verification import TOLERANCE
-from clinsynth.scoring.metrics import METRICS, Metric
-from clinsynth.scoring.statistics import Runs, sum_by_unit, unit_index
-from clinsynth.scoring.statistics.units import IntArray
-from clinsynth.submissions.writing import existing_card
+from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError
+from clinsynth.data import ExampleStore
+from clinsynth.results import TOLERANCE, DataKind, Results, RunRecord, Tally, prediction_bytes, predictions_in
+from clinsynth.scoring import METRICS, Metric
+from clinsynth.scoring.statistics import IntArray, Runs, sum_by_unit, unit_index
+from clinsynth.submissions import existing_card
 
 
 class NotComparableError(Exception):
@@ -89,7 +84,7 @@ class TestSets:
 
 def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
     """The records in a submission's folder. Raises ``UserError`` where the card or a record cannot be read."""
-    from clinsynth.direct.tracks import direct_entry, is_direct_place  # it builds on this module
+    from clinsynth.direct import direct_entry, is_direct_place  # it builds on this module
 
     if is_direct_place(folder):
         return direct_entry(folder, kind)

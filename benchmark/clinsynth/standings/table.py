@@ -8,13 +8,10 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from clinsynth.core.progress import progress
-from clinsynth.core.registry import TASKS
-from clinsynth.results.store import DataKind, RunRecord
-from clinsynth.scoring.statistics import Estimate, Measured, combine
-from clinsynth.scoring.statistics.overall import Ranking, type_weights
-from clinsynth.scoring.statistics.overall import ranking as rank
-from clinsynth.scoring.statistics.ranking import kendall_tau
+from clinsynth.core import TASKS, progress
+from clinsynth.results import DataKind, RunRecord
+from clinsynth.scoring.statistics import Estimate, Measured, Ranking, combine, kendall_tau, type_weights
+from clinsynth.scoring.statistics import ranking as rank
 from clinsynth.standings.collection import Chosen, Collection, choose, collect
 from clinsynth.standings.costs import with_costs
 from clinsynth.standings.curves import curves

@@ -7,13 +7,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.registry import TASKS
-from clinsynth.results.store import RunRecord
-from clinsynth.scoring.statistics import Estimate, Measured, Profile, score_of
-from clinsynth.scoring.statistics.gaps import LearningCurve, gap_of, worth_of
-from clinsynth.scoring.statistics.pairs import LazyPairs, TaskPairs
-from clinsynth.scoring.statistics.ranking import holm, tie_groups
+from clinsynth.core import TASKS, UserError
+from clinsynth.results import RunRecord
+from clinsynth.scoring.statistics import (
+    Estimate,
+    LazyPairs,
+    LearningCurve,
+    Measured,
+    Profile,
+    TaskPairs,
+    gap_of,
+    holm,
+    score_of,
+    tie_groups,
+    worth_of,
+)
 from clinsynth.standings.collection import Chosen
 from clinsynth.standings.eligibility import unfit
 from clinsynth.standings.model import Difference, GapRecovered, Interval, Reason, TaskStatistics, TaskSummary, WorthReal

@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
-from clinsynth.core.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.standings.collection import Chosen, Stored
 from clinsynth.standings.profiles import Profiler
 from clinsynth.standings.runs import Entry

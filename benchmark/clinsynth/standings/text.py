@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from clinsynth.core.registry import TASKS
-from clinsynth.core.tables import Grid
+from clinsynth.core import TASKS, Grid
 from clinsynth.standings.model import RANKED_SEEDS, Score, Standing, Standings
 
 

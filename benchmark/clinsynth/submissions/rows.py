@@ -19,11 +19,10 @@ from typing import IO, Any, NamedTuple, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from clinsynth.core.nouns import TaskSpec
-from clinsynth.core.registry import TASKS
+from clinsynth.core import TASKS, TaskSpec
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, describe
 from clinsynth.submissions.faults import Findings, Problem
-from clinsynth.task_types.base import Fault
+from clinsynth.task_types import Fault
 
 MAX_ROWS = 200_000
 MAX_BYTES = 512 * 2**20

@@ -9,13 +9,11 @@ from hashlib import blake2b
 from pathlib import Path
 from statistics import median
 
-from clinsynth.core.errors import UnknownNameError
-from clinsynth.core.nouns import Example, TaskSpec
+from clinsynth.core import Example, TaskSpec, UnknownNameError
 from clinsynth.submissions.card import CARD_FILE
 from clinsynth.submissions.faults import Findings, Problem, Report
 from clinsynth.submissions.rows import BLANK, DATA, known_specs, read_lines, scan, too_deep
-from clinsynth.task_types import task_type
-from clinsynth.task_types.base import Fault
+from clinsynth.task_types import Fault, task_type
 
 HEADLINE_ROWS = 1_000
 """Rows of a headline run (protocol, students and recipes)."""

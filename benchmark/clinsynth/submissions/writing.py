@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import write_jsonl_gz, write_text
-from clinsynth.core.nouns import Row
+from clinsynth.core import Row, UserError, write_jsonl_gz, write_text
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, NAME_PATTERN, Card, to_toml
 from clinsynth.submissions.faults import Findings
 from clinsynth.submissions.rows import DATA, read_card

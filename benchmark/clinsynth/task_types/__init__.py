@@ -1,18 +1,5 @@
 """The seven kinds of task. Whatever is special about a kind is said here and nowhere else."""
 
-from __future__ import annotations
+from clinsynth._doors import door
 
-from collections.abc import Mapping
-
-from clinsynth.core.nouns import TaskSpec
-from clinsynth.task_types.base import TaskType
-from clinsynth.task_types.labels import LABEL_TYPES
-from clinsynth.task_types.spans import SPAN_TYPES
-
-TASK_TYPES: Mapping[str, TaskType] = {each.name: each for each in (*LABEL_TYPES, *SPAN_TYPES)}
-"""Every task type by name."""
-
-
-def task_type(spec: TaskSpec) -> TaskType:
-    """The type of a task."""
-    return TASK_TYPES[spec.type]
+__getattr__, __dir__ = door(__name__, __file__)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, cast
 
-from clinsynth.core.nouns import Example, Row, TaskSpec, TaskTypeName
+from clinsynth.core import Example, Row, TaskSpec, TaskTypeName
 
 Head = Literal["multi_label", "single_label", "token"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from clinsynth.core.nouns import Example, Row, TaskSpec, TaskTypeName
+from clinsynth.core import Example, Row, TaskSpec, TaskTypeName
 from clinsynth.task_types.base import Fault, Head, TaskType
 
 

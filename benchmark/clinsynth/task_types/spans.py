@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
 
-from clinsynth.core.nouns import Example, Row, Span, TaskSpec, TaskTypeName
+from clinsynth.core import Example, Row, Span, TaskSpec, TaskTypeName
 from clinsynth.task_types.base import Fault, Head, TaskType
 from clinsynth.task_types.labels import unknown_label
 

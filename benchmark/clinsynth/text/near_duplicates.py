@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from clinsynth.text.shingles import Sequences
+from clinsynth.text.sequences import Sequences
 
 SHINGLE = 5
 """Characters, of the words joined by single spaces: as good as words and better than word n-grams at finding light

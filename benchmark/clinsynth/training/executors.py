@@ -15,9 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.registry import TASKS, Registry
-from clinsynth.results.store import RunRecord
+from clinsynth.core import TASKS, Registry, UserError
+from clinsynth.results import RunRecord
 from clinsynth.training.recipe import RECIPES
 from clinsynth.training.run import Job, run
 

@@ -8,15 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import Task
-from clinsynth.core.progress import progress
-from clinsynth.core.registry import TASKS
-from clinsynth.data.sample import open_store
-from clinsynth.data.store import ExampleStore
-from clinsynth.results.store import Cell, Results, RunRecord
-from clinsynth.submissions import read_submission
-from clinsynth.submissions.folder import fingerprint
+from clinsynth.core import TASKS, NotPreparedError, Task, UserError, progress
+from clinsynth.data import ExampleStore, open_store
+from clinsynth.results import Cell, Results, RunRecord
+from clinsynth.submissions import fingerprint, read_submission
 
 RUN_BYTES = 3 << 30
 """Memory of a run of the CPU student, at most (seen: 1 to 3.3 GB)."""

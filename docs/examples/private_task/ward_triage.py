@@ -7,7 +7,7 @@ Try it without installing anything: this folder is both the tasks folder and the
 
 from collections.abc import Iterator
 
-from clinsynth.core.nouns import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import json_fields, pick
 
 _FILES = {"train": "train.jsonl", "test": "test.jsonl"}

@@ -12,11 +12,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.files import write_jsonl_gz
-from clinsynth.core.progress import progress
+from clinsynth.core import NotPreparedError, UserError, progress, write_jsonl_gz
 from clinsynth.direct.card import write_card
-from clinsynth.direct.run import made_card, subset
+from clinsynth.direct.runner import made_card, subset
 from clinsynth.direct.session import Reply, Session
 from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
 from clinsynth.direct.suites.records import FORM, SuiteRecord, record_path, stored_record, write_record
@@ -125,7 +123,7 @@ def prepare(request: SuiteRequest, each: SuiteSet, source_dir: Path | None, raw_
 
 def suite_set(name: str) -> SuiteSet:
     """The set of that name. Raises ``UnknownNameError``."""
-    from clinsynth.core.errors import UnknownNameError
+    from clinsynth.core import UnknownNameError
 
     if name not in SETS:
         raise UnknownNameError("set of the suite", name, SETS)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from clinsynth.core.errors import NotPreparedError
-from clinsynth.direct.estimate import Estimate, estimated, nothing
-from clinsynth.direct.run import subset
+from clinsynth.core import NotPreparedError
+from clinsynth.direct.estimates import Estimate, estimated, nothing
+from clinsynth.direct.runner import subset
 from clinsynth.direct.suites.clinicalgpt import prepare, suite_set
 from clinsynth.direct.suites.judge import Case, compare_prompts, grade_prompts, read_judge
 from clinsynth.direct.suites.notes import MAX_TOKENS, prompt
 from clinsynth.direct.suites.questions import SuiteRequest
 from clinsynth.direct.suites.records import SuiteRecord
 from clinsynth.direct.suites.sets import SETS
-from clinsynth.generation.notes.table import read_table
-from clinsynth.llm.client import CHARACTERS_A_TOKEN
-from clinsynth.llm.cost import UnknownPrices
+from clinsynth.generation.notes import read_table
+from clinsynth.llm import CHARACTERS_A_TOKEN, UnknownPrices
 
 
 def estimate_sets(

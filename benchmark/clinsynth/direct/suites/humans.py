@@ -18,14 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Source
-from clinsynth.core.tables import text_table
-from clinsynth.direct.run import subset
+from clinsynth.core import Source, UserError, text_table
+from clinsynth.direct.runner import subset
 from clinsynth.direct.suites.judge import Case, grade
 from clinsynth.direct.suites.sets import SuiteFiles, read_table
 from clinsynth.direct.suites.texts import text_scores
-from clinsynth.llm.requests import LLM
+from clinsynth.llm import LLM
 
 RESAMPLES = 1_000
 
@@ -145,7 +143,7 @@ def agreement_with_humans(
     return HumanAgreement(metrics, by_judge, failures, alpha(grades), shifted, len(rows), len(cases))
 
 
-def as_text(found: HumanAgreement) -> str:
+def agreement_text(found: HumanAgreement) -> str:
     """A line for each metric and judge."""
     body = [[name, *(_cell(by[who]) for who in PEOPLE)] for name, by in [*found.metrics.items(), *found.judges.items()]]
     lines = [text_table(["measure", *PEOPLE.values()], body), ""]

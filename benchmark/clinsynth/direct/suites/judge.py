@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.llm.requests import LLM, Answer, Mode, Prompt
+from clinsynth.core import UserError
+from clinsynth.llm import LLM, Answer, Mode, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,7 @@ class Paired:
 @contextmanager
 def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str, LLM]]:
     """The judges named as ``MODEL=URL`` or ``MODEL=URL,completion``, by name. Raises ``UserError``."""
-    from clinsynth.llm import Client, ClientSettings
-    from clinsynth.llm.cache import Cache, default_cache
-    from clinsynth.llm.cost import find_prices
+    from clinsynth.llm import Cache, Client, ClientSettings, default_cache, find_prices
 
     clients: dict[str, LLM] = {}
     opened: list[Client] = []

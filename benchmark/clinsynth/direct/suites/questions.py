@@ -15,7 +15,7 @@ import numpy as np
 from clinsynth.direct.prompts import CHAT_STOP, prompt_digest
 from clinsynth.direct.session import Model, Reply, lm_eval, quiet, server_environment, usage
 from clinsynth.direct.suites.records import FORM, SuiteRecord
-from clinsynth.llm.cost import Prices, UnknownPrices
+from clinsynth.llm import Prices, UnknownPrices
 
 _task: Any = lm_eval("lm_eval.api.task")
 

@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import write_json
+from clinsynth.core import UserError, write_json
 from clinsynth.direct.records import SealedRecord, Stored, Usage
-from clinsynth.llm.requests import Mode
-from clinsynth.results.store import Environment
+from clinsynth.llm import Mode
+from clinsynth.results import Environment
 
 FORM = "suites.v2"
 """Name of prompts and parsing rules; another wording is another name."""

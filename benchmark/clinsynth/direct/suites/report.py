@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.tables import Grid
+from clinsynth.core import Grid, UserError
 from clinsynth.direct.card import direct_folders
 from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
 from clinsynth.direct.suites.sets import SETS

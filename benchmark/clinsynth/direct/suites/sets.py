@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from clinsynth.core.errors import NotPreparedError
-from clinsynth.core.nouns import RawFiles, Source
-from clinsynth.data.fetch import MissingSourceError, check, download, unpack
+from clinsynth.core import NotPreparedError, RawFiles, Source
+from clinsynth.data import MissingSourceError, check, download, unpack
 from clinsynth.data.formats import fault
 
 Area = Literal["knowledge", "exams", "consultation", "diagnosis"]

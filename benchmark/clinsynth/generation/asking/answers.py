@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from clinsynth.core.nouns import Example, Row, Span, TaskSpec
+from clinsynth.core import Example, Row, Span, TaskSpec
 from clinsynth.generation.baseline import Tally
-from clinsynth.llm.requests import Answer, Prompt
-from clinsynth.task_types import task_type
-from clinsynth.task_types.spans import locate
+from clinsynth.llm import Answer, Prompt
+from clinsynth.task_types import locate, task_type
 
 Step = Literal["row", "first", "second", "label"]
 """row: everything at once; first, second: the texts of a pair, one after the other; label: what given texts are."""

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core.nouns import Row, TaskSpec
+from clinsynth.core import Row, TaskSpec
 from clinsynth.generation.asking.answers import Wanted
 from clinsynth.generation.asking.demonstrations import label_sets, real_demos
 from clinsynth.generation.asking.prompts import fill, label_slots, load, standing_slots
 from clinsynth.generation.asking.rounds import Rounds
 from clinsynth.generation.asking.topics import KINDS, PAIR, WANTED, Topics, longest_name, made_list, pick, subject
 from clinsynth.generation.baseline import Budget, TaskView, Tools
-from clinsynth.llm.requests import Prompt
+from clinsynth.llm import Prompt
 from clinsynth.task_types import task_type
 
 LIST_TOKENS = {"chat": 3_000, "completion": 160}

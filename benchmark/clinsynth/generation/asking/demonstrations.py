@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from clinsynth.core.nouns import TaskSpec
+from clinsynth.core import TaskSpec
 from clinsynth.generation.asking.answers import Demo
 from clinsynth.generation.asking.prompts import format_demos, real_demo
 from clinsynth.generation.baseline import TaskView
-from clinsynth.llm.requests import Mode
-from clinsynth.text.sentences import sentence_ranges
+from clinsynth.llm import Mode
+from clinsynth.text import sentence_ranges
 
 T = TypeVar("T")
 

@@ -25,11 +25,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Example, Span, TaskSpec
+from clinsynth.core import Example, Span, TaskSpec, UserError
 from clinsynth.generation.asking.answers import Demo, Step, Wanted, form_of
 from clinsynth.generation.baseline import Tally
-from clinsynth.llm.requests import Mode, Prompt
+from clinsynth.llm import Mode, Prompt
 from clinsynth.task_types import task_type
 
 MAX_TOKENS: Mapping[Mode, int] = {"chat": 512, "completion": 192}

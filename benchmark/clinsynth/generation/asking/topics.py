@@ -14,12 +14,10 @@ from typing import TypeVar, get_args
 
 import numpy as np
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import write_text
-from clinsynth.core.nouns import EntityKind, TaskSpec
+from clinsynth.core import EntityKind, TaskSpec, UserError, write_text
 from clinsynth.generation.asking.answers import refuses
 from clinsynth.generation.baseline import Knowledge, Tally, Tools
-from clinsynth.llm.requests import Prompt
+from clinsynth.llm import Prompt
 
 WANTED = 300
 """Items that ClinGen's released prompt asks for; a reviewer of the paper read 100. A list never needs to be longer than

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import EntityKind, Source
-from clinsynth.data.fetch import check, download, unpack
+from clinsynth.core import EntityKind, Source, UserError
+from clinsynth.data import check, download, unpack
 from clinsynth.generation.knowledge.names import PAIRS, Collector, NameTable, Pair
 
 LISTS = Path(__file__).parent / "lists"

@@ -13,15 +13,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinsynth import __version__
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import write_json, write_text
+from clinsynth.core import UserError, write_json, write_text
 from clinsynth.generation.baseline import Tally
 from clinsynth.generation.notes.reports import Report, Reports
 from clinsynth.generation.notes.table import TABLE, NoteRow, table_text
 from clinsynth.generation.notes.writer import CONTEXT, KINDS, NoteWriter
 from clinsynth.generation.record import CostRecord, now
-from clinsynth.llm import Client
-from clinsynth.llm.requests import LLM, Answer, BudgetSpentError, Mode, Prompt
+from clinsynth.llm import LLM, Answer, BudgetSpentError, Client, Mode, Prompt
 
 RECORD = "notes.json"
 ROUND = 64

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core.files import sha256_file
-from clinsynth.generation.asking.prompts import PromptFile, fill, load
+from clinsynth.core import sha256_file
+from clinsynth.generation.asking import PromptFile, fill, load
 from clinsynth.generation.baseline import Tally
 from clinsynth.generation.notes.reports import Report
-from clinsynth.llm.requests import LLM, Answer, Prompt
-from clinsynth.text.sentences import sentence_ranges
+from clinsynth.llm import LLM, Answer, Prompt
+from clinsynth.text import sentence_ranges
 
 PROMPTS = Path(__file__).parent / "prompts"
 KINDS = (

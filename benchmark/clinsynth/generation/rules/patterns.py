@@ -27,7 +27,7 @@ from typing import cast
 
 import numpy as np
 
-from clinsynth.core.nouns import EntityKind, Example, Span, TaskSpec
+from clinsynth.core import EntityKind, Example, Span, TaskSpec
 from clinsynth.generation.baseline import Knowledge
 
 OPEN, MIDDLE, CLOSE = "\x01", "\x02", "\x03"

@@ -8,9 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Row, TaskSpec
-from clinsynth.core.registry import Registry
+from clinsynth.core import Registry, Row, TaskSpec, UserError
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, RealData
 from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.labels import LabelMap

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import TaskSpec
+from clinsynth.core import TaskSpec, UserError
 from clinsynth.submissions.faults import shown
 
 OUTSIDE = "O"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from clinsynth.core.nouns import Row, TaskSpec
+from clinsynth.core import Row, TaskSpec
 from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.labels import LabelMap
 from clinsynth.task_types import TaskType, task_type

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from clinsynth.core.nouns import Row, Span
+from clinsynth.core import Row, Span
 from clinsynth.submissions.importing.labels import OUTSIDE, UnknownLabelError, plain
 from clinsynth.submissions.importing.session import LostRowError, Session
 from clinsynth.submissions.rows import parse_json
-from clinsynth.task_types.spans import locate
+from clinsynth.task_types import locate
 
 _STARTS = ("start", "startoffset", "startchar", "begin", "from")
 _ENDS = ("end", "endoffset", "endchar", "stop", "to")

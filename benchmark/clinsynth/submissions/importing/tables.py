@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Row
+from clinsynth.core import Row, UserError
 from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.labels import one_hot, plain
 from clinsynth.submissions.importing.session import LostRowError, Session

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Row
+from clinsynth.core import Row, UserError
 from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.session import Session
 from clinsynth.submissions.rows import BLANK, BOM, MAX_BYTES, json_fault, open_bytes, parse_json, read_lines

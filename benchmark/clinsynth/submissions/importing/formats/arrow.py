@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Row
+from clinsynth.core import Row, UserError
 from clinsynth.submissions.importing.session import Format, Session
 from clinsynth.submissions.importing.tables import find_layout, rows_of
 from clinsynth.submissions.rows import MAX_ROWS

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core.nouns import Row
+from clinsynth.core import Row
 from clinsynth.submissions.importing.labels import one_hot, plain
 from clinsynth.submissions.importing.session import Format, LostRowError, Session
 from clinsynth.submissions.importing.spans import from_mentions, label_of
 from clinsynth.submissions.importing.texts import json_records
-from clinsynth.task_types.spans import occurrences
+from clinsynth.task_types import occurrences
 
 _PAIRS = (("sent_a", "sent_b"), ("text_a", "text_b"))
 _SENTENCE = ("sentence", "text", "note")

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Row
+from clinsynth.core import Row, UserError
 from clinsynth.submissions.importing.session import Format, LostRowError, Session
 from clinsynth.submissions.importing.spans import from_tags
 from clinsynth.submissions.importing.texts import read_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinsynth.core.nouns import Row
+from clinsynth.core import Row
 from clinsynth.submissions.importing.session import Format, Session
 from clinsynth.submissions.importing.tables import find_layout, rows_of
 from clinsynth.submissions.importing.texts import json_records

@@ -17,10 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import sha256_lines, write_json
-from clinsynth.core.progress import progress
-from clinsynth.generation.notes.table import NoteRow, read_table
+from clinsynth.core import UserError, progress, sha256_lines, write_json
+from clinsynth.generation.notes import NoteRow, read_table
 
 RECORD = "tuning.json"
 IGNORED = -100
@@ -76,7 +74,7 @@ class Tuned:
 
 def request_of(row: NoteRow) -> str:
     """What the model reads; ends where its answer begins. The same that the suite ``asclepius-notes`` asks."""
-    from clinsynth.direct.suites.notes import prompt
+    from clinsynth.direct.suites import prompt
 
     return prompt(row)
 

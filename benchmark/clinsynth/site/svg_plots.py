@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from clinsynth.views.model import Figure, Point, Series, plain
+from clinsynth.views import Figure, Point, Series, plain
 
 WIDTH = 680
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 132, 12, 44

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.registry import TASKS
-from clinsynth.data.store import DataStore
-from clinsynth.direct.card import direct_folders
-from clinsynth.results.store import DataKind
+from clinsynth.core import TASKS, UserError
+from clinsynth.data import DataStore
+from clinsynth.direct import direct_folders
+from clinsynth.results import DataKind
 from clinsynth.snapshot import data_records as beside
 from clinsynth.snapshot import direct_track, suite_track
 from clinsynth.snapshot import standings as numbers
@@ -19,8 +18,7 @@ from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.differences import difference_rows
 from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
-from clinsynth.standings import Collection, Standings, Stored, collect, folders, standings_of
-from clinsynth.standings.profiles import Profiler
+from clinsynth.standings import Collection, Profiler, Standings, Stored, collect, folders, standings_of
 
 Said = Callable[[str], None]
 

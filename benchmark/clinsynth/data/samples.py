@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import SPLITS, Example, Split, Task
+from clinsynth.core import SPLITS, Example, NotPreparedError, Split, Task, UserError
 from clinsynth.data import manifest as arrow
 from clinsynth.data.formats import Numbering
 from clinsynth.data.store import DataStore, ExampleStore

@@ -14,22 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from clinsynth.core.errors import NotPreparedError, UserError
-from clinsynth.core.nouns import Example, Task
-from clinsynth.core.progress import Progress, progress
-from clinsynth.data.store import DataStore, ExampleStore
+from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError, progress
+from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
 from clinsynth.direct.lm_eval_folder import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
 from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, slug
 from clinsynth.direct.session import Model, Reply, Session, quiet, server_environment, usage
-from clinsynth.llm.cost import Prices, UnknownPrices
-from clinsynth.results.store import TestData
-from clinsynth.scoring.metrics import score_all
-from clinsynth.submissions.card import Llm
-from clinsynth.submissions.folder import fingerprint
-from clinsynth.submissions.writing import check_name
+from clinsynth.llm import Prices, UnknownPrices
+from clinsynth.results import TestData
+from clinsynth.scoring import score_all
+from clinsynth.submissions import Llm, check_name, fingerprint
 
 LIMIT_SEED = 0
 

@@ -7,9 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.files import sha256_file
-from clinsynth.core.registry import TASKS
+from clinsynth.core import TASKS, UserError, sha256_file
 from clinsynth.submissions import Card, read_submission
 from clinsynth.task_types import task_type
 

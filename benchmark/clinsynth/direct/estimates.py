@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from clinsynth.core.errors import NotPreparedError
-from clinsynth.core.nouns import Example
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import Example, NotPreparedError
+from clinsynth.data import ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.prompts import Shots
 from clinsynth.direct.records import DirectRecord, DirectResults
-from clinsynth.direct.run import Request, prepare
-from clinsynth.llm.client import CHARACTERS_A_TOKEN
-from clinsynth.llm.cost import Prices
+from clinsynth.direct.runner import Request, prepare
+from clinsynth.llm import CHARACTERS_A_TOKEN, Prices
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clinsynth.core.errors import NotPreparedError
-from clinsynth.core.nouns import Example, Split, Task
+from clinsynth.core import Example, NotPreparedError, Split, Task
 from clinsynth.data.store import ExampleStore
 
 

@@ -7,15 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from clinsynth.core.errors import UserError
-from clinsynth.core.nouns import Task
-from clinsynth.core.registry import TASKS
-from clinsynth.data.store import ExampleStore
-from clinsynth.results.store import DataKind
-from clinsynth.scoring.statistics import Estimate, Profile, difference
-from clinsynth.scoring.statistics.estimates import ALPHA
-from clinsynth.scoring.statistics.overall import overall_difference, type_weights
-from clinsynth.scoring.statistics.ranking import holm
+from clinsynth.core import TASKS, Task, UserError
+from clinsynth.data import ExampleStore
+from clinsynth.results import DataKind
+from clinsynth.scoring.statistics import ALPHA, Estimate, Profile, difference, holm, overall_difference, type_weights
 from clinsynth.standings import RANKED_SEEDS
 from clinsynth.standings.profiles import RESAMPLES, Profiler, RunSet
 from clinsynth.standings.runs import (
