@@ -1,0 +1,77 @@
+"""``clinsynth evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from clinsynth.cli import add_data_dir, add_sample, names
+
+EXAMPLES = (
+    "clinsynth evaluate rows.csv --task gad --sample --seeds 0",
+    "clinsynth evaluate rows.csv --task mqp --against template,gold-n",
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("rows", nargs="+", metavar="ROWS",
+                        help="files in any form that clinsynth import reads, or a submission's folder")  # fmt: skip
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--against", type=names, default=(), help="only these known submissions, with commas between")
+    parser.add_argument("--known", type=Path, action="append", default=[], metavar="DIR",
+                        help="submissions to compare with (default: submissions/, else what is installed)")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="DIR",
+                        help="where the rows and all that is found are kept (default: build/evaluate/<name>)")  # fmt: skip
+    parser.add_argument("--format", default="", help="form of the files (default: what their names say)")
+    parser.add_argument("--columns", default="", metavar="OURS=THEIRS,...", help="which columns are what")
+    parser.add_argument("--label", action="append", default=[], metavar="THEIRS=OURS",
+                        help="what a label of theirs means; may be repeated")  # fmt: skip
+    parser.add_argument("--recipe", default="", help="the student (default: the one of the leaderboard)")
+    parser.add_argument("--seeds", default="0-4")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="the report (default: report.html in the folder)")
+    parser.add_argument("--json", action="store_true", help="the outcome as JSON, for programs")
+    parser.add_argument("--offline", action="store_true", help="fetch nothing: fail if the data set is not prepared")
+    parser.add_argument("--private", action="store_true", help="the rows hold real text: nothing of them is quoted")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one for each core)")
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """1 if the audit failed."""
+    from clinsynth.evaluation import Report, Request, evaluate, known_places
+    from clinsynth.submissions.importing import ImportOptions, pairs_of
+    from clinsynth.training import DEFAULT_RECIPE, seeds_of
+
+    files = [Path(each) for each in arguments.rows]
+    out = arguments.out or Path("build") / "evaluate" / f"{files[0].name.split('.')[0]}-{arguments.task}"
+    options = ImportOptions(
+        columns=pairs_of([part for part in arguments.columns.split(",") if part], "--columns"),
+        labels=pairs_of(arguments.label, "--label"),
+        private=arguments.private,
+    )
+    request = Request(
+        rows=files, task=arguments.task, out=out.absolute(), options=options, form=arguments.format,
+        known=tuple(arguments.known) or known_places(), against=arguments.against,
+        recipe=arguments.recipe or DEFAULT_RECIPE, seeds=seeds_of(arguments.seeds), data_dir=arguments.data_dir,
+        sample=arguments.sample, offline=arguments.offline, workers=arguments.workers,
+    )  # fmt: skip
+
+    def said(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    def first(report: Report) -> None:
+        said(f"\na first answer:\n{report}\n")
+
+    report = evaluate(request, said, first)
+    page = arguments.html or out / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(report.to_html(), "utf-8")
+    if arguments.json:
+        print(json.dumps(report.as_dict(), indent=1))
+    else:
+        print(f"\n{report}\n\nreport: {page}\nnext:   fill in {out / 'submission.toml'}, then clinsynth validate {out}")
+    return int(not report.audit.verdict.passed)

@@ -1,0 +1,210 @@
+"""From rows to a verdict: each step is a room's own; here is their order, and what is made of the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clinsynth.audit import AuditRecord, audit
+from clinsynth.core import TASKS, Task, UserError
+from clinsynth.data import DataStore, ExampleStore, open_store
+from clinsynth.evaluation.rows import Rows, stage
+from clinsynth.evaluation.verdict import Report, Rival, rival
+from clinsynth.quality import QualityRecord, measure
+from clinsynth.standings import (
+    RESAMPLES,
+    Collection,
+    Entry,
+    Profiler,
+    Reading,
+    Score,
+    collect,
+    compare,
+    folders,
+    read_entry,
+    standings_of,
+)
+from clinsynth.standings import Request as Comparing
+from clinsynth.submissions import read_submission
+from clinsynth.submissions.importing import ImportOptions
+from clinsynth.training import Request as Scoring
+from clinsynth.training import score
+
+Said = Callable[[str], None]
+"""Told what is done, line by line."""
+_CEILING = "gold-full"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What is to be evaluated, and how far."""
+
+    rows: Rows
+    task: str
+    out: Path
+    """The folder of the submission that the rows become: what was done is kept there, and a second call goes on."""
+    options: ImportOptions | None = None
+    form: str = ""
+    """Format of the files; empty: what their names say."""
+    known: tuple[Path, ...] = ()
+    """Submissions to compare with, or folders that hold some; references among them are found by their cards."""
+    against: tuple[str, ...] = ()
+    """Only these of ``known``; empty: the references and the best known rows."""
+    recipe: str = "minilm-l6.v1"
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    data_dir: Path | None = None
+    sample: bool = False
+    offline: bool = False
+    """Whether a data set that is missing may be fetched."""
+    resamples: int = RESAMPLES
+    workers: int = 0
+
+
+def evaluate(request: Request, said: Said = lambda _: None, first: Callable[[Report], None] | None = None) -> Report:
+    """Import, prepare, audit, measure, train, compare.
+
+    Args:
+        request: what is wanted.
+        said: told what goes on.
+        first: called with the verdict of one seed as soon as there is one.
+
+    Raises:
+        UserError: the rows cannot be read, or the data of the task is neither here nor to be had.
+    """
+    task = TASKS[request.task]
+    store = _prepared(task, request, said)
+    notes = stage(request.rows, task.spec, request.out, request.options, request.form)
+    for note in notes:
+        said(note)
+    number = len(read_submission(request.out).rows(task.spec.name))
+    said(f"audit: {number:,} rows against the real examples")
+    (audited,) = audit(request.out, [task], store)
+    said("quality: diversity, distance to real text, faults")
+    (quality,) = measure(request.out, [task], store)
+    collection = _collection(request, task, store)
+    rows = _budget(number, collection, request.recipe)
+
+    def verdict(seeds: Sequence[int]) -> Report:
+        score(_scoring(request, rows, tuple(seeds)))
+        return _report(request, task, store, rows, notes, audited, quality)
+
+    if len(request.seeds) > 1 and first is not None:
+        said("training: a first answer from one seed")
+        first(verdict(request.seeds[:1]))
+    said(f"training: {len(request.seeds)} seeds")
+    return verdict(request.seeds)
+
+
+def _prepared(task: Task, request: Request, said: Said) -> ExampleStore:
+    store = open_store(request.data_dir, request.sample)
+    if isinstance(store, DataStore) and not store.is_prepared(task):
+        if request.offline:
+            raise UserError(
+                f"{task.spec.name} is not prepared on this machine",
+                remedy=f"clinsynth prepare {task.spec.name}, or leave out --offline",
+            )
+        said(f"prepare: {task.spec.name}")
+        store.prepare(task, None)
+    return store
+
+
+def _scoring(request: Request, rows: int, seeds: tuple[int, ...]) -> Scoring:
+    return Scoring(
+        submission=request.out, tasks=(request.task,), recipe=request.recipe, budgets=(rows,), seeds=seeds,
+        data_dir=request.data_dir, sample=request.sample, workers=request.workers,
+    )  # fmt: skip
+
+
+def _collection(request: Request, task: Task, store: ExampleStore) -> Collection:
+    """The known submissions that have runs of the task, and these rows; records of other tasks are left out."""
+    places = [*(place for place in request.known if _holds(place)), request.out]
+    found = collect(places, store.kind)
+    kept = tuple(
+        replace(each, records=tuple(record for record in each.records if record.task == task.spec.name))
+        for each in found.stored
+    )
+    return replace(found, stored=tuple(each for each in kept if each.records))
+
+
+def _holds(place: Path) -> bool:
+    try:
+        return bool(folders([place]))
+    except UserError:
+        return False
+
+
+def _budget(number: int, collection: Collection, recipe: str) -> int:
+    """The largest budget at which contenders are known that these rows can fill; else all of them."""
+    known = {
+        record.rows
+        for each in collection.stored
+        if each.card.kind == "submission"
+        for record in each.records
+        if record.recipe == recipe and record.rows <= number
+    }
+    return max(known, default=number)
+
+
+def _report(
+    request: Request,
+    task: Task,
+    store: ExampleStore,
+    rows: int,
+    notes: Sequence[str],
+    audited: AuditRecord,
+    quality: QualityRecord,
+) -> Report:
+    name = task.spec.name
+    collection = _collection(request, task, store)
+    profiler = Profiler(store, request.resamples)
+    table = standings_of(collection, request.recipe, rows, profiler)
+    scores = {row.name: row.scores[name] for row in table.rows if name in row.scores}
+    kinds = {row.name: row.kind for row in table.rows}
+    own = request.out.name
+    if own not in scores:
+        raise UserError(f"{own} has no run on {name} that can be shown", found="; ".join(map(str, table.left_out)))
+    return Report(
+        task=task.spec,
+        name=own,
+        folder=request.out,
+        recipe=request.recipe,
+        rows=rows,
+        score=scores[own],
+        scores=scores,
+        kinds=kinds,
+        rivals=_rivals(request, collection, store, scores, rows),
+        audit=audited,
+        quality=quality,
+        notes=tuple(notes),
+        sample=store.kind == "sample",
+    )
+
+
+def _rivals(
+    request: Request, collection: Collection, store: ExampleStore, scores: dict[str, Score], rows: int
+) -> tuple[Rival, ...]:
+    """These rows against each of the others, best first; paired by test unit and seed."""
+    wanted = [name for name in request.against or tuple(scores) if name != request.out.name]
+    entries = _entries(collection, request.recipe, store)
+    reading = Reading()
+    out: list[Rival] = []
+    for name in sorted(wanted, key=lambda each: -scores[each].mean if each in scores else 0.0):
+        if name not in entries:
+            if name in request.against:
+                raise UserError(f"nothing known is called {name}", expected=" | ".join(sorted(entries)))
+            continue
+        comparing = Comparing(
+            entries=(entries[name], entries[request.out.name]),
+            tasks=(request.task,),
+            recipe=request.recipe,
+            rows=rows,
+            ceiling=entries.get(_CEILING),
+            resamples=request.resamples,
+        )
+        out.append(rival(name, compare(comparing, store, reading)))
+    return tuple(out)
+
+
+def _entries(collection: Collection, recipe: str, store: ExampleStore) -> dict[str, Entry]:
+    return {each.card.name: read_entry(each.folder, recipe, store.kind) for each in collection.stored}
