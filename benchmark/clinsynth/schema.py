@@ -82,6 +82,8 @@ class Source:
     """Digest of the unpacked content, where known."""
     git_blob: str = ""
     """Git blob id of the unpacked content: pins a file whose sha256 is not known."""
+    task: str = ""
+    """The task in whose folder the file lies too, where it is a source of that one as well."""
 
 
 class RawFiles(Protocol):
