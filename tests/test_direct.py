@@ -299,7 +299,8 @@ def test_a_dry_run_tells_the_prompts_that_are_sent(ask: Ask, tmp_path: Path) -> 
         wanted = Request(tasks=[TASKS["gad"], TASKS["mqp"]], model=model, out=tmp_path / "out", shots=1, limit=4)
         gad, mqp = estimate(wanted, SAMPLE)
         ask(server, "gad", shots=1, limit=4)
-        assert server.asked[0].prompt == gad.prompt
+        # The longest is sent first, whichever that is.
+        assert gad.prompt in [each.prompt for each in server.asked]
         again, _ = estimate(wanted, SAMPLE)
     assert (again.calls, again.skipped) == (0, "stored before")
     assert mqp.calls == 4
@@ -367,7 +368,7 @@ def answered(ask: Ask, tmp_path: Path) -> Path:
 def test_edits_show(answered: Path) -> None:
     path = next((answered / "sample/direct/gad").rglob("shots0.json"))
     stored = json.loads(path.read_text())
-    path.write_text(json.dumps(stored | {"scores": {**stored["scores"], "f1": 0.99}}))
+    path.write_text(json.dumps(stored | {"scores": {**stored["scores"], "macro_f1": 0.99}}))
     findings = [finding.what for finding in verify_direct(answered, SAMPLE).findings]
     assert any("seal" in what for what in findings)
     assert any("from the predictions" in what for what in findings)
@@ -481,11 +482,12 @@ def test_a_subset_is_compared_with_students_on_that_subset(
     said = read_run(Results(folder, "sample").predictions_path(Cell("gad", "minilm-l6.v1", 20, 0)))[0]
     asked = subset(len(gold), 10)
     on_subset = score_all(spec_of("gad"), [gold[k] for k in asked], [said[k] for k in asked])
-    assert pair.student == pytest.approx(on_subset["f1"])
+    assert pair.student == pytest.approx(on_subset["macro_f1"])
     assert (pair.low, pair.verdict) == (None, ""), "one seed tells nothing of others"
     assert "*" in FORMATS["table"](table)
-    assert not any("one answer" in remark for remark in table.remarks), "half of the sample is of each class"
-    assert table.direct[0].scores["gad"].sameness == 0.5
+    assert not any("one answer" in remark for remark in table.remarks), "the classes are nearly even"
+    commonest = max(sum(gold[k].labels == (label,) for k in asked) for label in spec_of("gad").labels)
+    assert table.direct[0].scores["gad"].sameness == pytest.approx(commonest / 10)
 
 
 @needs_lm_eval
