@@ -25,7 +25,11 @@ TASK = TaskSpec(
     description="Read a sentence of a biomedical abstract and mark every mention of a chemical.",
     labels=("Chemical",),
     label_descriptions={
-        "Chemical": "a drug, element, molecule or other chemical substance, named in full, abbreviated or by formula",
+        "Chemical": (
+            "a drug, element, ion, small molecule or class of substances, named in full, abbreviated or by code, but "
+            "not proteins, genetic material or fluids, and not words that only say what a substance does or that it "
+            "is one"
+        ),
     },
     metric="entity_f1",
     topics=("chemical",),

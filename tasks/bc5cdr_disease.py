@@ -25,7 +25,10 @@ TASK = TaskSpec(
     description="Read a sentence of a biomedical abstract and mark every mention of a disease.",
     labels=("Disease",),
     label_descriptions={
-        "Disease": "a disease, syndrome, symptom, injury or other disorder, named in full or abbreviated",
+        "Disease": (
+            "a named disease, symptom or sign, the harm done to an organ or function, an injury or poisoning, in full"
+            " or abbreviated, also before another noun, but not words for unwanted effects or complaints in general"
+        ),
     },
     metric="entity_f1",
     topics=("disease",),

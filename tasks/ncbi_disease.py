@@ -51,7 +51,11 @@ TASK = TaskSpec(
     description="Read a sentence of a biomedical abstract and mark every mention of a disease.",
     labels=("Disease",),
     label_descriptions={
-        "Disease": "a disease or class of diseases, in full or abbreviated, also inside a phrase (cancer families)",
+        "Disease": (
+            "a named disease, syndrome, tumour, deficiency or malformation, or a class of these, in full or "
+            "abbreviated, also before another noun, but not genes or mutations, and not words that only say that "
+            "somebody is ill"
+        ),
     },
     metric="entity_f1",
     topics=("disease",),
