@@ -12,7 +12,7 @@ Deviations from the paper:
 - Its product, instructions with answers, is what ``clinsynth notes`` writes; here they serve our tasks.
 - The kinds of work are those that suit the task's type, drawn from the seed; theirs are drawn from all eight.
 - Several rows come from one note (``ROWS_A_NOTE``).
-- What differs in notes and requests themselves is said in ``clinsynth.generation.notes.writing``.
+- What differs in notes and requests themselves is said in ``clinsynth.generation.notes.writer``.
 - A base model is shown the form by entries that were written for this project and are no data of the task.
 
 The case reports are those that come along, or the file that ``CLINSYNTH_REPORTS`` names.
@@ -25,14 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.data.sentences import sentence_ranges
-from clinsynth.generation.asking.demos import no_demos
-from clinsynth.generation.asking.forms import Step, Wanted
-from clinsynth.generation.asking.prompting import load
-from clinsynth.generation.asking.rounds import Rounds
+from clinsynth.core import Row, TaskTypeName
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
+from clinsynth.generation.asking import Rounds, Step, Wanted, load, no_demos
 from clinsynth.generation.notes import NoteWriter, cycled, read_reports
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskTypeName, TaskView
+from clinsynth.text import sentence_ranges
 
 PROMPTS = Path(__file__).parent / "prompts" / "asclepius"
 ROWS_A_NOTE = 5

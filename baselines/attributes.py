@@ -13,13 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.asking.demos import no_demos
-from clinsynth.generation.asking.forms import Wanted
-from clinsynth.generation.asking.prompting import load, load_values
-from clinsynth.generation.asking.rounds import Rounds
-from clinsynth.generation.asking.topics import pick
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.core import Row
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
+from clinsynth.generation.asking import Rounds, Wanted, load, load_values, no_demos, pick
 
 PROMPTS = Path(__file__).parent / "prompts" / "attributes"
 

@@ -22,9 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.files import sha256_file
-from clinsynth.generation.tools import Knowledge, Tools
-from clinsynth.schema import Baseline, Budget, EntityKind, Example, Row, Span, TaskSpec, TaskView
+from clinsynth.core import EntityKind, Example, Row, Span, TaskSpec, sha256_file
+from clinsynth.generation import Baseline, Budget, Knowledge, TaskView, Tools
 from clinsynth.task_types import task_type
 
 SYNONYMS = Path(__file__).parent / "patterns" / "synonyms.txt"

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.asking.crossing import topics_by_styles
-from clinsynth.generation.asking.topics import known_topics
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.core import Row
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
+from clinsynth.generation.asking import known_topics, topics_by_styles
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.generation.asking.crossing import made_topics, topics_by_styles
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.core import Row
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
+from clinsynth.generation.asking import made_topics, topics_by_styles
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskView
+from clinsynth.core import Row
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
 from clinsynth.task_types import task_type
 
 

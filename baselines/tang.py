@@ -24,16 +24,24 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.files import write_text
-from clinsynth.generation.asking.crossing import list_prompt
-from clinsynth.generation.asking.demos import no_demos
-from clinsynth.generation.asking.forms import Wanted, take_row
-from clinsynth.generation.asking.lists import clean
-from clinsynth.generation.asking.prompting import PromptFile, load, load_values, standing_slots, write_prompt
-from clinsynth.generation.asking.rounds import Draw, Rounds
-from clinsynth.generation.asking.topics import known_topics, subject
-from clinsynth.generation.tools import Tally, Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskSpec, TaskView
+from clinsynth.core import Row, TaskSpec, write_text
+from clinsynth.generation import Baseline, Budget, Tally, TaskView, Tools
+from clinsynth.generation.asking import (
+    Draw,
+    PromptFile,
+    Rounds,
+    Wanted,
+    clean,
+    known_topics,
+    list_prompt,
+    load,
+    load_values,
+    no_demos,
+    standing_slots,
+    subject,
+    take_row,
+    write_prompt,
+)
 from clinsynth.task_types import task_type
 
 PROMPTS = Path(__file__).parent / "prompts" / "tang"

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.files import sha256_file
-from clinsynth.generation.rules.patterns import Writer, read_patterns
-from clinsynth.generation.tools import Tools
-from clinsynth.schema import Baseline, Budget, Row, TaskSpec, TaskView
+from clinsynth.core import Row, TaskSpec, sha256_file
+from clinsynth.generation import Baseline, Budget, TaskView, Tools
+from clinsynth.generation.rules import Writer, read_patterns
 from clinsynth.task_types import task_type
 
 FOLDER = Path(__file__).parent / "patterns"

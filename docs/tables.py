@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import SPLITS, TaskSpec, TaskTypeName
+from clinsynth.core.nouns import SPLITS, TaskSpec, TaskTypeName
+from clinsynth.core.registry import TASKS
+from clinsynth.generation.baseline import BASELINES
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.training.recipe import RECIPES
 
@@ -75,7 +76,7 @@ def results() -> str | None:
 
     ``None``, to leave the block alone, before a run.
     """
-    from clinsynth.results import Results
+    from clinsynth.results.store import Results
     from clinsynth.standings import as_markdown, folders, standings
 
     place, recipe = ROOT / "submissions", RECIPES["minilm-l6.v1"]
@@ -139,9 +140,9 @@ def students() -> str:
 
 
 def evidence() -> str | None:
-    """The trials in ``benchmark/tuning/<recipe>.jsonl``: for each recipe, a table of rates and one of steps."""
+    """The trials in ``studies/tuning/<recipe>.jsonl``: for each recipe, a table of rates and one of steps."""
     parts: list[str] = []
-    for log in sorted((ROOT / "benchmark" / "tuning").glob("*.jsonl")):
+    for log in sorted((ROOT / "studies" / "tuning").glob("*.jsonl")):
         # A trial that was done again counts once, with its last score.
         trials = {
             (row["task"], row["rate"], row["steps"], row["rows"], row["seed"]): row

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from clinsynth.data.documents import documents_by_text
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.data import documents_by_text
 from clinsynth.data.formats import iob, pubtator
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = (
     "https://raw.githubusercontent.com/cambridgeltl/MTL-Bioinformatics-2016/"

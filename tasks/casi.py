@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+from clinsynth.core import Example, RawFiles, Source, Span, Split, TaskSpec
 from clinsynth.data.formats import count, fault, table
-from clinsynth.schema import Example, RawFiles, Source, Span, Split, TaskSpec
 
 _FILES = {"train": "medication_attr_validation.csv", "test": "medication_attr_test.csv"}
 

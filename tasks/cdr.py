@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Article, Mention, count, mark, pubtator
-from clinsynth.data.sentences import sentence_ranges
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.text import sentence_ranges
 
 _AT = "https://raw.githubusercontent.com/JHnlp/BioCreative-V-CDR-Corpus/3a4ab7038d97b46ebd5298700ce4f34390c7ec82/"
 _FILES = {split: f"CDR_{name}Set.PubTator.txt"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import iob
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = (
     "https://raw.githubusercontent.com/Aitslab/BioNLP/7d087e081c9cfc7bace9216206dbc8f474695ab7/"

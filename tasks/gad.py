@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, json_fields, pick
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = (
     "https://raw.githubusercontent.com/luka-group/NLI_as_Indirect_Supervision/"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, pick, table
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = "https://raw.githubusercontent.com/sarrouti/HealthVer/b20ac99ceed62f5264a319fa25a854df1668d85b/data/"
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import table
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = (
     "https://raw.githubusercontent.com/BIDS-Xu-Lab/Biomedical-NLP-Benchmarks/e607a812d87df151f310a9dd3677cfc21924f192"

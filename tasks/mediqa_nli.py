@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, fault, json_fields, pick, table
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _TEXTS = "mednli_bionlp19_shared_task.jsonl"
 _LABELS = "mednli_bionlp19_shared_task_ground_truth.csv"

@@ -3,8 +3,8 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, collapse, count
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = "https://raw.githubusercontent.com/abachaa/RQE_Data_AMIA2016/9302fb9a55a437944ba6ce21a30023463a94a136/"
 _FILES = {"train": "RQE_Train_8588_AMIA2016.xml", "test": "RQE_Test_302_pairs_AMIA2016.xml"}

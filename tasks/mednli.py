@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, json_fields, pick
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 TASK = TaskSpec(
     name="mednli",

@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import Numbering, pick, table
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 TRAIN_QUESTIONS = 524
 """Of 1,524; with two pairs each, 1,048 training and 2,000 test rows."""

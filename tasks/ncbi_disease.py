@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from clinsynth.data.documents import documents_by_size
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
+from clinsynth.data import documents_by_size
 from clinsynth.data.formats import iob
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _AT = (
     "https://raw.githubusercontent.com/cambridgeltl/MTL-Bioinformatics-2016/"
@@ -13,7 +13,7 @@ _AT = (
 _FILES = {"train": "train.tsv", "dev": "devel.tsv", "test": "test.tsv"}
 # Counted by laying the sentences along the abstracts of the original corpus, which they fill without a gap: its three
 # files in the repository spyysalo/ncbi-disease, commit 5a266c6fc76fb2b5184cfa397ff0a5ecdb133aec, folder original-data.
-# studies/task_cards/figures.py --ncbi counts again. The published sentences are pinned, so these numbers are as well.
+# python -m studies.task_cards.figures --ncbi counts again. The published sentences are pinned, so these numbers are.
 _SENTENCES: dict[Split, str] = {
     "train": """
         10 16 8 9 10 8 12 12 9 10 11 4 10 10 37 11 13 12 12 6 6 17 11 9 10 11 8 7 5 7 9 6 10 8 6 10 11 8 8 14 11 9

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clinsynth.data.sample import SampleStore
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Environment, Results, RunRecord, TestData, TrainingData
-from clinsynth.schema import Prediction, Row, TaskTypeName
+from clinsynth.core.nouns import Prediction, Row, TaskTypeName
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
+from clinsynth.results.store import Cell, Environment, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Card, RealData, read_submission, write_submission
 from clinsynth.submissions.folder import fingerprint
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 from clinsynth.training.executors import EXECUTORS
 from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
 from clinsynth.training.run import Job, run
@@ -90,7 +90,7 @@ def tiny(name: str = "tiny.v1", **settings: Any) -> Recipe:
     """A recipe of the tiny student for all seven types; ``settings`` replace its own."""
     own = Settings(steps=4, batch_size=8, learning_rate=1e-3, max_length=64)
     replaced = dataclasses.replace(own, **settings)
-    kinds: dict[TaskTypeName, Settings] = {kind.name: replaced for kind in task_types().values()}
+    kinds: dict[TaskTypeName, Settings] = {kind.name: replaced for kind in TASK_TYPES.values()}
     return Recipe(name=name, weights=TINY, pooling="mean", budget=40, settings=kinds, evidence="none")
 
 
@@ -203,14 +203,14 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
 DRIVER = """\
 import os, sys
 from clinsynth.cli import main
-from clinsynth.task_types import task_types
+from clinsynth.task_types import TASK_TYPES
 from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
 
 # At the top: a spawned worker runs this file again, and so has the recipe too.
 settings = Settings(steps=int(os.environ["STEPS"]), batch_size=8, learning_rate=1e-3, max_length=64)
 recipe = Recipe(
     name="tiny.v1", weights=Weights(repo="tests/tiny-bert"), pooling="mean", budget=40,
-    settings=dict.fromkeys((kind.name for kind in task_types().values()), settings), evidence="none",
+    settings=dict.fromkeys((kind.name for kind in TASK_TYPES.values()), settings), evidence="none",
 )
 RECIPES._items = {**RECIPES, "tiny.v1": recipe}
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clinsynth import results as stored  # its TestData by name would be taken for a test
-from clinsynth.errors import NotPreparedError
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Environment, Results, RunRecord, TrainingData
-from clinsynth.schema import Example, Prediction, Span, Split, Task
-from clinsynth.scoring.audit import AUDIT_VERSION, AuditRecord
-from clinsynth.scoring.audit.record import Privacy, write_audit
-from clinsynth.scoring.audit.record import TestLeaks as Leaks
+from clinsynth.audit import AUDIT_VERSION, AuditRecord
+from clinsynth.audit.record import Privacy, write_audit
+from clinsynth.audit.record import TestLeaks as Leaks
+from clinsynth.core.errors import NotPreparedError
+from clinsynth.core.nouns import Example, Prediction, Span, Split, Task
+from clinsynth.core.registry import TASKS
+from clinsynth.results import store as stored  # its TestData by name would be taken for a test
+from clinsynth.results.store import Cell, Environment, Results, RunRecord, TrainingData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Card, RealData
 from clinsynth.submissions.card import CARD_FILE, to_toml

@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 from typing import Any
 
-from clinsynth.registry import TASKS
-from clinsynth.schema import TaskTypeName
+from clinsynth.core.nouns import TaskTypeName
+from clinsynth.core.registry import TASKS
 from clinsynth.snapshot import Snapshot, Tables, write_snapshot
-from clinsynth.snapshot.build import task_rows
-from clinsynth.snapshot.elsewhere import published_elsewhere
+from clinsynth.snapshot.builder import task_rows
+from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import (
     AuditRow,
     ConditionRow,
@@ -337,7 +337,7 @@ def _pair(
 
 
 def _beside(made: dict[str, list[Any]], name: str, task: str, rng: random.Random) -> None:
-    from clinsynth.scoring.quality.record import NUMBERS
+    from clinsynth.quality.record import NUMBERS
 
     for number in NUMBERS.values():
         value = None if number.name.startswith("entit") else rng.random() * (1000 if number.show == "count" else 1)

@@ -2,10 +2,10 @@
 
 from tests.scripted_server import Asked, Reaction, Say, Script
 
-from clinsynth.data.sample import SampleStore
+from clinsynth.core.nouns import TaskSpec
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
 from clinsynth.direct import prompts
-from clinsynth.registry import TASKS
-from clinsynth.schema import TaskSpec
 
 SAMPLE = SampleStore()
 

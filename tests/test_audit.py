@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from studies.planted.edits import EDITS, SYNONYMS, paraphrased
+from studies.planted.leakage import same_sentence
 
+from clinsynth.audit import Verdict, audit, is_audited, leakage, record, verbatim
+from clinsynth.audit.leakage import TextSet
 from clinsynth.cli import main
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Results, RunRecord
-from clinsynth.schema import Example, Prediction
-from clinsynth.scoring.audit import Verdict, audit, is_audited, leakage, record, verbatim
-from clinsynth.scoring.audit.near import NearDuplicates, jaccard, shingles
-from clinsynth.scoring.audit.normalise import fold, key, tight, words
-from clinsynth.scoring.audit.sequences import Codes, Sequences, longest_shared, seen
-from clinsynth.scoring.audit.texts import TextSet
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import Example, Prediction
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
+from clinsynth.results.store import Cell, Results, RunRecord
 from clinsynth.submissions import Card, RealData, write_submission
 from clinsynth.task_types import task_type
+from clinsynth.text.near_duplicates import NearDuplicates, jaccard, shingles
+from clinsynth.text.normalising import fold, key, tight, words
+from clinsynth.text.sequences import Codes, Sequences, longest_shared, seen
 from clinsynth.training import embeddings
-from planted.edits import EDITS, SYNONYMS, paraphrased
-from planted.leakage import same_sentence
 
 STORE = SampleStore()
 SENTENCE = (

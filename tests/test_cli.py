@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from clinsynth.cli import COMMANDS, command, main
-from clinsynth.data.sample import DATA_VARIABLE, SampleStore
-from clinsynth.registry import TASKS, TASKS_DIR_VARIABLE
+from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
+from clinsynth.data.samples import DATA_VARIABLE, SampleStore
 from clinsynth.training.encoding import tags_from_spans, word_spans
 from clinsynth.training.recipe import MINILM, RECIPES, Recipe
 

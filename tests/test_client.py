@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from tests.scripted_server import Asked, Die, Drop, Fail, Hang, Raw, Reaction, Say, Script, ScriptedServer, serve
 
-from clinsynth.errors import UserError
-from clinsynth.generation.client import Client, ClientSettings
-from clinsynth.generation.client.cache import Cache, PendingBatch, Reply, request_key
-from clinsynth.generation.client.prices import StatedPrices, UnknownPrices, find_prices, is_local
-from clinsynth.generation.client.wire import read_refusal
-from clinsynth.generation.llm import Answer, BudgetSpentError, Prompt
+from clinsynth.core.errors import UserError
+from clinsynth.llm import Client, ClientSettings
+from clinsynth.llm.cache import Cache, PendingBatch, Reply, request_key
+from clinsynth.llm.cost import StatedPrices, UnknownPrices, find_prices, is_local
+from clinsynth.llm.payloads import read_refusal
+from clinsynth.llm.requests import Answer, BudgetSpentError, Prompt
 
 PRICES = StatedPrices(1.0, 2.0, None)
 """An answer of 10 tokens in and 5 out is 20 millionths of a dollar."""

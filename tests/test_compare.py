@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from tests.invented import ITEMS, RECIPE, Toy, write_card, write_run
 
-from clinsynth import results as stored  # its TestData by name would be taken for a test
 from clinsynth.cli import main
-from clinsynth.compare import Compared, Comparison, Request, compare
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Environment, TrainingData
+from clinsynth.core.errors import UserError
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
+from clinsynth.results import store as stored  # its TestData by name would be taken for a test
+from clinsynth.results.store import Cell, Environment, TrainingData
+from clinsynth.standings.comparison import Compared, Comparison, Request, compare
 from clinsynth.submissions.card import CARD_FILE
 
 Write = Callable[..., Path]

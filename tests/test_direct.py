@@ -16,28 +16,28 @@ from tests.oracle import SAMPLE, oracle, spec_of
 from tests.scripted_server import Asked, Die, Fail, Raw, Reaction, Say, ScriptedServer, serve
 
 from clinsynth.cli import main
-from clinsynth.compare import Request as CompareRequest
-from clinsynth.compare import compare
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.sample import SampleStore
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Split, Task
+from clinsynth.core.registry import TASKS
+from clinsynth.data.few_shots import few_shot
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
-from clinsynth.direct.checking import validate_direct, verify_direct
-from clinsynth.direct.dry import estimate
+from clinsynth.direct.estimates import estimate
 from clinsynth.direct.lm_eval_folder import write_folder
 from clinsynth.direct.plot import as_svg
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults, read_predictions
 from clinsynth.direct.report import direct_standings
-from clinsynth.direct.run import Outcome, Request, run, subset
+from clinsynth.direct.runner import Outcome, Request, run, subset
 from clinsynth.direct.session import Model
 from clinsynth.direct.tables import FORMATS
-from clinsynth.errors import UserError
-from clinsynth.generation.client.prices import StatedPrices
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Results
-from clinsynth.results import read_predictions as read_run
-from clinsynth.schema import Split, Task
+from clinsynth.direct.verification import validate_direct, verify_direct
+from clinsynth.llm.cost import StatedPrices
+from clinsynth.results.store import Cell, Results
+from clinsynth.results.store import read_predictions as read_run
 from clinsynth.scoring.metrics import score_all
+from clinsynth.standings.comparison import Request as CompareRequest
+from clinsynth.standings.comparison import compare
 
 ONE_OF_EACH_TYPE = ("hoc", "gad", "mediqa-rqe", "healthver", "mqp", "ncbi-disease", "casi")
 
@@ -267,7 +267,7 @@ def test_without_examples_to_show_there_are_no_shots(ask: Ask, monkeypatch: pyte
         def rows(self, task: Task) -> dict[Split, int]:
             return {"test": super().rows(task)["test"]} if task.spec.name == "gad" else super().rows(task)
 
-    lm_task: Any = importlib.import_module("clinsynth.direct.lm_task")
+    lm_task: Any = importlib.import_module("clinsynth.direct.lm_eval_task")
 
     def test_only(folder: Path | None, sample: bool) -> TestOnly:
         return TestOnly()

@@ -3,14 +3,14 @@
 import pytest
 from tests.oracle import SAMPLE, gone_on, spec_of
 
-from clinsynth.data.few_shot import few_shot
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Example, Prediction, Span
+from clinsynth.core.registry import TASKS
+from clinsynth.data.few_shots import few_shot
 from clinsynth.direct import prompts
 from clinsynth.direct.parsing import Failure, Finish, parse
 from clinsynth.direct.records import slug
-from clinsynth.direct.run import subset
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, Prediction, Span
+from clinsynth.direct.runner import subset
 from clinsynth.scoring.metrics import METRICS, score_all
 
 # --- parsing

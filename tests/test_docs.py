@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from clinsynth.data.sample import SampleStore
+from clinsynth.core.nouns import Task, TaskTypeName
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import DataStore
 from clinsynth.generation import Request, generate
-from clinsynth.registry import TASKS
-from clinsynth.schema import Task, TaskTypeName
 from clinsynth.submissions import validate
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -97,7 +97,7 @@ def test_row_examples_are_good(kind: TaskTypeName, task: str, row: Any) -> None:
 
 
 def test_every_task_type_has_a_row_example() -> None:
-    assert {kind for kind, _, _ in row_examples()} == task_types().keys()
+    assert {kind for kind, _, _ in row_examples()} == TASK_TYPES.keys()
 
 
 def test_tables_are_current() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, Prediction, Span
+from clinsynth.core.nouns import Example, Prediction, Span
+from clinsynth.core.registry import TASKS
 from clinsynth.task_types import task_type
 from clinsynth.training.batching import POOL, collate, reading_batches, targets, training_batches
 from clinsynth.training.encoding import (
@@ -113,7 +113,7 @@ def test_words(text: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in TASKS if TASKS[name].spec.is_span))
 def test_the_spans_of_the_sample_are_whole_words(name: str) -> None:
-    from clinsynth.data.sample import SampleStore
+    from clinsynth.data.samples import SampleStore
 
     for split in ("train", "test"):
         for example in SampleStore().examples(TASKS[name], split):
@@ -237,7 +237,7 @@ def test_truncation_is_counted() -> None:
 
 @pytest.mark.parametrize("name", ["mqp", "gad", "ncbi-disease"])
 def test_a_real_tokenizer_gives_types_and_fits(name: str) -> None:
-    from clinsynth.data.sample import SampleStore
+    from clinsynth.data.samples import SampleStore
     from clinsynth.training.recipe import MINILM
     from clinsynth.training.student import load_tokenizer
 

@@ -16,10 +16,10 @@ from tests.invented_snapshot import tables
 
 from clinsynth.cli import main
 from clinsynth.export import FORMATS, as_bibtex, as_csv, as_json, as_latex, as_markdown
-from clinsynth.export.croissant import croissant
+from clinsynth.export.croissant_file import croissant
 from clinsynth.export.every_eval_ever import records
 from clinsynth.export.latex import escape
-from clinsynth.site.svg import log_ticks, spread, svg, ticks
+from clinsynth.site.svg_plots import log_ticks, spread, svg, ticks
 from clinsynth.snapshot import Snapshot, write_snapshot
 from clinsynth.submissions import Card, RealData, write_submission
 from clinsynth.views import VIEWS, page

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from clinsynth.data.sample import SampleStore
-from clinsynth.generation.asking.forms import Demo, Step, UnusableError, Wanted, form_of, read_row, refuses, take_row
-from clinsynth.generation.llm import Answer, Prompt
-from clinsynth.generation.tools import Tally
-from clinsynth.registry import TASKS
-from clinsynth.schema import Row, Span
+from clinsynth.core.nouns import Row, Span
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
+from clinsynth.generation.asking.answers import Demo, Step, UnusableError, Wanted, form_of, read_row, refuses, take_row
+from clinsynth.generation.baseline import Tally
+from clinsynth.llm.requests import Answer, Prompt
 from clinsynth.task_types import task_type
-from clinsynth.task_types.locate import locate, occurrences
+from clinsynth.task_types.spans import locate, occurrences
 
 PROMPT = Prompt(text="Write a sentence like this one: The mouse was given nothing at all.", system="You are brief.")
 

@@ -11,14 +11,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from clinsynth.data.sample import SampleStore
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Example, Row, Split, Task
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import DataStore
-from clinsynth.errors import UserError
 from clinsynth.generation import Means, Request, generate
+from clinsynth.generation.baseline import BASELINES, Baseline, Budget, Knowledge, TaskView, Tools
 from clinsynth.generation.knowledge import open_knowledge
-from clinsynth.generation.tools import Knowledge, Tools
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Baseline, Budget, Example, Row, Split, Task, TaskView
 from clinsynth.submissions import new_submission, read_submission, validate
 from clinsynth.training.run import constant
 

@@ -16,19 +16,19 @@ import pytest
 from tests.scripted_server import Asked, Die, Fail, Reaction, Say, Script, ScriptedServer, serve
 
 from clinsynth.cli import main
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Row, Task
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
 from clinsynth.generation import Generated, Means, Request, generate
-from clinsynth.generation.client import Client, ClientSettings
-from clinsynth.generation.client.cache import Cache
-from clinsynth.generation.client.prices import StatedPrices
-from clinsynth.generation.duplicates import Duplicates
+from clinsynth.generation.baseline import BASELINES, Baseline, Budget, TaskView, Tools
 from clinsynth.generation.knowledge import open_knowledge
-from clinsynth.generation.llm import Answer, Mode, Prompt
+from clinsynth.generation.loop import Duplicates
 from clinsynth.generation.record import GenerationRecord, read_generation, record_path, total_cost
-from clinsynth.generation.tools import Tools
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Baseline, Budget, Row, Task, TaskView
+from clinsynth.llm import Client, ClientSettings
+from clinsynth.llm.cache import Cache
+from clinsynth.llm.cost import StatedPrices
+from clinsynth.llm.requests import Answer, Mode, Prompt
 from clinsynth.submissions import read_submission, validate
 
 GAD = TASKS["gad"]

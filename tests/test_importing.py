@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from clinsynth.errors import UnknownNameError, UserError
-from clinsynth.importing import FORMATS, ImportOptions, ImportReport, import_data
-from clinsynth.schema import Example, Span, TaskSpec, TaskTypeName
+from clinsynth.core.errors import UnknownNameError, UserError
+from clinsynth.core.nouns import Example, Span, TaskSpec, TaskTypeName
 from clinsynth.submissions import new_submission, read_submission, validate
+from clinsynth.submissions.importing import FORMATS, ImportOptions, ImportReport, import_data
 from clinsynth.task_types import task_type
 
 
@@ -596,7 +596,9 @@ def test_formats_are_known_by_name(tmp_path: Path) -> None:
 
 
 def test_the_import_is_light() -> None:
-    code = "import sys, clinsynth.importing as i, clinsynth.submissions; list(i.FORMATS); print(*sys.modules)"
+    code = (
+        "import sys, clinsynth.submissions.importing as i, clinsynth.submissions; list(i.FORMATS); print(*sys.modules)"
+    )
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603 - our own code
     assert not {"torch", "datasets", "pandas", "pyarrow", "numpy"} & set(loaded)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from clinsynth.cli import main
+from clinsynth.core.errors import NotPreparedError, UnknownNameError, UserError
+from clinsynth.core.nouns import EntityKind, Source
 from clinsynth.data.fetch import MissingSourceError
-from clinsynth.errors import NotPreparedError, UnknownNameError, UserError
 from clinsynth.generation.knowledge import KINDS, SOURCES, open_knowledge, prepare_knowledge, prepared_path, sources
 from clinsynth.generation.knowledge.names import Collector, clean
-from clinsynth.schema import EntityKind, Source
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
 NODES = """id\tname\tkind

@@ -22,7 +22,7 @@ from tests.chromium import browser, watched
 from tests.conftest import Submit, sample_rows
 from tests.invented_snapshot import write
 
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
 from clinsynth.export import FORMATS, SUFFIXES
 from clinsynth.leaderboard import archive
 from clinsynth.snapshot import read_snapshot

@@ -12,25 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import NotPreparedError, UserError
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import EntityKind, Example, Row, Task
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
 from clinsynth.generation import Request, generate
-from clinsynth.generation.asking.demos import no_demos
-from clinsynth.generation.asking.forms import Wanted, form_of
-from clinsynth.generation.asking.lists import clean, made_list
-from clinsynth.generation.asking.prompting import PromptFile, fill, format_demos, label_slots, load, standing_slots
+from clinsynth.generation.asking.answers import Wanted, form_of
+from clinsynth.generation.asking.demonstrations import no_demos
+from clinsynth.generation.asking.prompts import PromptFile, fill, format_demos, label_slots, load, standing_slots
 from clinsynth.generation.asking.rounds import Rounds, missing, shares
-from clinsynth.generation.asking.topics import known_topics
-from clinsynth.generation.client.wire import Dialect
-from clinsynth.generation.generate import Means
-from clinsynth.generation.llm import Answer, BudgetSpentError, Mode, Prompt
-from clinsynth.generation.making import task_view
+from clinsynth.generation.asking.topics import clean, known_topics, made_list
+from clinsynth.generation.baseline import BASELINES, Budget, Tally, TaskView, Tools, class_of
+from clinsynth.generation.loop import task_view
 from clinsynth.generation.record import read_generation
-from clinsynth.generation.tools import Tally, Tools, class_of
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Budget, EntityKind, Example, Row, Task, TaskView
+from clinsynth.generation.run import Means
+from clinsynth.llm.payloads import Dialect
+from clinsynth.llm.requests import Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.submissions import validate
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 
 PROMPTS = Path(__file__).parents[1] / "baselines" / "prompts"
 NAMES = ("attributes", "clingen-kg", "clingen-llm", "demo", "naive", "tang")
@@ -530,7 +529,7 @@ def test_every_slot_of_a_prompt_file_is_known(path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["attributes", "clingen", "demo", "naive", "tang"])
 def test_every_type_has_its_prompts_in_both_modes(folder: str) -> None:
-    for kind in task_types():
+    for kind in TASK_TYPES:
         file = load(PROMPTS / folder, kind, Tally())
         assert all([file.system, file.chat, file.title, file.entry]), kind
         assert "$form" in file.chat

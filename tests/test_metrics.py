@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from clinsynth.errors import UnknownNameError, UserError
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, MetricName, Prediction, Span, TaskSpec
+from clinsynth.core.errors import UnknownNameError, UserError
+from clinsynth.core.nouns import Example, MetricName, Prediction, Span, TaskSpec
+from clinsynth.core.registry import TASKS
 from clinsynth.scoring.bridge import load_metric
 from clinsynth.scoring.metrics import METRICS, score_all
 from clinsynth.task_types import task_type

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from clinsynth.cli import main
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.generation.llm import Answer, BudgetSpentError, Mode, Prompt
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import Example, Row
+from clinsynth.core.registry import TASKS
+from clinsynth.generation.baseline import BASELINES, Budget, Tally, TaskView, Tools, class_of
 from clinsynth.generation.notes import KINDS, Note, NotesRequest, NoteWriter, Report, make_notes, read_reports
 from clinsynth.generation.notes.table import NoteRow, read_table, table_text
-from clinsynth.generation.notes.writing import read_seeds, shortened, tokens
-from clinsynth.generation.tools import Tally, Tools, class_of
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Budget, Example, Row, TaskView
+from clinsynth.generation.notes.writer import read_seeds, shortened, tokens
+from clinsynth.llm.requests import Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.task_types import task_type
 
 MODES: tuple[Mode, ...] = ("chat", "completion")

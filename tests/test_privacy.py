@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clinsynth.errors import UserError
-from clinsynth.scoring.audit import canary, phi
+from clinsynth.audit import canary, phi
+from clinsynth.core.errors import UserError
 
 # Written by hand for this test: nobody here exists. Kind of each finding that must be made, and the sentence.
 PLANTED: tuple[tuple[str, str], ...] = (

@@ -17,29 +17,21 @@ import pytest
 from pydantic import ValidationError
 
 from clinsynth.cli import main
-from clinsynth.data.sample import SampleStore, default_data_dir
+from clinsynth.core.errors import UserError
+from clinsynth.core.files import unpacked_bytes
+from clinsynth.core.nouns import Example, Span, TaskSpec, TaskTypeName
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore, default_data_dir
 from clinsynth.data.store import DataStore
-from clinsynth.errors import UserError
-from clinsynth.files import unpacked_bytes
 from clinsynth.generation.record import GenerationRecord, write_generation
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell
-from clinsynth.schema import Example, Span, TaskSpec, TaskTypeName
-from clinsynth.scoring.quality import (
-    NUMBERS,
-    Measured,
-    measure,
-    measuring,
-    noise,
-    read_record,
-    record_path,
-    repeats,
-    words,
-)
-from clinsynth.scoring.quality import geometry as geo
-from clinsynth.scoring.quality.losses import losses_of
-from clinsynth.scoring.quality.numbers import NO_LABEL, NO_SPANS, Draw, numbers_of
-from clinsynth.scoring.quality.record import Losses
+from clinsynth.quality import NUMBERS, Measured, measure, noise, read_record, record_path, words
+from clinsynth.quality import geometry as geo
+from clinsynth.quality import measurement as measuring
+from clinsynth.quality import words as repeats
+from clinsynth.quality.measurement import losses_of
+from clinsynth.quality.numbers import NO_LABEL, NO_SPANS, Draw, numbers_of
+from clinsynth.quality.record import Losses
+from clinsynth.results.store import Cell
 from clinsynth.submissions import Card, RealData, read_submission, write_submission
 from clinsynth.submissions.card import to_toml
 from clinsynth.submissions.writing import existing_card

@@ -18,20 +18,20 @@ import numpy as np
 import pytest
 from tests.invented import RECIPE, Toy, audit_of, write_card, write_run
 
-from clinsynth import profiles
 from clinsynth.cli import main
-from clinsynth.compare import Request, compare
-from clinsynth.errors import UserError
-from clinsynth.profiles import Profiler
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Results, TrainingData
-from clinsynth.schema import Example, Prediction, Span, Split, Task
+from clinsynth.core.errors import UserError
+from clinsynth.core.nouns import Example, Prediction, Span, Split, Task
+from clinsynth.core.registry import TASKS
+from clinsynth.results.store import Cell, Results, TrainingData
+from clinsynth.results.tally import Tally
 from clinsynth.scoring.metrics import METRICS
-from clinsynth.scoring.statistics.ranking import kendall_tau
-from clinsynth.standings import Standing, Standings, collect, standings, standings_of, working
-from clinsynth.standings.collecting import choose
+from clinsynth.scoring.statistics.ranks import kendall_tau
+from clinsynth.standings import Standing, Standings, collect, profiles, standings, standings_of
+from clinsynth.standings import tasks as working
+from clinsynth.standings.collection import choose
+from clinsynth.standings.comparison import Request, compare
+from clinsynth.standings.profiles import Profiler
 from clinsynth.submissions.card import Cost
-from clinsynth.tally import Tally
 
 LEVELS = {"gad": 0.75, "mqp": 0.7, "ncbi-disease": 0.75}
 """Share of right answers of ``alpha``."""

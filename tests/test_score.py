@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import UnknownNameError, UserError
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Results, RunRecord, read_record
-from clinsynth.score import Plan, Request, budgets_of, describe, plan, score, seeds_of
+from clinsynth.core.errors import UnknownNameError, UserError
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
+from clinsynth.results.store import Cell, Results, RunRecord, read_record
+from clinsynth.results.verification import verify
 from clinsynth.submissions import read_submission, write_submission
 from clinsynth.task_types import task_type
 from clinsynth.training.executors import EXECUTORS
 from clinsynth.training.recipe import Recipe
 from clinsynth.training.run import Job
-from clinsynth.verify import verify
+from clinsynth.training.scoring import Plan, Request, budgets_of, describe, plan, score, seeds_of
 
 Submit = Callable[..., Path]
 Register = Callable[..., Recipe]

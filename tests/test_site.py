@@ -14,7 +14,7 @@ from tests.chromium import axe, browser, watched
 from tests.invented_snapshot import tables, write
 
 from clinsynth.cli import main
-from clinsynth.errors import UserError
+from clinsynth.core.errors import UserError
 from clinsynth.site import build_site
 from clinsynth.site.html import Links, body
 from clinsynth.site.theme import DARK, LIGHT

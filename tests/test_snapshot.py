@@ -11,25 +11,25 @@ import pytest
 from tests.conftest import StoreRun, Submit, sample_rows
 from tests.invented_snapshot import tables
 
-from clinsynth.data.sample import SampleStore
+from clinsynth.core.errors import UserError
+from clinsynth.core.machine import environment
+from clinsynth.core.nouns import Prediction
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
 from clinsynth.direct.card import DirectCard, write_card
 from clinsynth.direct.parsing import wrong
 from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, Usage
 from clinsynth.direct.report import direct_standings
-from clinsynth.direct.run import subset
-from clinsynth.environment import environment
-from clinsynth.errors import UserError
-from clinsynth.profiles import Profiler
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell
-from clinsynth.results import TestData as SetFacts
-from clinsynth.schema import Prediction
+from clinsynth.direct.runner import subset
+from clinsynth.results.store import Cell
+from clinsynth.results.store import TestData as SetFacts
 from clinsynth.scoring.metrics import score_all
 from clinsynth.snapshot import read_snapshot, write_snapshot
-from clinsynth.snapshot.build import Wanted, build
+from clinsynth.snapshot.builder import Wanted, build
 from clinsynth.snapshot.schema import MODELS, Snapshot
 from clinsynth.snapshot.store import content_id, json_schema
 from clinsynth.standings import standings
+from clinsynth.standings.profiles import Profiler
 from clinsynth.submissions.card import Llm
 from clinsynth.views import page
 from clinsynth.views.common import where

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clinsynth import results
 from clinsynth.cli import main
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, RunRecord
+from clinsynth.core.errors import UserError
+from clinsynth.core.registry import TASKS
+from clinsynth.results import store as results
+from clinsynth.results.store import Cell, RunRecord
 from clinsynth.standings import RANKED_SEEDS, Standings, as_csv, as_json, as_markdown, grid, standings
 
 Submit = Callable[..., Path]

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from studies.simulation.methods import p_values
+from studies.simulation.report import filled, limit
+from studies.simulation.worlds import World, simulate
 
-from clinsynth.schema import Example, MetricName
+from clinsynth.core.nouns import Example, MetricName
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics import (
     Components,
@@ -29,15 +32,11 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
-from clinsynth.scoring.statistics.contrasts import Terms, combined_p_values
 from clinsynth.scoring.statistics.gaps import LearningCurve, gap_recovered, pareto, share_of_cost, worth
 from clinsynth.scoring.statistics.overall import Ranking, overall, overall_difference, ranking, type_weights
-from clinsynth.scoring.statistics.pairs import TaskPairs, overall_row
-from clinsynth.scoring.statistics.ranking import borda, holm, kendall_tau, rank_intervals, tie_groups, win_rate
+from clinsynth.scoring.statistics.pairs import TaskPairs, Terms, combined_p_values, overall_row
+from clinsynth.scoring.statistics.ranks import borda, holm, kendall_tau, rank_intervals, tie_groups, win_rate
 from clinsynth.scoring.statistics.units import FloatArray
-from simulation.methods import p_values
-from simulation.report import filled, limit
-from simulation.worlds import World, simulate
 
 stats: Any = importlib.import_module("scipy.stats")  # Any: scipy has no stubs
 DOCS = Path(__file__).parents[1] / "docs"

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 import clinsynth.tasks
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import Example, RawFiles, Source, Span, Split, Task, TaskSpec
+from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
 from clinsynth.data import fetch, store
 from clinsynth.data.fetch import git_blob
-from clinsynth.data.few_shot import few_shot
+from clinsynth.data.few_shots import few_shot
 from clinsynth.data.formats import count, json_fields
-from clinsynth.data.sample import SampleStore, default_data_dir, open_store
+from clinsynth.data.samples import SampleStore, default_data_dir, open_store
 from clinsynth.data.store import DataStore, Outcome, prepare_all
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.registry import TASKS, TASKS_DIR_VARIABLE
-from clinsynth.schema import Example, RawFiles, Source, Span, Split, Task, TaskSpec
 
 NEVER_SHOWN = "hydralazine"
 CONTENT = {
@@ -422,7 +422,7 @@ def test_a_folder_given_means_no_network(data: DataStore, raw: Path, publisher: 
 # ----------------------------------------------------------------- many tasks
 
 MODULE = """
-from clinsynth.schema import Example, Source, TaskSpec
+from clinsynth.core.nouns import Example, Source, TaskSpec
 
 TASK = TaskSpec(
     name="NAME", title="T", type="relation_extraction", description="T.", labels=("yes",),
@@ -498,8 +498,8 @@ def test_open_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_importing_the_data_side_is_light() -> None:
     code = (
-        "import sys, clinsynth.data.sample, clinsynth.data.few_shot, clinsynth.data.store\n"
-        "from clinsynth.registry import TASKS; list(TASKS)\n"
+        "import sys, clinsynth.data.samples, clinsynth.data.few_shots, clinsynth.data.store\n"
+        "from clinsynth.core.registry import TASKS; list(TASKS)\n"
         "print(sorted({'torch', 'datasets', 'pandas', 'pydantic', 'pooch', 'pyarrow'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  our own

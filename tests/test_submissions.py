@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from clinsynth.errors import UnknownNameError, UserError
-from clinsynth.schema import Example, Span, TaskSpec, TaskTypeName
+from clinsynth.core.errors import UnknownNameError, UserError
+from clinsynth.core.nouns import Example, Span, TaskSpec, TaskTypeName
 from clinsynth.submissions import (
     Card,
     Cost,
@@ -23,10 +23,10 @@ from clinsynth.submissions import (
     Report,
     new_submission,
     read_submission,
-    rowfile,
     validate,
     write_submission,
 )
+from clinsynth.submissions import rows as rowfile
 from clinsynth.submissions.card import to_toml
 
 

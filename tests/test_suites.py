@@ -14,17 +14,15 @@ import pytest
 from tests.scripted_server import Asked, Fail, Reaction, Say, ScriptedServer, serve
 
 from clinsynth.cli import main
-from clinsynth.direct.suites.agreement import alpha, correlate
-from clinsynth.direct.suites.cases import GRADED, Case
-from clinsynth.direct.suites.files import SuiteFiles
-from clinsynth.direct.suites.judge import compare_answers, grade, open_judges
+from clinsynth.core.errors import NotPreparedError, UserError
+from clinsynth.core.nouns import Source
+from clinsynth.direct.suites.humans import alpha, correlate
+from clinsynth.direct.suites.judge import GRADED, Case, compare_answers, grade, open_judges
 from clinsynth.direct.suites.records import SuiteRecord
-from clinsynth.direct.suites.sets import SETS
+from clinsynth.direct.suites.sets import SETS, SuiteFiles
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.generation.llm import LLM, Answer, Mode, Prompt
-from clinsynth.schema import Source
-from clinsynth.snapshot.omitted import Omitted
+from clinsynth.llm.requests import LLM, Answer, Mode, Prompt
+from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.suite_track import grade_rows, suite_rows
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
@@ -114,7 +112,7 @@ def test_sets_that_people_bring(brought: Path) -> None:
 def test_case_files_show_everything_but_the_diagnosis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "agentclinic").mkdir()
     (tmp_path / "agentclinic" / "agentclinic_medqa_extended.jsonl").write_text(json.dumps(CASE))
-    monkeypatch.setattr("clinsynth.direct.suites.files.check", _digest)
+    monkeypatch.setattr("clinsynth.direct.suites.sets.check", _digest)
     (item,) = SETS["agentclinic"].read(SuiteFiles("agentclinic", SETS["agentclinic"].sources, tmp_path, tmp_path))
     assert item.references == ("Pneumonia (bacterial)",)
     assert "Pneumonia" not in item.prompt
@@ -133,7 +131,7 @@ def test_cmedqa2_gathers_the_answers_of_test_questions(monkeypatch: pytest.Monke
     for name, text in tables.items():
         with zipfile.ZipFile(tmp_path / "cmedqa2" / f"{name}.zip", "w") as archive:
             archive.writestr(f"{name}.csv", text)
-    monkeypatch.setattr("clinsynth.direct.suites.files.check", _digest)
+    monkeypatch.setattr("clinsynth.direct.suites.sets.check", _digest)
     (item,) = SETS["cmedqa2"].read(SuiteFiles("cmedqa2", SETS["cmedqa2"].sources, tmp_path, tmp_path))
     assert item.references == ("休息", "多喝水")
 
@@ -494,7 +492,7 @@ def test_rows_that_are_no_notes_are_refused(here: Path, tmp_path: Path) -> None:
 @needs_measures
 @needs_krippendorff
 def test_agreement_with_people(here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from clinsynth.direct.suites.humans import SCORES, SUMMARIES, agreement_with_humans, as_text
+    from clinsynth.direct.suites.humans import SCORES, SUMMARIES, agreement_text, agreement_with_humans
 
     folder = tmp_path / "raw" / "mts-dialog"
     folder.mkdir(parents=True)
@@ -507,11 +505,11 @@ def test_agreement_with_people(here: Path, monkeypatch: pytest.MonkeyPatch, tmp_
         writer = csv.writer(stream)
         writer.writerow(["FactualF1", "HallucinationRate", "OmissionRate"])
         writer.writerows([(1 + k % 10) / 10, 0, 1 - (1 + k % 10) / 10] for k in range(40))
-    monkeypatch.setattr("clinsynth.direct.suites.files.check", _digest)
+    monkeypatch.setattr("clinsynth.direct.suites.sets.check", _digest)
     judges: dict[str, LLM] = {name: Script([f'{{"grade": {1 + k % 4}}}' for k in range(5)]) for name in ("a", "b")}
     found = agreement_with_humans(tmp_path / "raw", tmp_path, nullcontext(judges), 5)
     assert found.metrics["rougeL"]["FactualF1"].rho == pytest.approx(1.0)
     assert found.metrics["rougeL"]["HallucinationRate"].rho is None
     assert found.shifted < 0.9
     assert (found.between, found.judged) == (pytest.approx(1.0), 5)
-    assert "Krippendorff" in as_text(found)
+    assert "Krippendorff" in agreement_text(found)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from clinsynth.core.errors import NotPreparedError
+from clinsynth.core.nouns import Example, Task
+from clinsynth.core.registry import TASKS
 from clinsynth.data.fetch import splits_of
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import NotPreparedError
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, Task
+from clinsynth.data.few_shots import few_shot
+from clinsynth.data.samples import SampleStore
 from clinsynth.scoring.metrics import METRICS
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 
 SAMPLES = SampleStore()
 PAGE = Path(__file__).parents[1] / "docs" / "tasks.md"
@@ -30,7 +30,7 @@ def carried(example: Example) -> set[str]:
 
 def test_the_sixteen_tasks_cover_the_seven_types() -> None:
     assert len(TASKS) >= 16
-    assert {task.spec.type for task in TASKS.values()} == task_types().keys()
+    assert {task.spec.type for task in TASKS.values()} == TASK_TYPES.keys()
 
 
 def test_the_module_is_named_after_the_task(task: Task) -> None:

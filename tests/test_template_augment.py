@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import NotPreparedError
+from clinsynth.core.errors import NotPreparedError
+from clinsynth.core.nouns import EntityKind, Example, Row, Span
+from clinsynth.core.registry import TASKS
+from clinsynth.data.samples import SampleStore
+from clinsynth.generation.baseline import BASELINES, Baseline, Budget, Knowledge, TaskView, Tools, class_of
 from clinsynth.generation.knowledge import open_knowledge
-from clinsynth.generation.making import task_view
-from clinsynth.generation.rules.patterns import Writer, read_patterns
-from clinsynth.generation.rules.surface import CLOSE, MIDDLE, OPEN, separated, take_spans, tidy
-from clinsynth.generation.tools import Knowledge, Tools, class_of
-from clinsynth.registry import BASELINES, TASKS
-from clinsynth.schema import Baseline, Budget, EntityKind, Example, Row, Span, TaskView
+from clinsynth.generation.loop import task_view
+from clinsynth.generation.rules.patterns import CLOSE, MIDDLE, OPEN, Writer, read_patterns, separated, take_spans, tidy
 from clinsynth.task_types import task_type
 
 TEMPLATE, AUGMENT = BASELINES["template"], BASELINES["augment"]

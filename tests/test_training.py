@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.sample import SampleStore
-from clinsynth.errors import UserError
-from clinsynth.files import sha256_file
-from clinsynth.registry import TASKS
-from clinsynth.results import Cell, Results, RunRecord, read_predictions
-from clinsynth.schema import Example, Prediction
+from clinsynth.core.errors import UserError
+from clinsynth.core.files import sha256_file
+from clinsynth.core.nouns import Example, Prediction
+from clinsynth.core.registry import TASKS
+from clinsynth.data.few_shots import few_shot
+from clinsynth.data.samples import SampleStore
+from clinsynth.results.store import Cell, Results, RunRecord, read_predictions
 from clinsynth.scoring.metrics import score_all
-from clinsynth.task_types import task_type, task_types
+from clinsynth.task_types import TASK_TYPES, task_type
 from clinsynth.training.recipe import RECIPES, Recipe, Weights, recipe_fingerprint
 from clinsynth.training.run import Job, constant, draw, run
 from clinsynth.training.weights import WEIGHTS_VARIABLE, find_weights
@@ -37,7 +37,7 @@ def said(folder: Path, record: RunRecord) -> bytes:
 
 
 def test_there_is_a_task_of_each_type() -> None:
-    assert ONE_OF_EACH_TYPE.keys() == task_types().keys()
+    assert ONE_OF_EACH_TYPE.keys() == TASK_TYPES.keys()
 
 
 @pytest.mark.usefixtures("tiny_recipe")
@@ -204,7 +204,7 @@ def test_draws_are_nested_paired_and_of_their_seed() -> None:
 
 def test_a_recipe_has_settings_for_every_type() -> None:
     for recipe in RECIPES.values():
-        assert recipe.settings.keys() == task_types().keys()
+        assert recipe.settings.keys() == TASK_TYPES.keys()
         for settings in recipe.settings.values():
             assert settings.steps > 0
             assert 0 < settings.warmup < 1

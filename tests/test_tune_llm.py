@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from clinsynth.cli import main
+from clinsynth.core.errors import UserError
 from clinsynth.direct.suites.notes import prompt
-from clinsynth.errors import UserError
+from clinsynth.direct.tuning import RECORD, TuneSettings, tune_llm
 from clinsynth.generation.notes.table import NoteRow
-from clinsynth.training.tune_llm import RECORD, TuneSettings, tune_llm
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("peft", "lm_eval")),

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from clinsynth.cli import main
-from clinsynth.data.sample import SampleStore
+from clinsynth.core.errors import UserError
+from clinsynth.core.files import write_json, write_jsonl_gz
+from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import DataStore
-from clinsynth.errors import UserError
-from clinsynth.files import write_json, write_jsonl_gz
-from clinsynth.results import Cell, Results, RunRecord, read_record
+from clinsynth.results.store import Cell, Results, RunRecord, read_record
+from clinsynth.results.verification import Verified, verify
 from clinsynth.training.recipe import Recipe
 from clinsynth.training.run import Job, run
-from clinsynth.verify import Verified, verify
 
 SAMPLE = SampleStore()
 GAD = Cell("gad", "tiny.v1", 40, 0)

@@ -1,8 +1,8 @@
 """Every figure of docs/tasks.md that can be counted. Prints numbers only, never text of a data set.
 
-    python studies/task_cards/figures.py --data-dir DIR            # prepared data (clinsynth prepare)
-    python studies/task_cards/figures.py --data-dir DIR --read     # which rows were read against the definitions
-    python studies/task_cards/figures.py --ncbi DIR                # sentences per abstract of ncbi-disease
+    python -m studies.task_cards.figures --data-dir DIR            # prepared data (clinsynth prepare)
+    python -m studies.task_cards.figures --data-dir DIR --read     # which rows were read against the definitions
+    python -m studies.task_cards.figures --ncbi DIR                # sentences per abstract of ncbi-disease
 
 The folder of the last line holds the files NCBI{train,develop,test}set_corpus.txt of the original corpus, which are in
 the repository spyysalo/ncbi-disease under original-data/.
@@ -18,12 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from clinsynth.data.documents import documents_by_text
-from clinsynth.data.sample import open_store
-from clinsynth.errors import NotPreparedError
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, Prediction, Split
-from clinsynth.scoring.metrics import METRICS
+from clinsynth.core import TASKS, Example, NotPreparedError, Prediction, Split
+from clinsynth.data import documents_by_text, open_store
+from clinsynth.scoring import METRICS
 
 Reading = Callable[[str, Split], Sequence[Example]]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from clinsynth import __version__
-from clinsynth.errors import UserError
-from clinsynth.registry import BASELINES, TASKS, TASKS_DIR_VARIABLE
+from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError
+from clinsynth.generation import BASELINES
 
 COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",

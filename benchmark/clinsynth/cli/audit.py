@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from clinsynth.audit import AuditRecord, audit, read_hashes
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.data.sample import open_store
-from clinsynth.errors import UserError
-from clinsynth.scoring.audit import AuditRecord, audit
-from clinsynth.scoring.audit.canary import read_hashes
+from clinsynth.core import UserError
+from clinsynth.data import open_store
 from clinsynth.submissions import read_submission
 
 EXAMPLES = ("clinsynth audit submissions/demo --sample", "clinsynth audit submissions/demo --sample --tasks gad,hoc")

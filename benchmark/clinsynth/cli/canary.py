@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from clinsynth.audit import HASHES_FILE, SECRETS_FILE, look, plant, read_hashes
 from clinsynth.cli import names
-from clinsynth.scoring.audit.canary import HASHES_FILE, SECRETS_FILE, look, plant, read_hashes
 from clinsynth.submissions import read_submission
 
 EXAMPLES = (

@@ -11,11 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.compare import Compared, Comparison, Request, compare
-from clinsynth.data.sample import open_store
-from clinsynth.profiles import RESAMPLES
-from clinsynth.tables import text_table
-from clinsynth.training.recipe import RECIPES
+from clinsynth.core import text_table
+from clinsynth.data import open_store
+from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare
+from clinsynth.training import RECIPES
 
 EXAMPLES = (
     "clinsynth compare submissions/floor submissions/demo --sample",

@@ -48,11 +48,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from clinsynth.data.sample import open_store
-    from clinsynth.direct.records import slug
-    from clinsynth.direct.run import Request, run
-    from clinsynth.errors import UserError
-    from clinsynth.registry import select_tasks
+    from clinsynth.core import UserError, select_tasks
+    from clinsynth.data import open_store
+    from clinsynth.direct import Request, run, slug
 
     if arguments.shots < 0:
         raise UserError(f"--shots {arguments.shots}", expected="0 or more")
@@ -65,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     store = open_store(arguments.data_dir, arguments.sample)
     if arguments.dry_run:
-        from clinsynth.direct.dry import estimate
+        from clinsynth.direct import estimate
 
         return print_estimates(list(estimate(request, store)))
     outcome = run(request, store)
@@ -83,17 +81,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from clinsynth.data.sample import open_store
-    from clinsynth.direct.report import direct_standings
-    from clinsynth.direct.tables import FORMATS
-    from clinsynth.training.recipe import RECIPES
+    from clinsynth.data import open_store
+    from clinsynth.direct import FORMATS, direct_standings
+    from clinsynth.training import RECIPES
 
     store = open_store(arguments.data_dir, arguments.sample)
     rows = arguments.rows or RECIPES[arguments.recipe].budget
     table = direct_standings(arguments.report, arguments.recipe, rows, store.kind, store)
     if arguments.plot:
-        from clinsynth.direct.plot import as_svg
-        from clinsynth.files import write_text
+        from clinsynth.core import write_text
+        from clinsynth.direct import as_svg
 
         write_text(arguments.plot, as_svg(table))
     print(FORMATS[arguments.format](table).rstrip("\n"))

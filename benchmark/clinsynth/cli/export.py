@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
-    from clinsynth.files import write_text
+    from clinsynth.core import write_text
 
     if arguments.format == "every-eval-ever":
         return _every_eval_ever(arguments)
@@ -53,9 +53,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _view(arguments: argparse.Namespace) -> str:
-    from clinsynth.errors import UnknownNameError, UserError
+    from clinsynth.core import UnknownNameError, UserError
     from clinsynth.export import FORMATS, as_csv
-    from clinsynth.site.svg import svg
+    from clinsynth.site import svg
     from clinsynth.snapshot import read_snapshot
     from clinsynth.views import page
 
@@ -83,8 +83,8 @@ def _view(arguments: argparse.Namespace) -> str:
 
 
 def _croissant(arguments: argparse.Namespace) -> str:
-    from clinsynth.errors import UserError
-    from clinsynth.export.croissant import croissant
+    from clinsynth.core import UserError
+    from clinsynth.export import croissant
 
     if arguments.submission is None:
         raise UserError("croissant describes a submission's data", remedy="name it with --submission DIR")
@@ -92,9 +92,8 @@ def _croissant(arguments: argparse.Namespace) -> str:
 
 
 def _every_eval_ever(arguments: argparse.Namespace) -> int:
-    from clinsynth.errors import UserError
-    from clinsynth.export.every_eval_ever import records
-    from clinsynth.files import write_json
+    from clinsynth.core import UserError, write_json
+    from clinsynth.export import records
     from clinsynth.snapshot import read_snapshot
 
     if arguments.out is None:

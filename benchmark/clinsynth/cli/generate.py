@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.data.sample import open_store
-from clinsynth.errors import NotPreparedError
-from clinsynth.registry import BASELINES, select_tasks
+from clinsynth.core import NotPreparedError, select_tasks
+from clinsynth.data import open_store
+from clinsynth.generation import BASELINES
 
 if TYPE_CHECKING:
-    from clinsynth.data.store import ExampleStore
-    from clinsynth.generation import Generated, Means, Request
-    from clinsynth.generation.dry import Estimate
-    from clinsynth.generation.record import GenerationRecord
-    from clinsynth.schema import Baseline
+    from clinsynth.data import ExampleStore
+    from clinsynth.generation import Baseline, Estimate, Generated, GenerationRecord, Means, Request
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
@@ -124,7 +121,7 @@ def _warn(line: str) -> None:
 
 
 def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means) -> int:
-    from clinsynth.generation.dry import estimate
+    from clinsynth.generation import estimate
 
     if "llm" not in baseline.needs:
         print(f"{baseline.name} asks no model: it costs nothing")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clinsynth.errors import UserError
-from clinsynth.importing.run import FORMATS, ImportOptions, import_data
-from clinsynth.registry import TASKS
+from clinsynth.core import TASKS, UserError
+from clinsynth.submissions.importing import FORMATS, ImportOptions, import_data
 
 EXAMPLES = (
     "clinsynth import rows.csv --format csv --task gad --out submissions/mine --column text=sentence",

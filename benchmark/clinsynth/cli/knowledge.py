@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir
-from clinsynth.errors import UserError
-from clinsynth.tables import text_table
+from clinsynth.core import UserError, text_table
 
 EXAMPLES = (
     "clinsynth knowledge",
@@ -30,7 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.source is None:
         _list(arguments.data_dir)
         return 0
-    from clinsynth.data.fetch import MissingSourceError
+    from clinsynth.data import MissingSourceError
     from clinsynth.generation.knowledge import KINDS, prepare_knowledge
 
     try:
@@ -51,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _list(data_dir: Path | None) -> None:
-    from clinsynth.errors import NotPreparedError
+    from clinsynth.core import NotPreparedError
     from clinsynth.generation.knowledge import KINDS, SOURCES, open_knowledge
 
     body: list[tuple[str, ...]] = []

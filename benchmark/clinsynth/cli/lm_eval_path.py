@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the folder, and nothing else: it stands inside another command."""
-    from clinsynth.direct.lm_eval_folder import write_folder
+    from clinsynth.direct import write_folder
 
     print(write_folder(arguments.data_dir, arguments.sample))
     return 0

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.errors import UserError
+from clinsynth.core import UserError
 
 if TYPE_CHECKING:
-    from clinsynth.generation.client import Client
+    from clinsynth.llm import Client
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -50,9 +50,7 @@ def open_model(arguments: argparse.Namespace, stack: ExitStack) -> Client:
     Raises:
         UserError: no model is named, or the settings cannot be.
     """
-    from clinsynth.generation.client import Client, ClientSettings
-    from clinsynth.generation.client.cache import Cache, default_cache
-    from clinsynth.generation.client.prices import find_prices
+    from clinsynth.llm import Cache, Client, ClientSettings, default_cache, find_prices
 
     if not arguments.model:
         raise UserError(

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from clinsynth.errors import UserError
-from clinsynth.tables import text_table
+from clinsynth.core import UserError, text_table
 
 if TYPE_CHECKING:
-    from clinsynth.direct.dry import Estimate
-    from clinsynth.direct.session import Model
-    from clinsynth.generation.client.prices import Prices
+    from clinsynth.direct import Estimate, Model
+    from clinsynth.llm import Prices
 
 
 _PROVIDERS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1"}
@@ -41,7 +39,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def model_of(arguments: argparse.Namespace) -> Model:
     """The model that was named. Raises ``UserError`` where it was not."""
-    from clinsynth.direct.session import Model
+    from clinsynth.direct import Model
 
     if not arguments.model:
         raise UserError("which model?", expected="--model KIND and --model-args K=V,...")
@@ -60,7 +58,7 @@ def model_of(arguments: argparse.Namespace) -> Model:
 
 def prices_of(arguments: argparse.Namespace, model: Model) -> Prices:
     """The stated prices, or the table's. Raises ``UserError`` where only one is stated."""
-    from clinsynth.generation.client.prices import find_prices
+    from clinsynth.llm import find_prices
 
     provider = next((at for kind, at in _PROVIDERS.items() if model.backend.startswith(kind)), "")
     address = str(model.args.get("base_url", provider))
@@ -104,7 +102,7 @@ def _arguments(text: str) -> dict[str, Any]:
         return {}
     if bad := [part for part in text.split(",") if "=" not in part]:
         raise UserError("--model-args cannot be read", found=bad[0], expected="key=value pairs with commas between")
-    from clinsynth.direct.session import lm_eval
+    from clinsynth.direct import lm_eval
 
     lm_eval()
     utils: Any = importlib.import_module("lm_eval.utils")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.progress import progress
+from clinsynth.core import progress
 
 if TYPE_CHECKING:
-    from clinsynth.generation.llm import Mode
     from clinsynth.generation.notes import NotesRequest
+    from clinsynth.llm import Mode
 
 EXAMPLES = ("clinsynth notes --dry-run --rows 3 --out build/notes",)
 
@@ -66,8 +66,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(request: NotesRequest, mode: Mode) -> int:
-    from clinsynth.generation.client.core import likely_tokens
     from clinsynth.generation.notes import note_prompts
+    from clinsynth.llm import likely_tokens
 
     prompts = note_prompts(request, mode, min(request.rows, 3))
     for number, prompt in enumerate(prompts, 1):

@@ -6,10 +6,8 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir
-from clinsynth.data.sample import default_data_dir
-from clinsynth.data.store import DataStore, Outcome, prepare_all
-from clinsynth.progress import progress
-from clinsynth.registry import select_tasks
+from clinsynth.core import progress, select_tasks
+from clinsynth.data import DataStore, Outcome, default_data_dir, prepare_all
 
 EXAMPLES = (
     "clinsynth prepare mqp gad --from raw --data-dir data",

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.data.sample import open_store
-from clinsynth.registry import select_tasks
-from clinsynth.tables import text_table
+from clinsynth.core import select_tasks, text_table
+from clinsynth.data import open_store
 
 if TYPE_CHECKING:
-    from clinsynth.scoring.quality import Measured, QualityRecord
-    from clinsynth.scoring.quality.record import Number
+    from clinsynth.quality import Measured, Number, QualityRecord
 
 EXAMPLES = (
     "clinsynth quality submissions/demo --sample --tasks gad",
@@ -36,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0: quality is reported, not judged."""
-    from clinsynth.errors import UserError
-    from clinsynth.scoring.quality import measure
+    from clinsynth.core import UserError
+    from clinsynth.quality import measure
 
     if arguments.rows != "all" and not (arguments.rows.isdecimal() and int(arguments.rows)):
         raise UserError("--rows cannot be read", found=arguments.rows, expected="a number above 0, or all")
@@ -52,8 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _table(record: QualityRecord) -> str:
-    from clinsynth.scoring.quality import NUMBERS
-    from clinsynth.scoring.quality.numbers import DOES_NOT_APPLY
+    from clinsynth.quality import DOES_NOT_APPLY, NUMBERS
 
     data, real = record.data, record.real
     shown = [number for number in NUMBERS.values() if data.reasons.get(number.name) not in DOES_NOT_APPLY]

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.data.sample import open_store
-from clinsynth.registry import TASKS
-from clinsynth.score import Request, budgets_of, describe, plan, score, seeds_of
+from clinsynth.core import TASKS
+from clinsynth.data import open_store
 from clinsynth.submissions import validate
+from clinsynth.training import Request, budgets_of, describe, plan, score, seeds_of
 
 EXAMPLES = (
     "clinsynth score submissions/demo --sample --tasks gad --seeds 0",

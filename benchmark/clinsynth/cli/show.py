@@ -6,8 +6,8 @@ import argparse
 import json
 
 from clinsynth.cli import add_data_dir, add_sample
-from clinsynth.data.sample import SampleStore, open_store
-from clinsynth.registry import TASKS
+from clinsynth.core import TASKS
+from clinsynth.data import SampleStore, open_store
 from clinsynth.task_types import task_type
 
 EXAMPLES = ("clinsynth show gad",)

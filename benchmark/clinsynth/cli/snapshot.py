@@ -30,11 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
-    from clinsynth.data.sample import open_store
-    from clinsynth.errors import UserError
-    from clinsynth.profiles import Profiler, cores
-    from clinsynth.snapshot import write_snapshot
-    from clinsynth.snapshot.build import Wanted, build
+    from clinsynth.core import UserError
+    from clinsynth.data import open_store
+    from clinsynth.snapshot import Wanted, build, write_snapshot
+    from clinsynth.standings import Profiler, cores
 
     if not all(each.isdecimal() for each in arguments.rows):
         raise UserError("--rows cannot be read", found=",".join(arguments.rows), expected="numbers with commas between")

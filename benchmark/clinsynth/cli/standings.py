@@ -6,15 +6,25 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample
-from clinsynth.data.sample import open_store
-from clinsynth.data.store import ExampleStore
-from clinsynth.direct.card import direct_folders
-from clinsynth.profiles import RESAMPLES, Profiler, cores
-from clinsynth.standings import Standings, as_csv, as_json, grid, standings
-from clinsynth.standings.grids import GRIDS, LEFT, notes, records
-from clinsynth.standings.text import markdown_grid
-from clinsynth.tables import Grid, text_table
-from clinsynth.training.recipe import RECIPES
+from clinsynth.core import Grid, text_table
+from clinsynth.data import ExampleStore, open_store
+from clinsynth.direct import direct_folders
+from clinsynth.standings import (
+    GRIDS,
+    LEFT,
+    RESAMPLES,
+    Profiler,
+    Standings,
+    as_csv,
+    as_json,
+    cores,
+    grid,
+    markdown_grid,
+    notes,
+    records,
+    standings,
+)
+from clinsynth.training import RECIPES
 
 EXAMPLES = (
     "clinsynth standings submissions --sample",
@@ -59,8 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _direct(arguments: argparse.Namespace, budget: int, store: ExampleStore) -> str:
-    from clinsynth.direct.report import direct_standings
-    from clinsynth.direct.tables import FORMATS
+    from clinsynth.direct import FORMATS, direct_standings
 
     tests = None if arguments.no_statistics else store
     return FORMATS[arguments.format](direct_standings(arguments.places, arguments.recipe, budget, store.kind, tests))

@@ -49,8 +49,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from clinsynth.direct.suites.report import STAR, suite_report
-    from clinsynth.tables import text_table
+    from clinsynth.core import text_table
+    from clinsynth.direct.suites import STAR, suite_report
 
     head, body = suite_report(arguments.suite, arguments.report)
     print(text_table(head, body))
@@ -59,23 +59,21 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _raw(arguments: argparse.Namespace) -> Path:
-    from clinsynth.data.sample import default_data_dir
+    from clinsynth.data import default_data_dir
 
     return (arguments.data_dir or default_data_dir()) / "raw"
 
 
 def _clinicalgpt(arguments: argparse.Namespace) -> int:
-    from clinsynth.direct.records import slug
-    from clinsynth.direct.suites.asking import SuiteRequest
-    from clinsynth.direct.suites.clinicalgpt import run_clinicalgpt
-    from clinsynth.direct.suites.sets import SETS
-    from clinsynth.tables import text_table
+    from clinsynth.core import text_table
+    from clinsynth.direct import slug
+    from clinsynth.direct.suites import SETS, SuiteRequest, run_clinicalgpt
 
     model = model_of(arguments)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
     if arguments.dry_run:
-        from clinsynth.direct.suites.dry import estimate_sets
+        from clinsynth.direct.suites import estimate_sets
 
         return print_estimates(list(estimate_sets(request, arguments.sets, arguments.source, _raw(arguments))))
     outcome = run_clinicalgpt(request, arguments.sets, arguments.source, _raw(arguments))
@@ -92,11 +90,9 @@ def _clinicalgpt(arguments: argparse.Namespace) -> int:
 
 
 def _notes(arguments: argparse.Namespace) -> int:
-    from clinsynth.direct.records import slug
-    from clinsynth.direct.suites.asking import SuiteRequest
-    from clinsynth.direct.suites.judge import open_judges
-    from clinsynth.direct.suites.notes import as_text, run_notes
-    from clinsynth.errors import UserError
+    from clinsynth.core import UserError
+    from clinsynth.direct import slug
+    from clinsynth.direct.suites import SuiteRequest, notes_text, open_judges, run_notes
 
     if arguments.notes is None:
         raise UserError("which notes?", expected="--notes FOLDER, as `clinsynth notes` writes it")
@@ -104,18 +100,17 @@ def _notes(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
     if arguments.dry_run:
-        from clinsynth.direct.suites.dry import estimate_notes
+        from clinsynth.direct.suites import estimate_notes
 
         return print_estimates(list(estimate_notes(request, arguments.notes, arguments.judge, arguments.against)))
     judges = open_judges(arguments.judge, arguments.cache)
-    print(as_text(run_notes(request, arguments.notes, judges, arguments.against)))
+    print(notes_text(run_notes(request, arguments.notes, judges, arguments.against)))
     return 0
 
 
 def _humans(arguments: argparse.Namespace) -> int:
-    from clinsynth.direct.suites.humans import agreement_with_humans, as_text
-    from clinsynth.direct.suites.judge import open_judges
+    from clinsynth.direct.suites import agreement_text, agreement_with_humans, open_judges
 
     judges = open_judges(arguments.judge, arguments.cache)
-    print(as_text(agreement_with_humans(arguments.source, _raw(arguments), judges, arguments.limit)))
+    print(agreement_text(agreement_with_humans(arguments.source, _raw(arguments), judges, arguments.limit)))
     return 0

@@ -6,9 +6,8 @@ import argparse
 import json
 
 from clinsynth.cli import add_data_dir, add_sample
-from clinsynth.data.sample import open_store
-from clinsynth.registry import TASKS
-from clinsynth.tables import text_table
+from clinsynth.core import TASKS, text_table
+from clinsynth.data import open_store
 
 EXAMPLES = ("clinsynth tasks", "clinsynth tasks --sample --json")
 

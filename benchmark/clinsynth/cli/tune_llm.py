@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0 if the model was written."""
-    from clinsynth.training.tune_llm import TuneSettings, tune_llm
+    from clinsynth.direct import TuneSettings, tune_llm
 
     settings = TuneSettings(
         model=arguments.base, epochs=arguments.epochs, learning_rate=arguments.learning_rate,

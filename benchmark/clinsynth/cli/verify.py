@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample
-from clinsynth.data.sample import open_store
-from clinsynth.direct.card import is_direct
-from clinsynth.verify import verify
+from clinsynth.data import open_store
+from clinsynth.direct import is_direct
+from clinsynth.results import verify
 
 EXAMPLES = ("clinsynth verify submissions/demo --sample",)
 
@@ -24,7 +24,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """1 if anything is not as recorded."""
     store = open_store(arguments.data_dir, arguments.sample)
     if is_direct(arguments.submission):
-        from clinsynth.direct.checking import verify_direct
+        from clinsynth.direct import verify_direct
 
         verified = verify_direct(arguments.submission, store)
     else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from clinsynth.core import Example
 from clinsynth.data.formats import ReadError
-from clinsynth.schema import Example
 
 
 def documents_by_text(examples: Iterable[Example], documents: Mapping[str, str], path: str) -> Iterator[Example]:

@@ -12,8 +12,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Any
 
-from clinsynth.errors import UserError
-from clinsynth.schema import SPLITS, Source, Split, Task, TaskSpec
+from clinsynth.core import SPLITS, Source, Split, Task, TaskSpec, UserError
 
 RETRIES = 2
 TIMEOUT_SECONDS = 30

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
 
-from clinsynth.schema import Example, RawFiles, Span
+from clinsynth.core import Example, RawFiles, Span
 
 T = TypeVar("T")
 

@@ -9,11 +9,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from clinsynth.core import UserError, write_text
 from clinsynth.direct.records import CARD_FILE
-from clinsynth.errors import UserError
-from clinsynth.files import write_text
-from clinsynth.generation.llm import Mode
-from clinsynth.submissions.card import NAME_PATTERN, Line, Llm, to_toml
+from clinsynth.llm import Mode
+from clinsynth.submissions import NAME_PATTERN, Line, Llm, to_toml
 
 
 class DirectCard(BaseModel):

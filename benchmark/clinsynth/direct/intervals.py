@@ -12,14 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clinsynth.comparable import TestSet
+from clinsynth.core import NotPreparedError, Prediction, UserError
 from clinsynth.direct.records import Answered, DirectRecord, DirectResults, read_predictions
-from clinsynth.direct.run import subset
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.profiles import RESAMPLES, one_thread
-from clinsynth.results import Results, RunRecord
+from clinsynth.direct.runner import subset
+from clinsynth.results import TOLERANCE, Results, RunRecord
 from clinsynth.results import read_predictions as read_run
-from clinsynth.schema import Prediction
 from clinsynth.scoring.statistics import (
     Profile,
     Runs,
@@ -30,7 +27,7 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
-from clinsynth.verify import TOLERANCE
+from clinsynth.standings import RESAMPLES, TestSet, one_thread
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from clinsynth.core import UserError
 from clinsynth.direct.parsing import Finish
-from clinsynth.errors import UserError
 
 REJECTED = frozenset({400, 413, 422})
 """HTTP states that say of one request that it cannot be answered: too long, or withheld by a filter in front."""

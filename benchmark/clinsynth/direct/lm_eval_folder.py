@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from clinsynth import __version__
-from clinsynth.data.sample import DATA_VARIABLE
-from clinsynth.files import write_text
-from clinsynth.generation.client.cache import default_cache
-from clinsynth.registry import TASKS, TASKS_DIR_VARIABLE
+from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, write_text
+from clinsynth.data import DATA_VARIABLE
+from clinsynth.llm import default_cache
 
 GROUP = "clinsynth"
 
@@ -51,7 +50,7 @@ def _file(task: str, said: Mapping[str, Any]) -> str:
     # JSON is YAML; only the tag needs YAML's own form.
     return (
         f"task: {lm_eval_name(task)}\n"
-        "class: !function clinsynth.direct.lm_task.DirectTask\n"
+        "class: !function clinsynth.direct.lm_eval_task.DirectTask\n"
         f"tag: {GROUP}\n"
         f"metadata: {json.dumps(said, sort_keys=True)}\n"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clinsynth.registry import TASKS
+from clinsynth.core import TASKS
 from clinsynth.results import DataKind
-from clinsynth.scoring.statistics.overall import type_weights
+from clinsynth.scoring.statistics import type_weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clinsynth.errors import UserError
-from clinsynth.files import unpacked_bytes, write_json, write_jsonl_gz
-from clinsynth.generation.llm import Mode
+from clinsynth.core import Prediction, Sealed, Span, UserError, unpacked_bytes, write_json, write_jsonl_gz
+from clinsynth.llm import Mode
 from clinsynth.results import DataKind, Environment, TestData
-from clinsynth.schema import Prediction, Span
-from clinsynth.sealed import Sealed
 
 CARD_FILE = "direct.toml"
 

@@ -13,17 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinsynth.comparable import TestSet, TestSets, select_runs
-from clinsynth.data.store import ExampleStore
+from clinsynth.core import TASKS, UserError
+from clinsynth.data import ExampleStore
 from clinsynth.direct.card import direct_folders, read_card
 from clinsynth.direct.intervals import Own, own_answers, score_interval, student_answers, student_minus_own
 from clinsynth.direct.numbers import DirectRow, DirectScore, DirectTable, Pair, StudentRow, StudentScore
 from clinsynth.direct.records import CARD_FILE, ONE_ANSWER, DirectRecord, DirectResults, slug
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
 from clinsynth.results import DataKind, Results, RunRecord
-from clinsynth.submissions.card import Card, Llm
-from clinsynth.submissions.writing import existing_card
+from clinsynth.standings import TestSet, TestSets, select_runs
+from clinsynth.submissions import Card, Llm, existing_card
 
 
 def direct_standings(

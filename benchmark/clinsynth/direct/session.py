@@ -15,13 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clinsynth.core import UserError, environment
 from clinsynth.direct.lm import Meta, Meter, metered, prompt_key, prompt_text, total
 from clinsynth.direct.records import Usage, slug
-from clinsynth.environment import environment
-from clinsynth.errors import UserError
-from clinsynth.generation.client.cache import default_cache
-from clinsynth.generation.client.prices import Prices, is_local
-from clinsynth.generation.llm import Mode
+from clinsynth.llm import Mode, Prices, default_cache, is_local
 from clinsynth.results import Environment
 
 _NO_MATTER = frozenset({"auth_token", "header", "num_concurrent", "timeout", "max_retries", "verify_certificate"})

@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
+from clinsynth.core import Grid, text_table
 from clinsynth.direct.numbers import DirectScore, DirectTable, Pair
-from clinsynth.tables import Grid, text_table
 
 
 def track(table: DirectTable) -> Grid:

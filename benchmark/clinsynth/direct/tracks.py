@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from clinsynth.comparable import Entry
+from clinsynth.core import TASKS, UserError
 from clinsynth.direct.card import is_direct, read_card
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
 from clinsynth.results import Cell, DataKind, Results, RunRecord, TrainingData
+from clinsynth.standings import Entry
 
 RECIPE = "direct"
 SEEDS = range(5)

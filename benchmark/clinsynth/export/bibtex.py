@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from clinsynth.snapshot.schema import Snapshot
-from clinsynth.views.model import Page
+from clinsynth.snapshot import Snapshot
+from clinsynth.views import Page
 
 
 def as_bibtex(snapshot: Snapshot, page: Page) -> str:

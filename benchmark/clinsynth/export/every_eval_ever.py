@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from clinsynth.snapshot.schema import ConditionRow, OverallRow, ScoreRow, Snapshot, SubmissionRow, TaskRow
-from clinsynth.views.common import of
+from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, SubmissionRow, TaskRow
+from clinsynth.views import of
 
 SCHEMA_VERSION = "0.3.0"
 _SOURCE = "clinsynth"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clinsynth.export.plain import source
-from clinsynth.snapshot.schema import Snapshot
-from clinsynth.views.model import Cell, Column, Page, Section, Table
+from clinsynth.snapshot import Snapshot
+from clinsynth.views import Cell, Column, Page, Section, Table
 
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

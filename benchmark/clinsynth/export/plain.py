@@ -7,8 +7,8 @@ import io
 import json
 from typing import Any
 
-from clinsynth.snapshot.schema import Snapshot
-from clinsynth.views.model import Cell, Facts, Page, Prose, Table, Value
+from clinsynth.snapshot import Snapshot
+from clinsynth.views import Cell, Facts, Page, Prose, Table, Value
 
 
 def source(snapshot: Snapshot) -> str:

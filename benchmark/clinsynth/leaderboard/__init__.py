@@ -1,5 +1,5 @@
 """The leaderboard as an app: a snapshot's views with filters, links and files to take away. It computes nothing."""
 
-from clinsynth.leaderboard.server import create, serve
+from clinsynth._doors import door
 
-__all__ = ["create", "serve"]
+__getattr__, __dir__ = door(__name__, __file__)

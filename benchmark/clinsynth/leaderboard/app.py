@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from clinsynth.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
 from clinsynth.leaderboard.archive import report
 from clinsynth.leaderboard.plots import plot
-from clinsynth.site.html import Links, body, take
-from clinsynth.snapshot.schema import Snapshot
-from clinsynth.views import TITLES, VIEWS, page
-from clinsynth.views.model import Filter, Page
+from clinsynth.site import Links, body, take
+from clinsynth.snapshot import Snapshot
+from clinsynth.views import TITLES, VIEWS, Filter, Page, page
 
 RADIO = 20
 """Choices up to which a filter is a row of buttons; with more it is a list to search."""

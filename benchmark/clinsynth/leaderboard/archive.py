@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from clinsynth.errors import UserError
-from clinsynth.submissions import validate
-from clinsynth.submissions.card import CARD_FILE
+from clinsynth.core import UserError
+from clinsynth.submissions import CARD_FILE, validate
 
 MOST_FILES = 20_000
 """Members of an archive: a submission with 16 tasks and all its runs has fewer than 500."""

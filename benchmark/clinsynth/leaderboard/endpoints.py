@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from clinsynth.export import FORMATS, as_json
-from clinsynth.snapshot.schema import Snapshot
+from clinsynth.snapshot import Snapshot
 from clinsynth.views import TITLES, VIEWS, page
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from clinsynth.errors import UserError
-from clinsynth.site.theme import LIGHT, SANS
-from clinsynth.views.model import Figure, Series
+from clinsynth.core import UserError
+from clinsynth.site import LIGHT, SANS
+from clinsynth.views import Figure, Series
 
 _MIDDLE = "#7a848c"
 """Readable on white and on black."""

@@ -9,15 +9,12 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
-from clinsynth.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.export import FORMATS, SUFFIXES
 from clinsynth.leaderboard.app import Board, layout
 from clinsynth.leaderboard.plots import png
-from clinsynth.site.build import document
-from clinsynth.site.html import Links, body
-from clinsynth.site.svg import svg
-from clinsynth.site.theme import app_css, site_css
-from clinsynth.snapshot.schema import Snapshot
+from clinsynth.site import Links, app_css, body, document, site_css, svg
+from clinsynth.snapshot import Snapshot
 from clinsynth.views import VIEWS, page
 
 MEDIA = {
@@ -66,7 +63,7 @@ def serve(snapshot: Snapshot, host: str, port: int) -> None:
 
 def _theme(gr: Any) -> Any:
     """Gradio's plainest theme in our greys and accent, with the reader's own fonts."""
-    from clinsynth.site.theme import DARK, LIGHT, MONO, SANS
+    from clinsynth.site import DARK, LIGHT, MONO, SANS
 
     fonts = [name.strip().strip('"') for name in SANS.split(",")]
     mono = [name.strip().strip('"') for name in MONO.split(",")]

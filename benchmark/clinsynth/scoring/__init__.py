@@ -1,1 +1,5 @@
 """From predictions to numbers."""
+
+from clinsynth._doors import door
+
+__getattr__, __dir__ = door(__name__, __file__)

@@ -14,9 +14,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
-from clinsynth.schema import Example, Prediction, TaskSpec
+from clinsynth.core import TASKS, Example, Prediction, TaskSpec, UserError
 from clinsynth.scoring.metrics import score_all
 from clinsynth.task_types import TaskType, task_type
 

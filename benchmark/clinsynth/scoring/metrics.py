@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.schema import Example, MetricName, Prediction, TaskSpec
+from clinsynth.core import Example, MetricName, Prediction, TaskSpec
 
 Counts = npt.NDArray[np.int64]
 """``[examples, columns]``: the columns belong to the metric."""

@@ -1,5 +1,5 @@
 """The static site, and the one renderer of tables that it shares with the app."""
 
-from clinsynth.site.build import build_site
+from clinsynth._doors import door
 
-__all__ = ["build_site"]
+__getattr__, __dir__ = door(__name__, __file__)

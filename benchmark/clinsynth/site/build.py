@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from clinsynth.errors import UserError
+from clinsynth.core import UserError
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
 from clinsynth.site.html import Links, body, take
-from clinsynth.site.svg import svg
+from clinsynth.site.svg_plots import svg
 from clinsynth.site.theme import site_css
-from clinsynth.snapshot.schema import Snapshot
-from clinsynth.views import TITLES, VIEWS, page
-from clinsynth.views.model import Filter, Page
+from clinsynth.snapshot import Snapshot
+from clinsynth.views import TITLES, VIEWS, Filter, Page, page
 
 MARK = ".clinsynth-site"
 """Says that a folder is a site, and may be replaced by a newer one."""

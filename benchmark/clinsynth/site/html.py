@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from clinsynth.site.svg import svg
-from clinsynth.views.model import Block, Cell, Column, Facts, Figure, Filter, Page, Prose, Section, Table
+from clinsynth.site.svg_plots import svg
+from clinsynth.views import Block, Cell, Column, Facts, Figure, Filter, Page, Prose, Section, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.comparable import TestSets
-from clinsynth.data.store import ExampleStore
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
+from clinsynth.core import TASKS, UserError
+from clinsynth.data import ExampleStore
 from clinsynth.results import DataKind
-from clinsynth.snapshot.described import DirectPairRow, DirectRow
-from clinsynth.snapshot.omitted import Omitted
-from clinsynth.standings import Standings, Stored
+from clinsynth.snapshot.data_records import Omitted
+from clinsynth.snapshot.descriptions import DirectPairRow, DirectRow
+from clinsynth.standings import Standings, Stored, TestSets
 
 if TYPE_CHECKING:
-    from clinsynth.direct.records import DirectRecord, DirectResults
+    from clinsynth.direct import DirectRecord, DirectResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +30,8 @@ class Asked:
 
 def strays(places: Sequence[Path], kind: DataKind, omitted: Omitted) -> None:
     """Name the folders among ``places`` that hold records of the direct track and lack its card."""
-    from clinsynth.direct.card import is_direct
-    from clinsynth.direct.records import CARD_FILE, DirectResults
-    from clinsynth.submissions.card import CARD_FILE as SUBMISSION
+    from clinsynth.direct import CARD_FILE, DirectResults, is_direct
+    from clinsynth.submissions import CARD_FILE as SUBMISSION
 
     def has_card(folder: Path) -> bool:
         return is_direct(folder) or (folder / SUBMISSION).is_file()
@@ -56,8 +53,7 @@ def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted, store
         omitted: told what cannot be shown.
         store: the test sets, for intervals; without it there are none.
     """
-    from clinsynth.direct.card import read_card
-    from clinsynth.direct.records import CARD_FILE, DirectResults
+    from clinsynth.direct import CARD_FILE, DirectResults, read_card
 
     rows: list[DirectRow] = []
     whole: list[Path] = []
@@ -82,7 +78,7 @@ def direct_rows(folders: Sequence[Path], kind: DataKind, omitted: Omitted, store
 
 
 def _records(folder: Path, kind: DataKind, omitted: Omitted) -> Iterator[DirectRecord]:
-    from clinsynth.direct.records import DirectResults, read_record
+    from clinsynth.direct import DirectResults, read_record
 
     for path in sorted(DirectResults(folder, kind).records_folder.glob("*/*/shots*.json")):
         try:
@@ -106,8 +102,7 @@ def _fault(record: DirectRecord, folder: Path, kind: DataKind) -> str:
 
 
 def _row(record: DirectRecord, results: DirectResults, tests: TestSets) -> DirectRow:
-    from clinsynth.direct.intervals import own_answers, score_interval
-    from clinsynth.direct.records import ONE_ANSWER
+    from clinsynth.direct import ONE_ANSWER, own_answers, score_interval
 
     test = tests.of(record.task)
     own = own_answers(record, results, test) if test else None
@@ -133,7 +128,7 @@ def pair_rows(
         tables: their recipes and budgets are the students'.
         store: the test sets, for students' scores on the subset that was asked; without it these are left out.
     """
-    from clinsynth.direct.report import direct_standings
+    from clinsynth.direct import direct_standings
 
     written = [each.folder for each in stored if each.card.llm]
     if not asked.whole or not written:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args, get_type_hints
 
-from clinsynth.snapshot.described import (
+from clinsynth.snapshot.descriptions import (
     AuditRow,
     DirectPairRow,
     DirectRow,
@@ -18,13 +18,14 @@ from clinsynth.snapshot.described import (
     GenerationRow,
     GradeRow,
     LeftOutRow,
+    Place,
     QualityRow,
+    Row,
     SubmissionRow,
     SuiteRow,
     TaskRow,
 )
-from clinsynth.snapshot.row import Place, Row
-from clinsynth.snapshot.scored import (
+from clinsynth.snapshot.scores import (
     AgreementRow,
     ConditionRow,
     CostRow,

@@ -19,9 +19,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from pydantic import TypeAdapter, ValidationError
 
 from clinsynth import __version__
-from clinsynth.environment import environment
-from clinsynth.errors import UserError
-from clinsynth.files import atomic_path, canonical_json, sha256_file, write_json, write_text
+from clinsynth.core import UserError, atomic_path, canonical_json, environment, sha256_file, write_json, write_text
 from clinsynth.snapshot.schema import FORMAT, MODELS, Manifest, Row, Snapshot, TableFile, Tables
 
 MANIFEST, SCHEMA, FOLDER = "snapshot.json", "schema.json", "tables"

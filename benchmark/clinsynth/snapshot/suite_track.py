@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from clinsynth.direct.records import SealedRecord
-from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
-from clinsynth.direct.suites.sets import SETS
-from clinsynth.errors import UserError
-from clinsynth.snapshot.described import GradeRow, SuiteRow
-from clinsynth.snapshot.omitted import Omitted
+from clinsynth.core import UserError
+from clinsynth.direct import SealedRecord
+from clinsynth.direct.suites import SETS, GradesRecord, SuiteRecord, largest
+from clinsynth.snapshot.data_records import Omitted
+from clinsynth.snapshot.descriptions import GradeRow, SuiteRow
 
 R = TypeVar("R", bound=SealedRecord)
 

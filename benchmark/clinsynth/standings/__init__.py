@@ -5,50 +5,6 @@ ranks or the reason why not; without one, records are read and nothing else. ``c
 tables from one reading. All that follows from these is in ``model``: typed, in [0, 1], never formatted.
 """
 
-from clinsynth.standings.collecting import Collection, Stored, collect, folders
-from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode, Score, Standing, Standings
-from clinsynth.standings.numbers import (
-    Agreement,
-    CostOfData,
-    Curve,
-    CurvePoint,
-    Difference,
-    GapRecovered,
-    Interval,
-    Overall,
-    TaskStatistics,
-    TaskSummary,
-    WorthReal,
-)
-from clinsynth.standings.table import standings, standings_of
-from clinsynth.standings.text import as_csv, as_json, as_markdown, grid
+from clinsynth._doors import door
 
-__all__ = [
-    "RANKED_SEEDS",
-    "Agreement",
-    "Collection",
-    "CostOfData",
-    "Curve",
-    "CurvePoint",
-    "Difference",
-    "GapRecovered",
-    "Interval",
-    "Overall",
-    "Reason",
-    "ReasonCode",
-    "Score",
-    "Standing",
-    "Standings",
-    "Stored",
-    "TaskStatistics",
-    "TaskSummary",
-    "WorthReal",
-    "as_csv",
-    "as_json",
-    "as_markdown",
-    "collect",
-    "folders",
-    "grid",
-    "standings",
-    "standings_of",
-]
+__getattr__, __dir__ = door(__name__, __file__)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from clinsynth.scoring.statistics.gaps import pareto, share_of_cost
-from clinsynth.standings.model import Standing
-from clinsynth.standings.numbers import CostOfData
-from clinsynth.submissions.card import Cost
+from clinsynth.scoring.statistics import pareto, share_of_cost
+from clinsynth.standings.model import CostOfData, Standing
+from clinsynth.submissions import Cost
 
 
 def with_costs(rows: Sequence[Standing], cards: Mapping[str, Cost]) -> list[Standing]:

@@ -6,12 +6,19 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from clinsynth.registry import TASKS
-from clinsynth.scoring.statistics import Estimate, Measured, Profile, combine, contrast, score_of
-from clinsynth.scoring.statistics.gaps import LearningCurve
-from clinsynth.scoring.statistics.overall import type_weights
-from clinsynth.standings.numbers import Curve, CurvePoint, Interval
-from clinsynth.standings.on_task import TaskTable, interval
+from clinsynth.core import TASKS
+from clinsynth.scoring.statistics import (
+    Estimate,
+    LearningCurve,
+    Measured,
+    Profile,
+    combine,
+    contrast,
+    score_of,
+    type_weights,
+)
+from clinsynth.standings.model import Curve, CurvePoint, Interval
+from clinsynth.standings.task import TaskTable, interval
 
 
 def curves(name: str, required: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> tuple[Curve, ...]:

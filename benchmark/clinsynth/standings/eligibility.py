@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from clinsynth.profiles import MissingPredictionsError
+from clinsynth.audit import is_audited
 from clinsynth.results import DataKind
-from clinsynth.scoring.audit import is_audited
-from clinsynth.standings.collecting import Chosen
+from clinsynth.standings.collection import Chosen
 from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode
+from clinsynth.standings.profiles import MissingPredictionsError
 
 
 def unfit(each: Chosen, task: str, kind: DataKind) -> list[Reason]:

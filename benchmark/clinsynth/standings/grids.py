@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clinsynth.standings.model import Score, Standing, Standings
-from clinsynth.standings.numbers import Difference, Interval
+from clinsynth.core import Grid
+from clinsynth.standings.model import Difference, Interval, Score, Standing, Standings
 from clinsynth.standings.text import csv_lines
-from clinsynth.tables import Grid
 
 UNKNOWN = "unknown"
 BELOW = "—"

@@ -1,15 +1,213 @@
-"""Records to a table of means: the only place where scores are averaged."""
+"""The table with its statistics: the ranking over task types, curves, costs and agreements between orders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
-from clinsynth.profiles import Profiler
-from clinsynth.registry import TASKS
+from clinsynth.core import TASKS, progress
 from clinsynth.results import DataKind, RunRecord
-from clinsynth.standings.collecting import Chosen, Collection, choose, collect
-from clinsynth.standings.model import Score, Standing, Standings
+from clinsynth.scoring.statistics import Estimate, Measured, Ranking, combine, kendall_tau, type_weights
+from clinsynth.scoring.statistics import ranking as rank
+from clinsynth.standings.collection import Chosen, Collection, choose, collect
+from clinsynth.standings.costs import with_costs
+from clinsynth.standings.curves import curves
+from clinsynth.standings.eligibility import reasons
+from clinsynth.standings.model import Agreement, Difference, Interval, Overall, Score, Standing, Standings
+from clinsynth.standings.profiles import Profiler, one_thread
+from clinsynth.standings.task import TaskTable, difference_to, interval, opponent
+from clinsynth.standings.tasks import task_tables
+
+
+def agreements(rows: Sequence[Standing], table: Standings, collection: Collection) -> Iterator[Agreement]:
+    """Kendall's tau between aggregates of the ranked rows, and between this recipe and each other one."""
+    ranked = {row.name: row.statistics for row in rows if row.statistics and row.statistics.group is not None}
+    orders = {
+        "mean of the types": {name: own.mean for name, own in ranked.items()},
+        "Borda": {name: own.borda for name, own in ranked.items() if own.borda is not None},
+        "mean gap recovered": _gaps(ranked),
+    }
+    for (first, a), (second, b) in combinations(orders.items(), 2):
+        if a and b:
+            yield Agreement("aggregates", first, second, len(a.keys() & b.keys()), kendall_tau(a, b))
+    yield from _students(table, collection)
+
+
+def _gaps(ranked: Mapping[str, Overall]) -> dict[str, float]:
+    return {name: own.gap for name, own in ranked.items() if own.gap is not None}
+
+
+def _students(table: Standings, collection: Collection) -> Iterator[Agreement]:
+    """Against each other recipe, at its budget with most submissions in common, on the tasks that both require."""
+    for recipe, budgets in collection.budgets().items():
+        if recipe == table.recipe:
+            continue
+        tables = [means(collection, choose(collection, recipe, budget), recipe, budget) for budget in budgets]
+        found = [(other, *_orders(table, other)) for other in tables]
+        other, a, b = max(found, key=lambda each: (len(each[1]), each[0].budget))
+        if a:
+            first, second = (f"{each.recipe}, {each.budget:,} rows" for each in (table, other))
+            yield Agreement("students", first, second, len(a), kendall_tau(a, b))
+
+
+def _orders(table: Standings, other: Standings) -> tuple[dict[str, float], dict[str, float]]:
+    """Overall scores of the submissions that both tables have, on the tasks that both require."""
+    tasks = [task for task in table.required if task in other.required]
+    a, b = (
+        {row.name: mean for row in each.rows
+         if row.kind == "submission" and (mean := row.overall(tasks)) is not None}
+        for each in (table, other)
+    )  # fmt: skip
+    names = [name for name in a if name in b]
+    return {name: a[name] for name in names}, {name: b[name] for name in names}
+
+
+def with_statistics(
+    table: Standings, collection: Collection, chosen: Sequence[Chosen], profiler: Profiler
+) -> Standings:
+    """The same table with all that its test sets say."""
+    made: dict[str, TaskTable] = {}
+    unavailable: dict[str, str] = {}
+    with progress("standings", len(table.tasks)) as bar:
+        tables = task_tables(table.tasks, chosen, profiler, bar.advance)
+    for task, found in tables.items():
+        if isinstance(found, str):
+            unavailable[task] = found
+        else:
+            made[task] = found
+    rows = [_row(row, made, unavailable) for row in table.rows]
+    by_name = {each.entry.name: each for each in chosen}
+    why = {
+        row.name: reasons(
+            by_name[row.name],
+            table.required,
+            unavailable,
+            {task: one.faults[row.name] for task, one in made.items() if row.name in one.faults},
+            {task: one.unfit[row.name] for task, one in made.items() if row.name in one.unfit},
+            collection.kind,
+        )
+        for row in rows
+    }
+    fit = [row.name for row in rows if not why[row.name]]
+    pairs = {task: one.pairs for task, one in made.items()}
+    with one_thread():
+        ranking = rank(pairs, task_types(table.required), fit, profiler.seed)
+    rows = [
+        replace(
+            row,
+            reasons=why[row.name],
+            statistics=_overall(row, table.required, made, ranking, profiler.seed),
+            types=_types(row, table.required, made, profiler.seed),
+            curves=curves(row.name, table.required, made, profiler.seed),
+        )
+        for row in rows
+    ]
+    rows = with_costs(rows, {each.entry.name: each.stored.card.cost for each in chosen})
+    rows.sort(key=lambda row: _place(row, ranking))
+    return replace(
+        table,
+        rows=tuple(rows),
+        summaries={task: one.summary for task, one in made.items()},
+        agreements=tuple(agreements(rows, table, collection)),
+        unavailable=unavailable,
+        resamples=profiler.resamples,
+        computed=True,
+    )
+
+
+def _row(row: Standing, made: Mapping[str, TaskTable], unavailable: Mapping[str, str]) -> Standing:
+    def filled(task: str, score: Score) -> Score:
+        if task in unavailable:
+            return replace(score, missing=unavailable[task])
+        if row.name in made[task].faults:
+            return replace(score, missing=str(made[task].faults[row.name]).splitlines()[0])
+        return replace(score, statistics=made[task].scores[row.name], missing="")
+
+    return replace(row, scores={task: filled(task, score) for task, score in row.scores.items()})
+
+
+def _place(row: Standing, ranking: Ranking) -> tuple[int, float, str]:
+    if row.name in ranking.groups:
+        return 0, ranking.names.index(row.name), row.name
+    return (1, -row.statistics.mean, row.name) if row.statistics else (2, 0.0, row.name)
+
+
+def task_types(tasks: Sequence[str]) -> dict[str, str]:
+    """The type of each task."""
+    return {task: TASKS[task].spec.type for task in tasks}
+
+
+def _combined(parts: Mapping[str, Measured], seed: int) -> Estimate:
+    return combine(parts, type_weights(task_types(list(parts))), seed)
+
+
+def _interval(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> Interval | None:
+    """Of the mean of type means; ``None`` if a task has no profile or a single seed."""
+    if not all(task in made and name in made[task].names for task in tasks):
+        return None
+    parts = {task: made[task].measured[name] for task in tasks}
+    if any(one.components.seeds < 2 for one in parts.values()):
+        return None
+    return interval(_combined(parts, seed))
+
+
+def _types(row: Standing, required: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> dict[str, Interval]:
+    found: dict[str, Interval] = {}
+    for kind in sorted(set(task_types(required).values())):
+        tasks = [task for task in required if TASKS[task].spec.type == kind]
+        own = _interval(row.name, tasks, made, seed) if set(tasks) <= row.scores.keys() else None
+        if own:
+            found[kind] = own
+    return found
+
+
+def _overall(
+    row: Standing, required: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, seed: int
+) -> Overall | None:
+    mean = row.overall(required)
+    if mean is None:
+        return None
+    name = row.name
+    return Overall(
+        mean=mean,
+        interval=_interval(name, required, made, seed),
+        leader=_to_leader(name, required, made, ranking, seed),
+        gap=_gap(row, required),
+        group=ranking.groups.get(name),
+        ranks=ranking.ranks.get(name),
+        borda=ranking.borda.get(name),
+        win_rate=ranking.win_rate.get(name),
+    )
+
+
+def _to_leader(
+    name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, seed: int
+) -> Difference | None:
+    other = opponent(name, ranking.names)
+    if other is None or any(name not in made[task].names for task in tasks):
+        return None
+    if any(len(made[task].pairs.common(name, other)) < 2 for task in tasks):
+        return None
+    parts = {task: made[task].pairs.difference(name, other) for task in tasks}
+    p_holm = ranking.p_holm.get(other if name == ranking.names[0] else name)
+    return difference_to(other, _combined(parts, seed), p_holm)
+
+
+def _gap(row: Standing, tasks: Sequence[str]) -> float | None:
+    """Mean over types of the tasks' mean gap recovered."""
+    gaps = {task: own.gap.value for task in tasks if (own := row.scores[task].statistics)}
+    if len(gaps) < len(tasks) or any(value is None for value in gaps.values()):
+        return None
+    weights = type_weights(task_types(tasks))
+    return sum(weights[task] * value for task, value in gaps.items() if value is not None)
+
+
+def count_by_reason(rows: Sequence[Standing]) -> dict[str, int]:
+    """How many rows have no rank, by the first of their reasons."""
+    return dict(Counter(row.reasons[0].code for row in rows if row.reasons))
 
 
 def standings(
@@ -36,7 +234,6 @@ def standings_of(collection: Collection, recipe: str, budget: int, profiler: Pro
     table = means(collection, chosen, recipe, budget)
     if profiler is None:
         return table
-    from clinsynth.standings.overall import with_statistics
 
     return with_statistics(table, collection, chosen, profiler)
 

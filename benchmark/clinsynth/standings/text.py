@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from clinsynth.registry import TASKS
+from clinsynth.core import TASKS, Grid
 from clinsynth.standings.model import RANKED_SEEDS, Score, Standing, Standings
-from clinsynth.tables import Grid
 
 
 def _cell(score: Score | None) -> str:

@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clinsynth.errors import UnknownNameError, UserError
-from clinsynth.files import sha256_lines
-from clinsynth.schema import Example, TaskSpec
+from clinsynth.core import Example, TaskSpec, UnknownNameError, UserError, sha256_lines
 from clinsynth.submissions.card import Card
-from clinsynth.submissions.report import Findings, shown
-from clinsynth.submissions.rowfile import BLANK
-from clinsynth.submissions.scan import known_specs, scan
+from clinsynth.submissions.faults import Findings, shown
+from clinsynth.submissions.rows import BLANK, known_specs, scan
 from clinsynth.submissions.validation import read_rows
-from clinsynth.task_types import task_type
-from clinsynth.task_types.base import Fault
+from clinsynth.task_types import Fault, task_type
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,117 @@
-"""Check a submission before any compute is spent on it: all problems in one report."""
+"""What is odd about the rows of a file taken together, though each of them is well formed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
+from statistics import median
 
-from clinsynth.errors import UnknownNameError
-from clinsynth.schema import Example, TaskSpec
+from clinsynth.core import Example, TaskSpec, UnknownNameError
 from clinsynth.submissions.card import CARD_FILE
-from clinsynth.submissions.corpus import Corpus
-from clinsynth.submissions.report import Findings, Problem, Report
-from clinsynth.submissions.rowfile import BLANK, read_lines, too_deep
-from clinsynth.submissions.scan import DATA, known_specs, scan
-from clinsynth.task_types import task_type
-from clinsynth.task_types.base import Fault
+from clinsynth.submissions.faults import Findings, Problem, Report
+from clinsynth.submissions.rows import BLANK, DATA, known_specs, read_lines, scan, too_deep
+from clinsynth.task_types import Fault, task_type
+
+HEADLINE_ROWS = 1_000
+"""Rows of a headline run (protocol, students and recipes)."""
+SHORT_WORDS = 3
+LONG_TIMES = 10
+"""A row is absurdly long at this many times the median number of words..."""
+LONG_WORDS = 100
+"""...and more words than this: a file of short sentences may hold one abstract."""
+
+_Target = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Corpus:
+    """A running tally; only a digest of each text is kept, so that the largest file fits in memory."""
+
+    spec: TaskSpec
+    file: str
+    words: dict[int, int] = field(default_factory=dict[int, int])
+    """Number of words of each line, by line number."""
+    first: dict[bytes, dict[_Target, int]] = field(default_factory=dict[bytes, dict[_Target, int]])
+    """For each input, the line where each of its targets was first met."""
+    repeats: list[int] = field(default_factory=list[int])
+    targets: Counter[_Target] = field(default_factory=Counter[_Target])
+    labels: set[str] = field(default_factory=set[str])
+
+    def add(self, number: int, example: Example) -> None:
+        """Count one good row."""
+        self.words[number] = sum(len(text.split()) for text in example.texts)
+        target: _Target = (example.labels, example.spans)
+        seen = self.first.setdefault(blake2b("\0".join(example.texts).encode(), digest_size=16).digest(), {})
+        if target in seen:
+            self.repeats.append(number)
+        else:
+            seen[target] = number
+        # A text without a mention teaches too, but a file of nothing else does not: spans count as one target.
+        self.targets[(bool(example.spans),) if self.spec.is_span else target] += 1
+        self.labels.update(example.labels, (span.label for span in example.spans))
+
+    def report(self, findings: Findings) -> None:
+        """Log the warnings; nothing for a file without a good row."""
+        if not self.words:
+            return
+        self._lengths(findings)
+        self._repeats(findings)
+        self._targets(findings)
+        if len(self.words) < HEADLINE_ROWS:
+            findings.warn(
+                "few-rows",
+                self.file,
+                found=f"{len(self.words):,} good rows",
+                expected=f"{HEADLINE_ROWS:,}, the budget of a headline run",
+                remedy="generate more, or show the learning curve up to here",
+            )
+
+    def _lengths(self, findings: Findings) -> None:
+        limit = max(LONG_WORDS, LONG_TIMES * median(self.words.values()))
+        short = [number for number, words in self.words.items() if words < SHORT_WORDS]
+        long = [number for number, words in self.words.items() if words > limit]
+        if short:
+            found = f"{len(short):,} rows have under {SHORT_WORDS} words: lines {_some(short)}"
+            said = (found, f"at least {SHORT_WORDS}", "look for broken generations")
+            findings.add(Problem("warning", "very-short", self.file, short[0], *said), len(short))
+        if long:
+            found = f"{len(long):,} rows are longer than all reason: lines {_some(long)}"
+            said = (found, f"at most {limit:,.0f} words in this file", "look for runaway generations")
+            findings.add(Problem("warning", "very-long", self.file, long[0], *said), len(long))
+
+    def _repeats(self, findings: Findings) -> None:
+        if self.repeats:
+            found = f"{len(self.repeats):,} rows repeat an earlier one: lines {_some(self.repeats)}"
+            said = (found, "each row once", "drop repeats: they take the place of other rows in the budget")
+            findings.add(Problem("warning", "duplicate-rows", self.file, self.repeats[0], *said), len(self.repeats))
+        clashes = [sorted(lines.values()) for lines in self.first.values() if len(lines) > 1]
+        if clashes:
+            pairs = "; ".join(" and ".join(f"{n}" for n in lines[:3]) for lines in clashes[:3])
+            found = (
+                f"{len(clashes):,} inputs have more than one answer: lines {pairs}{'; …' if len(clashes) > 3 else ''}"
+            )
+            said = (found, "one answer for an input", "keep the right one")
+            findings.add(Problem("warning", "conflicting-labels", self.file, clashes[0][1], *said), len(clashes))
+
+    def _targets(self, findings: Findings) -> None:
+        if len(self.targets) == 1 and (not self.spec.is_span or not self.labels):
+            found = "no row has an entity" if self.spec.is_span else f"every row has the answer {sorted(self.labels)}"
+            findings.warn(
+                "one-target", self.file, found=found, expected="different answers", remedy="there is nothing to learn"
+            )
+        for label in self.spec.labels:
+            if label not in self.labels:
+                findings.warn(
+                    "label-absent", self.file, found=f"no row has {label}", expected="every label", remedy="add some"
+                )
+
+
+def _some(lines: Iterable[int], most: int = 5) -> str:
+    given = list(lines)
+    return ", ".join(f"{line}" for line in given[:most]) + (", …" if len(given) > most else "")
 
 
 def validate(path: Path, tasks: Iterable[str] | None = None, *, specs: Mapping[str, TaskSpec] | None = None) -> Report:

@@ -8,12 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
-from clinsynth.errors import UserError
-from clinsynth.files import write_jsonl_gz, write_text
-from clinsynth.schema import Row
+from clinsynth.core import Row, UserError, write_jsonl_gz, write_text
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, NAME_PATTERN, Card, to_toml
-from clinsynth.submissions.report import Findings
-from clinsynth.submissions.scan import DATA, read_card
+from clinsynth.submissions.faults import Findings
+from clinsynth.submissions.rows import DATA, read_card
 
 
 def write_submission(

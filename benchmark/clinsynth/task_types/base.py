@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, cast
 
-from clinsynth.schema import Example, Row, TaskSpec, TaskTypeName
+from clinsynth.core import Example, Row, TaskSpec, TaskTypeName
 
 Head = Literal["multi_label", "single_label", "token"]
 
@@ -106,20 +103,3 @@ def _text_faults(key: str, text: object) -> Iterator[Fault]:
             "clean Unicode",
             "decode the source as UTF-8 and drop control characters",
         )
-
-
-@cache
-def task_types() -> Mapping[str, TaskType]:
-    """Every task type by name, found in this folder."""
-    package = importlib.import_module("clinsynth.task_types")
-    modules = [
-        importlib.import_module(f"clinsynth.task_types.{m.name}")
-        for m in pkgutil.iter_modules(package.__path__)
-        if m.name not in ("base", "labelled", "spans", "locate")
-    ]
-    return {module.TYPE.name: module.TYPE for module in modules}
-
-
-def task_type(spec: TaskSpec) -> TaskType:
-    """The type of a task."""
-    return task_types()[spec.type]

@@ -1,13 +1,109 @@
-"""Types whose answer is a set of labelled spans of one text."""
+"""Mentions that are only named, as a language model names them, to spans of a text.
+
+The rules, the same for rows that are written and for answers that are given:
+
+1. A mention stands for **every place** where the text has it. How often it was named, and in which order, is the same.
+2. It must stand alone: not as a part of a longer word. Spaces may differ, also beside punctuation ("IL-2", "IL - 2").
+3. Letter case is ignored; but a mention with a capital after its first character (an abbreviation, "ALL") that the text
+   has in this very form stands for that form alone.
+4. The longest mention takes its place first, and no character belongs to two spans. Of equally long ones the first
+   named goes first.
+5. A mention that was named under several labels is given to them in the order in which they were named, place by place;
+   left-over places get the last one.
+
+Nothing is lost silently: whatever could not be placed, and whatever was ambiguous, is counted by reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
-from clinsynth.schema import Example, Row, Span, TaskSpec, TaskTypeName
+from clinsynth.core import Example, Row, Span, TaskSpec, TaskTypeName
 from clinsynth.task_types.base import Fault, Head, TaskType
-from clinsynth.task_types.labelled import unknown_label
+from clinsynth.task_types.labels import unknown_label
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the mentions stand."""
+
+    spans: tuple[Span, ...]
+    """Sorted, not overlapping."""
+    missing: Counter[str] = field(default_factory=Counter[str])
+    """Mentions that have no place, by reason: ``mention-empty``, ``mention-not-in-text``, ``mention-within-another``
+    (its places belong to longer mentions)."""
+    ambiguous: Counter[str] = field(default_factory=Counter[str])
+    """Mentions that were placed by a rule above and could have been meant otherwise: ``mention-occurs-often`` (in more
+    places than it was named), ``mention-of-two-labels``, ``mention-case-differs`` (an abbreviation that the text has in
+    other letter case alone)."""
+    remarks: tuple[tuple[str, str], ...] = ()
+    """Each of these with its mention, for whoever may show text."""
+
+
+def locate(text: str, mentions: Iterable[tuple[str, str]]) -> Located:
+    """Spans of mentions, each given with its label, by the rules above."""
+    named: dict[str, list[tuple[str, str]]] = {}
+    missing: list[tuple[str, str]] = []
+    ambiguous: list[tuple[str, str]] = []
+    for mention, label in mentions:
+        if pieces := _pieces(mention):
+            # What differs in spaces or a first capital alone is one mention; "ALL" and "all" are two.
+            key = " ".join(pieces)
+            named.setdefault(key if _is_abbreviation(key) else key.lower(), []).append((mention, label))
+        else:
+            missing.append(("mention-empty", ""))
+    taken: list[Span] = []
+    for key, given in sorted(named.items(), key=lambda item: -len(item[0])):
+        places, other_case = _places(key, text)
+        free = [(a, b) for a, b in places if all(b <= span.start or a >= span.end for span in taken)]
+        if not free:
+            missing.append(("mention-within-another" if places else "mention-not-in-text", given[0][0]))
+            continue
+        labels = list(dict.fromkeys(label for _, label in given))
+        rules = {
+            "mention-case-differs": other_case,
+            "mention-of-two-labels": len(labels) > 1,
+            "mention-occurs-often": len(free) > len(given),
+        }
+        ambiguous += ((reason, given[0][0]) for reason, holds in rules.items() if holds)
+        order = labels + labels[-1:] * (len(free) - len(labels))
+        taken += (Span(a, b, label) for (a, b), label in zip(free, order, strict=False))
+    counts = [Counter(reason for reason, _ in each) for each in (missing, ambiguous)]
+    return Located(tuple(sorted(taken)), *counts, remarks=(*missing, *ambiguous))
+
+
+def occurrences(text: str, mention: str) -> list[tuple[int, int]]:
+    """Where a mention stands, by rules 2 and 3; nothing for a mention without letters, digits or signs."""
+    return _places(" ".join(pieces), text)[0] if (pieces := _pieces(mention)) else []
+
+
+def _pieces(mention: str) -> list[str]:
+    return re.findall(r"\w+|[^\w\s]", mention)
+
+
+def _places(key: str, text: str) -> tuple[list[tuple[int, int]], bool]:
+    """The places of a mention in pieces with spaces between, and whether none of them has its letter case."""
+    pieces = key.split(" ")
+    pattern = re.escape(pieces[0])
+    for before, piece in pairwise(pieces):
+        words = before[-1].isalnum() and piece[0].isalnum()
+        pattern += (r"\s+" if words else r"\s*") + re.escape(piece)
+    pattern = rf"(?<!\w){pattern}(?!\w)"
+    exact = [match.span() for match in re.finditer(pattern, text)]
+    if exact and _is_abbreviation(key):
+        return exact, False
+    return [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)], _is_abbreviation(key)
+
+
+def _is_abbreviation(key: str) -> bool:
+    """Whether letter case may carry meaning: a capital beside the first character."""
+    return any(character.isupper() for character in key[1:])
+
 
 _KEYS = {"start", "end", "label"}
 
@@ -83,3 +179,6 @@ def _entity_fault(entity: Any, text: str, spec: TaskSpec, ends_at: int) -> Fault
             "keep the longer span",
         )
     return None
+
+
+SPAN_TYPES: tuple[TaskType, ...] = (Spans("named_entity_recognition"), Spans("attribute_extraction"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.files import atomic_path
+from clinsynth.core import atomic_path
 
 if TYPE_CHECKING:
     from clinsynth.training.student import Device

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from clinsynth.schema import Example, Prediction, Span, TaskSpec
-from clinsynth.task_types.base import Head
+from clinsynth.core import Example, Prediction, Span, TaskSpec
+from clinsynth.task_types import Head
 
 WORD = re.compile(r"[^\W_]+|[^\s]")
 """A run of letters and digits, or one other character: no finer than any published tokenisation of the tasks."""

@@ -15,8 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS, Registry
+from clinsynth.core import TASKS, Registry, UserError
 from clinsynth.results import RunRecord
 from clinsynth.training.recipe import RECIPES
 from clinsynth.training.run import Job, run

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from clinsynth.files import sha256_lines
-from clinsynth.registry import Registry
-from clinsynth.schema import TaskSpec, TaskTypeName
+from clinsynth.core import Registry, TaskSpec, TaskTypeName, sha256_lines
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,16 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from clinsynth.data.few_shot import few_shot
-from clinsynth.data.sample import open_store
-from clinsynth.environment import environment
-from clinsynth.errors import UserError
-from clinsynth.registry import TASKS
+from clinsynth.core import TASKS, Example, Prediction, TaskSpec, UserError, environment
+from clinsynth.data import few_shot, open_store
 from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
-from clinsynth.schema import Example, Prediction, TaskSpec
-from clinsynth.scoring.metrics import score_all
-from clinsynth.submissions import read_submission
-from clinsynth.submissions.folder import fingerprint
+from clinsynth.scoring import score_all
+from clinsynth.submissions import fingerprint, read_submission
 from clinsynth.task_types import task_type
 from clinsynth.training.encoding import Encoded, decode_labels, decode_spans, encode, outputs_of
 from clinsynth.training.fine_tune import fine_tune, read

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from torch import nn
 
-from clinsynth.task_types.base import Head
+from clinsynth.task_types import Head
 from clinsynth.training.encoding import Tokenizer
 from clinsynth.training.recipe import Recipe, Settings, Weights
 from clinsynth.training.weights import find_weights

@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from clinsynth.errors import UserError
-from clinsynth.files import sha256_file, sha256_lines
+from clinsynth.core import UserError, sha256_file, sha256_lines
 from clinsynth.training.recipe import Weights
 
 WEIGHTS_VARIABLE = "CLINSYNTH_WEIGHTS"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from clinsynth.results import DataKind
-from clinsynth.snapshot.schema import ConditionRow, Place, Snapshot, SubmissionRow, TaskRow
+from clinsynth.snapshot import ConditionRow, Place, Snapshot, SubmissionRow, TaskRow
 from clinsynth.views.model import Cell, Choice, Figure, Filter, Point, Query, Section, Series, pick, text
 
 SECTIONS: dict[Place, str] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clinsynth.snapshot.schema import ConditionRow, DifferenceRow, Snapshot
+from clinsynth.snapshot import ConditionRow, DifferenceRow, Snapshot
 from clinsynth.views.common import MEAN, cards, condition_filters, forest, named, of
 from clinsynth.views.model import (
     Cell,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinsynth.snapshot.schema import ConditionRow, CostRow, CurveRow, Snapshot
+from clinsynth.snapshot import ConditionRow, CostRow, CurveRow, Snapshot
 from clinsynth.views.common import MEAN, cards, condition_filters, named, of, sections, where
 from clinsynth.views.model import (
     Cell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from clinsynth.results import DataKind
-from clinsynth.snapshot.schema import AuditRow, GenerationRow, QualityRow, Snapshot
+from clinsynth.snapshot import AuditRow, GenerationRow, QualityRow, Snapshot
 from clinsynth.views.common import cards, named, where
 from clinsynth.views.model import Cell, Choice, Column, Page, Query, Section, Table, count, number, pick, plain
 

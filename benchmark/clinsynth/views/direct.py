@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from clinsynth.snapshot.schema import DirectPairRow, DirectRow, GradeRow, Snapshot, SuiteRow
+from clinsynth.snapshot import DirectPairRow, DirectRow, GradeRow, Snapshot, SuiteRow
 from clinsynth.views.common import cards, forest, named
 from clinsynth.views.model import (
     DASH,

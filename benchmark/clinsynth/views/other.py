@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinsynth.snapshot.schema import ElsewhereRow, Snapshot, TaskRow
+from clinsynth.snapshot import ElsewhereRow, Snapshot, TaskRow
 from clinsynth.views.common import spoken
 from clinsynth.views.model import (
     Block,

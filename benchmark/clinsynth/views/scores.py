@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from clinsynth.snapshot.schema import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
+from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
 from clinsynth.views.common import cards, condition_filters, named, of, sections, spoken, tasks
 from clinsynth.views.model import (
     DASH,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinsynth.snapshot.schema import ScoreRow, Snapshot, SubmissionRow
+from clinsynth.snapshot import ScoreRow, Snapshot, SubmissionRow
 from clinsynth.views.common import MEAN, condition_filters, of, where
 from clinsynth.views.compare import turned, verdict
 from clinsynth.views.data import audit_table, generation_tables, quality_cell

@@ -7,8 +7,8 @@ Try it without installing anything: this folder is both the tasks folder and the
 
 from collections.abc import Iterator
 
+from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
 from clinsynth.data.formats import json_fields, pick
-from clinsynth.schema import Example, RawFiles, Source, Split, TaskSpec
 
 _FILES = {"train": "train.jsonl", "test": "test.jsonl"}
 _PRIORITY = {"now": "immediate", "today": "same-day", "plan": "routine"}

@@ -12,17 +12,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from clinsynth.core import NotPreparedError, UserError, progress, write_jsonl_gz
 from clinsynth.direct.card import write_card
-from clinsynth.direct.run import made_card, subset
+from clinsynth.direct.runner import made_card, subset
 from clinsynth.direct.session import Reply, Session
-from clinsynth.direct.suites.asking import PlainTask, SuiteRequest, suite_record
-from clinsynth.direct.suites.files import SuiteFiles
+from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
 from clinsynth.direct.suites.records import FORM, SuiteRecord, record_path, stored_record, write_record
-from clinsynth.direct.suites.sets import SETS, Item, SuiteSet
+from clinsynth.direct.suites.sets import SETS, Item, SuiteFiles, SuiteSet
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
-from clinsynth.errors import NotPreparedError, UserError
-from clinsynth.files import write_jsonl_gz
-from clinsynth.progress import progress
 
 SUITE = "clinicalgpt"
 
@@ -126,7 +123,7 @@ def prepare(request: SuiteRequest, each: SuiteSet, source_dir: Path | None, raw_
 
 def suite_set(name: str) -> SuiteSet:
     """The set of that name. Raises ``UnknownNameError``."""
-    from clinsynth.errors import UnknownNameError
+    from clinsynth.core import UnknownNameError
 
     if name not in SETS:
         raise UnknownNameError("set of the suite", name, SETS)

@@ -7,24 +7,73 @@ larger than with the scores shifted by some rows.
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
-from clinsynth.direct.run import subset
-from clinsynth.direct.suites.agreement import Correlation, alpha, correlate
-from clinsynth.direct.suites.cases import Case
-from clinsynth.direct.suites.files import SuiteFiles
-from clinsynth.direct.suites.judge import grade
-from clinsynth.direct.suites.sets import read_table
+import numpy as np
+
+from clinsynth.core import Source, UserError, text_table
+from clinsynth.direct.runner import subset
+from clinsynth.direct.suites.judge import Case, grade
+from clinsynth.direct.suites.sets import SuiteFiles, read_table
 from clinsynth.direct.suites.texts import text_scores
-from clinsynth.errors import UserError
-from clinsynth.generation.llm import LLM
-from clinsynth.schema import Source
-from clinsynth.tables import text_table
+from clinsynth.llm import LLM
+
+RESAMPLES = 1_000
+
+
+def alpha(grades: Mapping[str, Sequence[int | None]]) -> float | None:
+    """Krippendorff's alpha (2004) for ordinal grades, by judge; missing grades are missing.
+
+    ``None`` where it is not defined: fewer than two judges, no case with two grades, or one grade throughout.
+    """
+    table = np.array([[np.nan if g is None else float(g) for g in each] for each in grades.values()])
+    if table.shape[0] < 2:
+        return None
+    paired = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
+    if paired.shape[1] < 2 or len(set(paired[~np.isnan(paired)])) < 2:
+        return None
+    library: Any = importlib.import_module("krippendorff")
+    return float(library.alpha(reliability_data=paired, level_of_measurement="ordinal"))
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """Spearman's rank correlation of two measures of the same cases."""
+
+    rho: float | None
+    """``None`` where one of them does not vary."""
+    low: float | None
+    high: float | None
+    """95 % interval, percentile bootstrap over cases."""
+    cases: int
+
+
+def correlate(a: Sequence[float | None], b: Sequence[float | None], seed: int = 0) -> Correlation:
+    """Correlate what both have."""
+    pairs = np.array([(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None], dtype=float)
+    if len(pairs) < 3 or (rho := _rho(pairs)) is None:
+        return Correlation(None, None, None, len(pairs))
+    rng = np.random.default_rng(seed)
+    drawn = [_rho(pairs[rng.integers(len(pairs), size=len(pairs))]) for _ in range(RESAMPLES)]
+    kept = [value for value in drawn if value is not None]
+    low, high = np.percentile(kept, [2.5, 97.5])
+    return Correlation(rho, float(low), float(high), len(pairs))
+
+
+def _rho(pairs: Any) -> float | None:
+    stats: Any = importlib.import_module("scipy.stats")
+    ranks = stats.rankdata(pairs, axis=0)
+    if not ranks.std(axis=0).all():
+        return None
+    return float(np.corrcoef(ranks[:, 0], ranks[:, 1])[0, 1])
+
 
 _AT = "https://raw.githubusercontent.com/abachaa/MTS-Dialog/3ff0801933608d6f570468c13125125fb5cabdea/Correlation-Study/"
 SUMMARIES = "MTS-Dialog-Automatic-Summaries-ValidationSet.csv"
@@ -94,7 +143,7 @@ def agreement_with_humans(
     return HumanAgreement(metrics, by_judge, failures, alpha(grades), shifted, len(rows), len(cases))
 
 
-def as_text(found: HumanAgreement) -> str:
+def agreement_text(found: HumanAgreement) -> str:
     """A line for each metric and judge."""
     body = [[name, *(_cell(by[who]) for who in PEOPLE)] for name, by in [*found.metrics.items(), *found.judges.items()]]
     lines = [text_table(["measure", *PEOPLE.values()], body), ""]

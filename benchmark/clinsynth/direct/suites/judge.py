@@ -18,9 +18,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from clinsynth.direct.suites.cases import GRADED, PAIRED, Case
-from clinsynth.errors import UserError
-from clinsynth.generation.llm import LLM, Answer, Mode, Prompt
+from clinsynth.core import UserError
+from clinsynth.llm import LLM, Answer, Mode, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question about a note, with one system's answer."""
+
+    note: str
+    question: str
+    answer: str
+
+
+_NOTE = (
+    "Mr. Orlin, 71, came in with two days of fever and cough. X-ray: shadow in the left lower lobe. He was given "
+    "ceftriaxone, later switched to doxycycline because of a rash. He went home on day five with doxycycline for three "
+    "more days. Kidney function was normal."
+)
+_QUESTION = "Which antibiotics was the patient given, and why was the first one stopped?"
+_ANSWERS = {
+    "complete": "Ceftriaxone, which was stopped because of a rash, then doxycycline, also for three days at home.",
+    "short": "Ceftriaxone, stopped because of a rash; doxycycline was given instead.",
+    "partial": "He was given ceftriaxone and doxycycline.",
+    "wrong": "He was given amoxicillin, which was stopped because his kidneys failed.",
+    "reworded": "First ceftriaxone until a rash came up, then doxycycline, with three further days of it at home.",
+}
+
+
+def _worked_case(name: str) -> Case:
+    return Case(_NOTE, _QUESTION, _ANSWERS[name])
+
+
+GRADED: Sequence[tuple[Case, int]] = tuple(
+    (_worked_case(name), grade) for name, grade in (("partial", 2), ("complete", 4), ("wrong", 1), ("short", 3))
+)
+"""One answer for each grade."""
+PAIRED: Sequence[tuple[Case, Case, str]] = (
+    (_worked_case("partial"), _worked_case("short"), "B"),
+    (_worked_case("complete"), _worked_case("reworded"), "tie"),
+    (_worked_case("short"), _worked_case("wrong"), "A"),
+)
+"""A pair for each outcome."""
+
 
 SCALE = (
     "4: everything that matters is said and right; or the answer rightly says that the note does not tell.\n"
@@ -79,9 +119,7 @@ class Paired:
 @contextmanager
 def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str, LLM]]:
     """The judges named as ``MODEL=URL`` or ``MODEL=URL,completion``, by name. Raises ``UserError``."""
-    from clinsynth.generation.client import Client, ClientSettings
-    from clinsynth.generation.client.cache import Cache, default_cache
-    from clinsynth.generation.client.prices import find_prices
+    from clinsynth.llm import Cache, Client, ClientSettings, default_cache, find_prices
 
     clients: dict[str, LLM] = {}
     opened: list[Client] = []

@@ -20,13 +20,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from clinsynth.core import UserError, progress, text_table, write_json, write_jsonl_gz, write_text
 from clinsynth.direct.card import write_card
-from clinsynth.direct.run import made_card, subset
+from clinsynth.direct.runner import made_card, subset
 from clinsynth.direct.session import Session
-from clinsynth.direct.suites.agreement import alpha
-from clinsynth.direct.suites.asking import PlainTask, SuiteRequest, suite_record
-from clinsynth.direct.suites.cases import Case
-from clinsynth.direct.suites.judge import Graded, Paired, compare_answers, grade
+from clinsynth.direct.suites.humans import alpha
+from clinsynth.direct.suites.judge import Case, Graded, Paired, compare_answers, grade
+from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
 from clinsynth.direct.suites.records import (
     FORM,
     GradesRecord,
@@ -36,12 +36,8 @@ from clinsynth.direct.suites.records import (
     record_path,
     write_record,
 )
-from clinsynth.errors import UserError
-from clinsynth.files import write_json, write_jsonl_gz, write_text
-from clinsynth.generation.llm import LLM
-from clinsynth.generation.notes.table import NoteRow, read_table
-from clinsynth.progress import progress
-from clinsynth.tables import text_table
+from clinsynth.generation.notes import NoteRow, read_table
+from clinsynth.llm import LLM
 
 SUITE = "asclepius-notes"
 MAX_TOKENS = 400
@@ -204,7 +200,7 @@ def _digest(rows: Sequence[NoteRow]) -> str:
     return hashlib.sha256("".join(key(row) for row in rows).encode()).hexdigest()
 
 
-def as_text(outcome: NotesOutcome) -> str:
+def notes_text(outcome: NotesOutcome) -> str:
     """The grades by judge and kind, the pairs, and what is missing."""
     grades = outcome.grades
     names = list(grades.judges)

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from clinsynth.core import UserError, write_json
 from clinsynth.direct.records import SealedRecord, Stored, Usage
-from clinsynth.errors import UserError
-from clinsynth.files import write_json
-from clinsynth.generation.llm import Mode
+from clinsynth.llm import Mode
 from clinsynth.results import Environment
 
 FORM = "suites.v2"

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from clinsynth.core import Grid, UserError
 from clinsynth.direct.card import direct_folders
 from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
 from clinsynth.direct.suites.sets import SETS
-from clinsynth.errors import UserError
-from clinsynth.tables import Grid
 
 STAR = "* a seeded subset: preliminary."
 

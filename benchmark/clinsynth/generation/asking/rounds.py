@@ -15,11 +15,11 @@ from itertools import zip_longest
 
 import numpy as np
 
-from clinsynth.generation.asking.forms import Step, UnusableError, Wanted, form_of, read_object, read_texts, take_row
-from clinsynth.generation.asking.prompting import PromptFile, write_prompt
-from clinsynth.generation.llm import Prompt
-from clinsynth.generation.tools import Tools, class_of
-from clinsynth.schema import Budget, Row, TaskSpec, TaskView
+from clinsynth.core import Row, TaskSpec
+from clinsynth.generation.asking.answers import Step, UnusableError, Wanted, form_of, read_object, read_texts, take_row
+from clinsynth.generation.asking.prompts import PromptFile, write_prompt
+from clinsynth.generation.baseline import Budget, TaskView, Tools, class_of
+from clinsynth.llm import Prompt
 
 PATIENCE = 3
 """Rounds in a row that bring no new row, after which a generator gives up."""

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clinsynth.files import sha256_lines
-from clinsynth.schema import EntityKind
+from clinsynth.core import EntityKind, sha256_lines
 
 KINDS: tuple[EntityKind, ...] = ("disease", "chemical", "gene", "symptom")
 Pair = tuple[EntityKind, EntityKind]

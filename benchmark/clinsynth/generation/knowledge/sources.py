@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from clinsynth.data.fetch import check, download, unpack
-from clinsynth.errors import UserError
+from clinsynth.core import EntityKind, Source, UserError
+from clinsynth.data import check, download, unpack
 from clinsynth.generation.knowledge.names import PAIRS, Collector, NameTable, Pair
-from clinsynth.schema import EntityKind, Source
 
 LISTS = Path(__file__).parent / "lists"
 MOST_PAIRS = 200_000

@@ -1,19 +1,5 @@
 """Synthetic clinical notes from case reports, with requests and answers, in the manner of Asclepius."""
 
-from clinsynth.generation.notes.making import NotesRecord, NotesRequest, cycled, make_notes, note_prompts
-from clinsynth.generation.notes.reports import Report, Reports, read_reports
-from clinsynth.generation.notes.writing import KINDS, Note, NoteWriter
+from clinsynth._doors import door
 
-__all__ = [
-    "KINDS",
-    "Note",
-    "NoteWriter",
-    "NotesRecord",
-    "NotesRequest",
-    "Report",
-    "Reports",
-    "cycled",
-    "make_notes",
-    "note_prompts",
-    "read_reports",
-]
+__getattr__, __dir__ = door(__name__, __file__)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.errors import UserError
+from clinsynth.core import UserError
 
 REPORTS_VARIABLE = "CLINSYNTH_REPORTS"
 """Where the baseline ``asclepius`` finds its case reports: ``builtin`` (default), or a file."""

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.errors import UserError
+from clinsynth.core import UserError
 
 TABLE = "notes.csv"
 

@@ -5,22 +5,6 @@
 Methods, formulas and simulations: docs/statistics.md.
 """
 
-from clinsynth.scoring.statistics.estimates import Components, Estimate, Measured, combine
-from clinsynth.scoring.statistics.profiles import Profile, bootstrap, contrast, difference, jackknife, score_of
-from clinsynth.scoring.statistics.units import Runs, sum_by_unit, unit_index
+from clinsynth._doors import door
 
-__all__ = [
-    "Components",
-    "Estimate",
-    "Measured",
-    "Profile",
-    "Runs",
-    "bootstrap",
-    "combine",
-    "contrast",
-    "difference",
-    "jackknife",
-    "score_of",
-    "sum_by_unit",
-    "unit_index",
-]
+__getattr__, __dir__ = door(__name__, __file__)

@@ -14,15 +14,22 @@ vanishes this is Student's t exactly: the paired t-test over units for one seed,
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, cast
 
 import numpy as np
+from scipy import optimize  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 from scipy.special import gammaincinv, ndtr, ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from clinsynth.scoring.statistics.roots import crossing
 from clinsynth.scoring.statistics.units import FloatArray
+
+
+def crossing(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
+    """Where ``function`` is 0 between ``low`` and ``high``, where its signs differ (Brent 1973), to ``tolerance``."""
+    return float(cast("Any", optimize).brentq(function, low, high, xtol=tolerance))
+
 
 ALPHA = 0.05
 POWER = 0.8

@@ -10,10 +10,9 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from clinsynth.scoring.statistics.contrasts import Terms
-from clinsynth.scoring.statistics.estimates import ALPHA, Measured
+from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing
+from clinsynth.scoring.statistics.pairs import Terms
 from clinsynth.scoring.statistics.profiles import Profile, contrast
-from clinsynth.scoring.statistics.roots import crossing
 from clinsynth.scoring.statistics.units import FloatArray
 
 _HALVINGS = 12

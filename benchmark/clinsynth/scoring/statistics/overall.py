@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from clinsynth.scoring.statistics.estimates import Estimate, combine
 from clinsynth.scoring.statistics.pairs import LazyPairs, TaskPairs, overall_row
 from clinsynth.scoring.statistics.profiles import Profile, difference, score_of
-from clinsynth.scoring.statistics.ranking import borda, holm, rank_intervals, tie_groups, win_rate
+from clinsynth.scoring.statistics.ranks import borda, holm, rank_intervals, tie_groups, win_rate
 
 Profiles = Mapping[str, Profile]
 """A submission's profiles by task."""

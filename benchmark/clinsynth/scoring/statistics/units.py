@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.schema import Example
+from clinsynth.core import Example
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

@@ -1,0 +1,12 @@
+from .canary import HASHES_FILE as HASHES_FILE
+from .canary import SECRETS_FILE as SECRETS_FILE
+from .canary import look as look
+from .canary import plant as plant
+from .canary import read_hashes as read_hashes
+from .record import AUDIT_VERSION as AUDIT_VERSION
+from .record import AuditRecord as AuditRecord
+from .record import Verdict as Verdict
+from .record import audit_path as audit_path
+from .record import is_audited as is_audited
+from .record import read_audit as read_audit
+from .run import audit as audit

@@ -1,0 +1,222 @@
+"""What an audit says, where it is stored, and whether there is one: ``audit/<task>.json`` in a submission's folder.
+
+A record holds counts, numbers of rows and of test examples, never text of either. Rows are numbered from 1 in the order
+of the data file, blank lines left out; test examples from 0, as in the stored predictions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from clinsynth.audit.leakage import Method
+from clinsynth.core import Sealed, UserError, write_json
+from clinsynth.results import DataKind
+
+AUDIT_VERSION = 1
+"""Raised whenever a threshold, a pattern or a comparison changes: older records are then made anew."""
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RowMatch(_Stored):
+    """A row and the test examples that it repeats."""
+
+    row: int
+    tests: tuple[int, ...]
+    method: Method
+    """The surest one for any of these."""
+    reason: Literal["leak", "short", "public"]
+    """short: so few words that chance may repeat them; public: the publisher has the same row in train or dev too."""
+
+
+class TestLeaks(_Stored):
+    """What the rows have in common with the test split."""
+
+    examples: int
+    """Examples of the split."""
+    matches: tuple[RowMatch, ...]
+    one_side: tuple[int, ...]
+    """Rows of a pair task of which one text alone is in a test example."""
+    nearest: dict[str, float]
+    """Quantiles of the cosine between a row's text and the nearest test text."""
+    touched: int
+    """Test examples that any row repeats, for whatever reason."""
+
+
+class Repeats(_Stored):
+    """Rows that repeat other examples than test ones; allowed to who says so in the card."""
+
+    split: str
+    examples: int
+    rows: dict[str, int]
+    """Rows by the surest method; short ones left out."""
+    few_words: int
+    """Rows that are repeated exactly but have so few words that chance may do it."""
+
+
+class Verbatim(_Stored):
+    """The longest stretch of real text in each row: quantiles over the rows, by unit (words, characters)."""
+
+    split: str
+    """Where the real text comes from."""
+    quantiles: dict[str, dict[str, float]]
+    longest_row: int
+    """The row with the longest stretch, in words."""
+    over: dict[str, int]
+    """Rows that share at least so many words in a row."""
+
+
+class Privacy(_Stored):
+    """Findings that look like protected health information."""
+
+    rows: dict[str, tuple[int, ...]]
+    """Rows with a strong finding, by kind."""
+    weak: dict[str, int]
+    """Number of rows with a weak finding, by kind: reported, never judged."""
+    share: float
+    """Share of the rows with any strong finding."""
+    real_share: float | None
+    """The same for the task's own real text; ``None`` where none is here."""
+
+
+class CanarySightings(_Stored):
+    """Planted strings that came out again."""
+
+    hashes: str
+    """Fingerprint of the file of hashes."""
+    planted: int
+    exact: dict[int, tuple[int, ...]]
+    """Rows that hold a whole canary, by its number."""
+    near: dict[int, tuple[int, ...]]
+    """Rows that hold part of one."""
+
+
+class Rescored(_Stored):
+    """One stored run, scored again with and without the touched test examples."""
+
+    recipe: str
+    rows: int
+    seed: int
+    metric: str
+    score: float
+    """On the whole test set."""
+    without: float | None
+    """On the untouched examples; ``None`` if none is left."""
+    untouched: int
+
+
+class AuditRecord(_Stored, Sealed):
+    """The audit of a submission's rows for one task."""
+
+    format: Literal[1] = 1
+    audit: int
+    """``AUDIT_VERSION`` at the time."""
+    submission: str
+    task: str
+    task_version: int
+    kind: DataKind
+    declared: str
+    """Real text the generator saw, as the card says."""
+    reference: bool
+    rows: int
+    data_fingerprint: str
+    """sha256 over the submission's rows, as in the run records."""
+    splits: dict[str, str]
+    """Fingerprints of the splits that were compared; always test."""
+    thresholds: dict[str, float]
+    packages: dict[str, str]
+    embedder: str
+    """What made the embeddings; empty if there were none."""
+    test: TestLeaks
+    train: Repeats | None
+    few_shot: Repeats | None
+    verbatim: Verbatim | None
+    privacy: Privacy
+    canaries: CanarySightings | None
+    scores: tuple[Rescored, ...]
+    failures: tuple[str, ...]
+    """Why the gate is shut; empty if it is open."""
+    seconds: dict[str, float]
+    created: str
+    """UTC, ISO 8601."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether the rows pass the gate."""
+        return not self.failures
+
+
+class Verdict(NamedTuple):
+    """What is known of the audit of a submission's rows for one task."""
+
+    state: Literal["clean", "failed", "stale", "unaudited"]
+    """stale: there is an audit, but of other rows, another test set or by older rules."""
+    reasons: tuple[str, ...]
+    """What to tell a reader; empty for clean."""
+
+    @property
+    def ranked(self) -> bool:
+        """Whether standings may rank it."""
+        return self.state == "clean"
+
+
+def audit_path(folder: Path, task: str, kind: DataKind) -> Path:
+    """Where the audit of a task lies."""
+    return (folder / "sample" if kind == "sample" else folder) / "audit" / f"{task}.json"
+
+
+def write_audit(folder: Path, record: AuditRecord) -> AuditRecord:
+    """Seal and store a record."""
+    sealed = record.sealed()
+    write_json(audit_path(folder, record.task, record.kind), sealed.model_dump(mode="json"))
+    return sealed
+
+
+def read_audit(path: Path) -> AuditRecord:
+    """Read one record. Raises ``UserError`` naming the file if it is none or was edited."""
+    try:
+        record = AuditRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(f"{path} is not an audit record", found=found, remedy="delete it and audit again") from error
+    if record.seal != record.expected_seal():
+        raise UserError(f"{path} was edited: its seal does not fit", remedy="delete it and audit again")
+    return record
+
+
+def is_audited(
+    folder: Path, task: str, fingerprint: str, *, kind: DataKind = "real", test: str | None = None
+) -> Verdict:
+    """Whether the rows that a result was made from were audited, and how that ended. Reads one small file.
+
+    Args:
+        folder: the submission's.
+        task: the task's name.
+        fingerprint: of the rows: ``RunRecord.training.fingerprint``.
+        kind: of the result: ``RunRecord.test.kind``.
+        test: fingerprint of the test set, ``RunRecord.test.fingerprint``; not compared if left out.
+    """
+    path = audit_path(folder, task, kind)
+    if not path.is_file():
+        return Verdict("unaudited", (f"not audited on {task}",))
+    try:
+        record = read_audit(path)
+    except UserError as error:
+        return Verdict("unaudited", (str(error).splitlines()[0],))
+    if (record.submission, record.task, record.kind) != (folder.name, task, kind):
+        return Verdict("unaudited", (f"the audit on {task} is of {record.submission} on {record.task}",))
+    stale = {
+        f"the audit on {task} is of other rows": record.data_fingerprint != fingerprint,
+        f"the audit on {task} is against another test set": test is not None and record.splits["test"] != test,
+        f"the audit on {task} is by rules of version {record.audit}, now {AUDIT_VERSION}": record.audit
+        != AUDIT_VERSION,
+    }
+    if any(stale.values()):
+        return Verdict("stale", tuple(reason for reason, holds in stale.items() if holds))
+    return Verdict("failed" if record.failures else "clean", record.failures)

@@ -1,0 +1,191 @@
+"""Audit a submission: leakage, privacy and verbatim text, task by task, each stored as soon as it is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from clinsynth import __version__
+from clinsynth.audit import gate, leakage
+from clinsynth.audit import measurement as measure
+from clinsynth.audit.canary import CanaryHashes
+from clinsynth.audit.leakage import TextSet
+from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, audit_path, read_audit, write_audit
+from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, progress
+from clinsynth.data import DataStore, ExampleStore, few_shot
+from clinsynth.submissions import Submission, read_submission
+
+REAL_SCANNED = 2_000
+"""Real examples in which PHI patterns are counted, to know what is usual for a task."""
+_STAGES = ("leakage", "verbatim", "privacy")
+"""What the progress bar counts."""
+_PACKAGES = ("datasketch", "numpy", "tokenizers", "torch", "transformers")
+
+
+def audit(
+    submission_dir: Path,
+    tasks: Sequence[str],
+    store: ExampleStore,
+    *,
+    canaries: CanaryHashes | None = None,
+) -> list[AuditRecord]:
+    """Audit a submission's rows and store ``audit/<task>.json`` for each task, in the order of ``tasks``.
+
+    A task is not audited again while its rows, the splits, the rules and the canaries are the same; stored runs are
+    scored again in any case.
+
+    Args:
+        submission_dir: the submission's folder.
+        tasks: names; all that the submission has data for, if empty.
+        store: where the real examples, or the sample's, come from.
+        canaries: hashes of planted strings to look for.
+
+    Raises:
+        UserError: the submission cannot be read, or a task's test split is not here; tasks before it are stored.
+    """
+    submission = read_submission(submission_dir)
+    records: list[AuditRecord] = []
+    names = list(tasks) or list(submission.tasks)
+    with progress("audit", len(_STAGES) * len(names)) as report:
+        for name in names:
+            started = time.monotonic()
+            record = audit_task(submission, TASKS[name], store, canaries, report)
+            records.append(record)
+            verdict = "clean" if record.clean else "FAILED"
+            report.say(f"{name}: {verdict}, {record.rows:,} rows, {time.monotonic() - started:.1f} s")
+    return records
+
+
+def audit_task(
+    submission: Submission,
+    task: Task,
+    store: ExampleStore,
+    canaries: CanaryHashes | None = None,
+    report: Progress | None = None,
+) -> AuditRecord:
+    """Audit the rows for one task, or take what is stored of it if nothing has changed. Raises as ``audit``."""
+    name = task.spec.name
+    splits: dict[str, str] = {split: store.fingerprint(task, split) for split in store.rows(task)}
+    splits["test"] = store.fingerprint(task, "test")  # says what to do where it is missing
+    data = submission.fingerprint(name)
+    old = _stored(submission.path, name, store)
+    declared = submission.card.real_data.used
+    reference = submission.card.kind == "reference"
+    same = old is not None and (
+        (old.audit, old.data_fingerprint, old.splits, old.declared, old.reference, old.thresholds)
+        == (AUDIT_VERSION, data, splits, declared, reference, gate.THRESHOLDS)
+        and (canaries is None or (old.canaries is not None and old.canaries.hashes == canaries.fingerprint))
+    )
+    test = store.examples(task, "test")
+    if old is not None and same:
+        touched = {item for match in old.test.matches for item in match.tests}
+        scores = measure.rescored(submission.path, task, store, test, touched)
+        if report:
+            report.advance(len(_STAGES))
+        return old if scores == old.scores else write_audit(submission.path, old.model_copy(update={"scores": scores}))
+    return write_audit(submission.path, _audited(submission, task, store, splits, canaries, report))
+
+
+def _audited(
+    submission: Submission,
+    task: Task,
+    store: ExampleStore,
+    splits: dict[str, str],
+    hashes: CanaryHashes | None,
+    report: Progress | None,
+) -> AuditRecord:
+    name = task.spec.name
+    declared = submission.card.real_data.used
+    reference = submission.card.kind == "reference"
+    test = store.examples(task, "test")
+    seconds: dict[str, float] = {}
+    examples = submission.rows(name)
+    rows = TextSet(examples, task.spec.markers)
+    public_split: Split | None = next((split for split in ("train", "dev") if store.rows(task).get(split)), None)
+    real = store.examples(task, public_split) if public_split else []
+    others: list[Example] = [e for s in ("train", "dev") if store.rows(task).get(s) for e in store.examples(task, s)]
+    public = TextSet(others, task.spec.markers)
+    items = TextSet(test, task.spec.markers)
+    few = few_shot(store, task) if public_split else None
+    shown = TextSet(few.examples if few else (), task.spec.markers)
+    embedder = _Embedder(store, [rows, items, shown])
+    train = shots = spans = None
+    with _timed(seconds, report, "leakage"):
+        leaks = measure.test_leaks(rows, items, public, len(test), embedder)
+        if few and public_split:
+            train = measure.repeats(rows, TextSet(real, task.spec.markers), public_split, len(real))
+            shots = measure.repeats(rows, shown, few.split, len(few.examples), embedder)
+    seconds["embedding"] = embedder.seconds
+    seconds["leakage"] -= embedder.seconds
+    with _timed(seconds, report, "verbatim"):
+        if public_split:
+            spans = measure.verbatim_text(rows, TextSet(real, task.spec.markers), public_split)
+    with _timed(seconds, report, "privacy"):
+        private = measure.privacy(examples, real[:REAL_SCANNED])
+    found = measure.canaries(examples, hashes) if hashes else None
+    count = len(examples)
+    failures = (
+        *gate.leaks(count, leaks),
+        *gate.undeclared(count, declared, train, shots),
+        *gate.privacy(count, private),
+        *gate.canaries(found),
+        *gate.restricted(count, task.spec, spans, reference=reference),
+    )
+    return AuditRecord(
+        audit=AUDIT_VERSION, submission=submission.path.name, task=name, task_version=task.spec.version,
+        kind=store.kind, declared=declared, reference=reference, rows=count,
+        data_fingerprint=submission.fingerprint(name), splits=splits,
+        thresholds=gate.THRESHOLDS, embedder=embedder.fingerprint,
+        packages={"clinsynth": __version__, **{package: version(package) for package in _PACKAGES}},
+        test=leaks, train=train, few_shot=shots, verbatim=spans, privacy=private, canaries=found,
+        scores=measure.rescored(submission.path, task, store, test, {t for m in leaks.matches for t in m.tests}),
+        failures=failures, seconds={step: round(value, 2) for step, value in seconds.items()},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+class _Embedder:
+    """Embeds texts, keeps the time, and remembers what with."""
+
+    def __init__(self, store: ExampleStore, sets: Sequence[TextSet]) -> None:
+        """All ``sets`` are embedded at the first call: the model is loaded once."""
+        from clinsynth.training import embedder_fingerprint
+
+        self.seconds = 0.0
+        self.fingerprint = embedder_fingerprint()
+        self._cache = store.root if isinstance(store, DataStore) else None
+        self._texts = list(dict.fromkeys(text for own in sets for text in own.texts))
+        self._known: dict[str, leakage.Vectors] = {}
+
+    def __call__(self, texts: Sequence[str]) -> leakage.Vectors:
+        from clinsynth.training import embed
+
+        if not self._known:
+            started = time.monotonic()
+            self._known = dict(zip(self._texts, embed(self._texts, self._cache), strict=True))
+            self.seconds += time.monotonic() - started
+        return np.stack([self._known[text] for text in texts])
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], report: Progress | None, stage: str) -> Generator[None]:
+    started = time.monotonic()
+    yield
+    seconds[stage] = time.monotonic() - started
+    if report:
+        report.advance(1)
+
+
+def _stored(folder: Path, task: str, store: ExampleStore) -> AuditRecord | None:
+    path = audit_path(folder, task, store.kind)
+    try:
+        record = read_audit(path) if path.is_file() else None
+    except UserError:
+        return None  # made anew
+    return record if record and (record.submission, record.task) == (folder.name, task) else None

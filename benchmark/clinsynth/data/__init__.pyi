@@ -1,0 +1,16 @@
+from .documents import documents_by_size as documents_by_size
+from .documents import documents_by_text as documents_by_text
+from .fetch import MissingSourceError as MissingSourceError
+from .fetch import check as check
+from .fetch import download as download
+from .fetch import unpack as unpack
+from .few_shots import FewShot as FewShot
+from .few_shots import few_shot as few_shot
+from .samples import DATA_VARIABLE as DATA_VARIABLE
+from .samples import SampleStore as SampleStore
+from .samples import default_data_dir as default_data_dir
+from .samples import open_store as open_store
+from .store import DataStore as DataStore
+from .store import ExampleStore as ExampleStore
+from .store import Outcome as Outcome
+from .store import prepare_all as prepare_all

@@ -1,0 +1,84 @@
+"""The bundled sample: a few hand-written rows a task, with the same reading interface as real data."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from clinsynth.core import SPLITS, Example, NotPreparedError, Split, Task, UserError
+from clinsynth.data import manifest as arrow
+from clinsynth.data.formats import Numbering
+from clinsynth.data.store import DataStore, ExampleStore
+from clinsynth.task_types import task_type
+
+DATA_VARIABLE = "CLINSYNTH_DATA"
+
+
+class SampleStore:
+    """Rows of ``samples/<task>/{train,test}.jsonl`` beside the task's module. Scores on them mean nothing."""
+
+    kind: Literal["real", "sample"] = "sample"
+
+    def path(self, task: Task, split: Split) -> Path:
+        """Where the sample of a split lies."""
+        return task.folder / "samples" / task.spec.name / f"{split}.jsonl"
+
+    def rows(self, task: Task) -> dict[Split, int]:
+        """Rows of every split that has a sample."""
+        return {split: len(self.examples(task, split)) for split in SPLITS if self.path(task, split).is_file()}
+
+    def examples(self, task: Task, split: Split) -> list[Example]:
+        """The examples of a split. Raises ``NotPreparedError`` where there are none, ``UserError`` for a bad row."""
+        path = self.path(task, split)
+        if not path.is_file():
+            raise NotPreparedError(
+                f"the bundled sample of {task.spec.name} has no {split} split",
+                found=f"no file {path}",
+                remedy="use train or test, or real data",
+            )
+        # The first text names the unit where several rows share it; each row of the other tasks stands alone.
+        shared = task.spec.unit in ("claim", "question") and len(task.spec.text_names) == 2
+        number = Numbering()
+        kind = task_type(task.spec)
+        decoded = [kind.decode(row) for row in _good_rows(path, task)]
+        return [Example(e.texts, e.labels, e.spans, number(e.texts[0])) if shared else e for e in decoded]
+
+    def fingerprint(self, task: Task, split: Split) -> str:
+        """sha256 over every example of a split. Raises ``NotPreparedError``."""
+        return arrow.fingerprint(self.examples(task, split))
+
+
+def _good_rows(path: Path, task: Task) -> list[dict[str, Any]]:
+    kind = task_type(task.spec)
+    rows: list[dict[str, Any]] = []
+    # Not splitlines(): that also breaks at U+2028, which JSON allows inside a string.
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}, line {number} is not JSON", found=str(error)) from None
+        fault = next(kind.faults(row, task.spec), None)
+        if fault is not None:
+            raise UserError(
+                f"{path}, line {number}: {fault.reason}",
+                found=fault.found, expected=fault.expected, remedy=fault.remedy,
+            )  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def default_data_dir() -> Path:
+    """``$CLINSYNTH_DATA``, else ``$XDG_CACHE_HOME/clinsynth``, else ``~/.cache/clinsynth``."""
+    if own := os.environ.get(DATA_VARIABLE):
+        return Path(own).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "clinsynth"
+
+
+def open_store(data_dir: Path | None = None, sample: bool = False) -> ExampleStore:
+    """The bundled sample, or the real data under ``data_dir`` (default: ``default_data_dir()``)."""
+    return SampleStore() if sample else DataStore(data_dir or default_data_dir())

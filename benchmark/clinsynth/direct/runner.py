@@ -1,0 +1,216 @@
+"""Have a model answer tasks, and store what came of it."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError, progress
+from clinsynth.data import DataStore, ExampleStore
+from clinsynth.direct import prompts
+from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
+from clinsynth.direct.lm_eval_folder import lm_eval_name, metadata
+from clinsynth.direct.parsing import Parsed
+from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, slug
+from clinsynth.direct.session import Model, Reply, Session, quiet, server_environment, usage
+from clinsynth.llm import Prices, UnknownPrices
+from clinsynth.results import TestData
+from clinsynth.scoring import score_all
+from clinsynth.submissions import Llm, check_name, fingerprint
+
+LIMIT_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What is to be asked of whom."""
+
+    tasks: Sequence[Task]
+    model: Model
+    out: Path
+    """The folder; its last part is the name in the tables."""
+    shots: int = 0
+    """Demonstrations a label."""
+    limit: int | None = None
+    """Ask a seeded subset of so many test examples; the record is preliminary."""
+    max_tokens: int | None = None
+    """Room for each answer; ``None``: as the prompts say."""
+    prices: Prices = field(default_factory=UnknownPrices)
+    restricted: bool = False
+    """Also send text under a data use agreement to a server elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it, by task."""
+
+    records: Mapping[str, DirectRecord]
+    kept: tuple[str, ...]
+    """Tasks whose record was there already."""
+    skipped: Mapping[str, str]
+    """Tasks that could not be asked, with the reason."""
+
+
+def run(request: Request, store: ExampleStore) -> Outcome:
+    """Ask what is not stored yet; each task's record is written when its last answer is there.
+
+    Raises:
+        UserError: lm-eval is not installed, the folder is another model's, the server failed or took not one request,
+            or no task could be asked.
+    """
+    out = request.out.absolute()
+    card = made_card(request.model, out)
+    session = Session(request.model)
+    results = DirectResults(out, store.kind)
+    records: dict[str, DirectRecord] = {}
+    kept: list[str] = []
+    skipped: dict[str, str] = {}
+    with progress("direct", len(request.tasks)) as bar:
+        for task in request.tasks:
+            name = task.spec.name
+            try:
+                work = prepare(request, task, store, results)
+            except NotPreparedError as error:
+                skipped[name] = str(error).splitlines()[0]
+                bar.advance(1)
+                continue
+            if isinstance(work, DirectRecord):
+                records[name] = work
+                kept.append(name)
+                bar.advance(1)
+                continue
+            write_card(out, card)
+            try:
+                records[name] = _answer(work, request, session, bar)
+            except NotPreparedError as error:  # no demonstrations
+                skipped[name] = str(error).splitlines()[0]
+            else:
+                bar.say(f"{name}: {_line(records[name])}")
+    if not records:
+        raise UserError("no task could be asked", found="; ".join(f"{k}: {v}" for k, v in skipped.items()))
+    return Outcome(records, tuple(kept), skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One task that is to be asked."""
+
+    task: Task
+    store: ExampleStore
+    results: DirectResults
+    cell: DirectCell
+    gold: list[Example]
+    positions: list[int]
+
+
+def prepare(request: Request, task: Task, store: ExampleStore, results: DirectResults) -> Work | DirectRecord:
+    """What is to be asked of a task, or the record that is there. Raises ``NotPreparedError`` where it cannot be."""
+    gold = store.examples(task, "test")
+    restricted = store.kind == "real" and task.spec.access == "credentialed" and not request.restricted
+    if restricted and request.model.elsewhere:
+        raise NotPreparedError(f"{task.spec.name} is not sent to a server elsewhere without --send-restricted: its "
+                               "data use agreement has to allow that")  # fmt: skip
+    limit = request.limit if request.limit is not None and request.limit < len(gold) else None
+    cell = DirectCell(task.spec.name, slug(request.model.name), request.shots, limit)
+    found = results.done(cell)
+    if found is not None:
+        wanted = (store.fingerprint(task, "test"), prompts.FORM, request.max_tokens or prompts.max_tokens(task.spec))
+        if wanted == (found.test.fingerprint, found.form, found.max_tokens):
+            return found
+    return Work(task, store, results, cell, gold, subset(len(gold), limit))
+
+
+def subset(examples: int, limit: int | None) -> list[int]:
+    """Positions in the test set, rising; a smaller subset is part of a larger one."""
+    if limit is None or limit >= examples:
+        return list(range(examples))
+    return sorted(int(k) for k in np.random.default_rng(LIMIT_SEED).permutation(examples)[:limit])
+
+
+def _answer(work: Work, request: Request, session: Session, bar: Progress) -> DirectRecord:
+    spec, began = work.task.spec, time.monotonic()
+    lm_task: Any = importlib.import_module("clinsynth.direct.lm_eval_task")
+    folder = work.store.root if isinstance(work.store, DataStore) else None
+    said = metadata(spec.name, folder, work.store.kind == "sample")
+    with quiet():
+        task: Any = lm_task.DirectTask({"metadata": said})
+    task.set_config(key="num_fewshot", value=request.shots)
+    if request.max_tokens is not None:
+        task.set_config(key="generation_kwargs", value={"max_gen_toks": request.max_tokens}, update=True)
+    share, before = 1 / len(work.positions), session.meter.new
+    positions = None if work.cell.limit is None else work.positions
+    replies = session.ask(lm_eval_name(spec.name), task, positions, partial(bar.advance, share))
+    bar.advance(1 - share * (session.meter.new - before))
+    return _store(work, request, task, replies, time.monotonic() - began)
+
+
+def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], seconds: float) -> DirectRecord:
+    spec, model = work.task.spec, request.model
+    asked: list[Example] = [work.gold[int(reply.doc["id"])] for reply in replies]
+    parsed: list[Parsed] = [task.read(reply.doc, reply.text, reply.meta.finish) for reply in replies]
+    answered = [
+        Answered(position, each.prediction, each.failure or "")
+        for position, each in zip(work.positions, parsed, strict=True)
+    ]
+    digest = work.results.write_predictions(work.cell, answered, spans=spec.is_span)
+    record = DirectRecord(
+        submission=work.results.folder.name, task=spec.name, task_version=spec.version, model=model.name,
+        slug=work.cell.model, snapshot=model.snapshot,
+        reported=tuple(sorted({reply.meta.model for reply in replies if reply.meta.model})),
+        backend=model.backend, mode=model.mode, form=prompts.FORM,
+        prompts_sha256=prompts.prompt_digest([reply.prompt for reply in replies]),
+        shots=request.shots, demonstrations=_demonstrations(task, request.shots),
+        max_tokens=request.max_tokens or prompts.max_tokens(spec), temperature=0.0,
+        limit=work.cell.limit, limit_seed=LIMIT_SEED,
+        test=TestData(kind=work.store.kind, fingerprint=work.store.fingerprint(work.task, "test"),
+                      examples=len(work.gold)),
+        answers=dict(sorted(Counter(each.failure or "read" for each in parsed).items())),
+        finish=dict(sorted(Counter(reply.meta.finish for reply in replies).items())),
+        mentions=dict(sorted(sum((each.counts for each in parsed), Counter[str]()).items())),
+        usage=usage([reply.meta for reply in replies], request.prices),
+        metric=spec.metric, scores=score_all(spec, asked, [each.prediction for each in parsed]),
+        predictions_sha256=digest, seconds=round(seconds, 3), environment=server_environment(model.backend),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+    return work.results.write_record(record)
+
+
+def _demonstrations(task: Any, shots: int) -> Demonstrations | None:
+    if not shots:
+        return None
+    shown: Sequence[Example] = task.shots.ordered(shots)
+    split = task.shots.drawn(shots).split
+    return Demonstrations(fingerprint=fingerprint(list(shown), task.task.spec), examples=len(shown), split=split)
+
+
+def made_card(model: Model, out: Path) -> DirectCard:
+    """The card that is in ``out``, or the one to write there. Raises ``UserError`` if it is another model's."""
+    check_name(out.name)
+    llm = Llm(name=model.name, snapshot=model.snapshot)
+    if is_direct(out):
+        found = read_card(out)
+        if (found.llm, found.backend, found.mode) != (llm, model.backend, model.mode):
+            raise UserError(
+                f"{out} holds the answers of another model, or of the same one asked in another way",
+                found=f"{found.llm.name} {found.llm.snapshot} {found.backend} {found.mode}",
+                expected=f"{llm.name} {llm.snapshot} {model.backend} {model.mode}",
+                remedy="choose another --out",
+            )
+        return found
+    return DirectCard(name=out.name, title=model.name, backend=model.backend, mode=model.mode, llm=llm)
+
+
+def _line(record: DirectRecord) -> str:
+    of = sum(record.answers.values())
+    bad = f", {record.unparsable:,} of {of:,} answers unparsable" if record.unparsable else ""
+    limit = f" (preliminary: {record.limit:,} examples)" if record.limit else ""
+    return f"{record.metric.replace('_', ' ')} {100 * record.score:.1f}{bad}{limit}"

@@ -1,0 +1,16 @@
+from .clinicalgpt import run_clinicalgpt as run_clinicalgpt
+from .estimate import estimate_notes as estimate_notes
+from .estimate import estimate_sets as estimate_sets
+from .humans import agreement_text as agreement_text
+from .humans import agreement_with_humans as agreement_with_humans
+from .judge import open_judges as open_judges
+from .notes import notes_text as notes_text
+from .notes import prompt as prompt
+from .notes import run_notes as run_notes
+from .questions import SuiteRequest as SuiteRequest
+from .records import GradesRecord as GradesRecord
+from .records import SuiteRecord as SuiteRecord
+from .records import largest as largest
+from .report import STAR as STAR
+from .report import suite_report as suite_report
+from .sets import SETS as SETS

@@ -1,0 +1,129 @@
+"""``validate`` and ``verify`` for a folder of the direct track."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from clinsynth.core import TASKS, NotPreparedError, UserError, canonical_json
+from clinsynth.data import ExampleStore
+from clinsynth.direct.card import read_card
+from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, read_predictions, read_record
+from clinsynth.direct.runner import subset
+from clinsynth.results import Finding, Verified, score_faults
+from clinsynth.scoring import score_all
+from clinsynth.submissions import Findings, Report
+
+_KNOWN = frozenset({CARD_FILE, "direct", "direct-predictions", "sample", "suites", "README.md"})
+
+
+def validate_direct(folder: Path) -> Report:
+    """Check card, names and records without any test data. What is wrong never raises."""
+    folder = folder.absolute()
+    findings = Findings()
+    rows: dict[str, int] = {}
+    try:
+        card = read_card(folder)
+    except UserError as error:
+        findings.error("bad-card", CARD_FILE, found=str(error).splitlines()[-1].strip())
+        card = None
+    for stray in sorted(path.name for path in folder.iterdir() if path.name not in _KNOWN):
+        findings.warn("stray-file", stray, found="nothing of the direct track", remedy="remove it")
+    for path, results in _record_paths(folder):
+        where = str(path.relative_to(folder))
+        try:
+            record = read_record(path)
+        except UserError as error:
+            findings.error("bad-record", where, found=str(error).replace("\n", ";"))
+            continue
+        for fault in _faults(record, results):
+            findings.error("bad-record", where, found=fault)
+        if card and (record.model, record.snapshot, record.mode) != (card.llm.name, card.llm.snapshot, card.mode):
+            findings.error("other-model", where, found=f"{record.model} {record.snapshot}", expected=card.llm.name)
+        if record.limit is not None:
+            findings.warn("preliminary", where, found=f"{record.limit:,} of {record.test.examples:,} examples",
+                          remedy="run it without --limit to have it compared")  # fmt: skip
+        rows[f"{record.task} {record.row}"] = sum(record.answers.values())
+    suites = sorted(folder.glob("**/suites/*/*.json"))
+    for path in suites:
+        if fault := _seal_fault(path):
+            findings.error("bad-record", str(path.relative_to(folder)), found=fault)
+    if not rows and not suites:
+        findings.error("no-records", "direct", found="no record", expected="direct/<task>/<model>/shots<k>.json")
+    return findings.report(folder, rows)
+
+
+def verify_direct(folder: Path, store: ExampleStore) -> Verified:
+    """Recompute every score from the stored predictions. Raises ``UserError`` where there is no record."""
+    results = DirectResults(folder.absolute(), store.kind)
+    paths = sorted(results.records_folder.glob("*/*/shots*.json"))
+    if not paths:
+        raise UserError(f"no records under {results.records_folder}", remedy="clinsynth direct")
+    findings: list[Finding] = []
+    for path in paths:
+        findings += _check(path, results, store)
+    return Verified(len(paths), tuple(findings))
+
+
+def _seal_fault(path: Path) -> str:
+    """What is wrong with a record of a suite; empty for nothing."""
+    try:
+        stored = json.loads(path.read_bytes())
+        seal = stored.pop("seal")
+        content = canonical_json(stored)
+    except (ValueError, KeyError, AttributeError, TypeError, OSError, RecursionError) as error:
+        return f"no record of a suite: {type(error).__name__}"
+    good = hashlib.sha256(content.encode()).hexdigest() == seal
+    return "" if good else "the record was edited: its seal does not fit its content"
+
+
+def _record_paths(folder: Path) -> Iterator[tuple[Path, DirectResults]]:
+    for results in (DirectResults(folder, "real"), DirectResults(folder, "sample")):
+        for path in sorted(results.records_folder.glob("*/*/shots*.json")):
+            yield path, results
+
+
+def _faults(record: DirectRecord, results: DirectResults) -> Iterator[str]:
+    if record.seal != record.expected_seal():
+        yield "the record was edited: its seal does not fit its content"
+    if record.submission != results.folder.name:
+        yield f"the record is of {record.submission}, not of {results.folder.name}"
+    if record.test.kind != results.kind:
+        yield f"answers on {record.test.kind} data among those on {results.kind} data"
+    if record.task not in TASKS:
+        yield f"no task {record.task}"
+        return
+    try:
+        answered, digest = read_predictions(results.predictions_path(record.cell))
+    except UserError as error:
+        yield str(error).replace("\n", ";")
+        return
+    if digest != record.predictions_sha256:
+        yield "not the predictions that the record was made from"
+    if [each.position for each in answered] != subset(record.test.examples, record.limit):
+        yield "not the examples that were to be asked"
+    unparsable = sum(bool(each.unparsable) for each in answered)
+    if unparsable != record.unparsable:
+        yield f"{unparsable} predictions are marked unparsable, the record has {record.unparsable}"
+
+
+def _check(path: Path, results: DirectResults, store: ExampleStore) -> list[Finding]:
+    try:
+        record = read_record(path)
+        findings = [Finding("failed", path, fault) for fault in _faults(record, results)]
+        answered, _ = read_predictions(results.predictions_path(record.cell))
+        task = TASKS[record.task]
+    except UserError as error:
+        return [Finding("failed", path, str(error).replace("\n", ";"))]
+    try:
+        gold, fingerprint = store.examples(task, "test"), store.fingerprint(task, "test")
+    except (NotPreparedError, UserError) as error:
+        return [*findings, Finding("unchecked", path, f"score not recomputed: {str(error).splitlines()[0]}")]
+    if fingerprint != record.test.fingerprint:
+        return [*findings, Finding("failed", path, "answered on another test set than the one here")]
+    if any(each.position >= len(gold) for each in answered):
+        return [*findings, Finding("failed", path, "predictions beyond the test set")]
+    scores = score_all(task.spec, [gold[each.position] for each in answered], [a.prediction for a in answered])
+    return [*findings, *(Finding("failed", path, fault) for fault in score_faults(record, task.spec, scores))]

@@ -1,0 +1,10 @@
+from .bibtex import as_bibtex as as_bibtex
+from .croissant_file import croissant as croissant
+from .every_eval_ever import records as records
+from .forms import FORMATS as FORMATS
+from .forms import LABELS as LABELS
+from .forms import SUFFIXES as SUFFIXES
+from .latex import as_latex as as_latex
+from .plain import as_csv as as_csv
+from .plain import as_json as as_json
+from .plain import as_markdown as as_markdown

@@ -1,0 +1,16 @@
+from .baseline import BASELINES as BASELINES
+from .baseline import Baseline as Baseline
+from .baseline import Budget as Budget
+from .baseline import Knowledge as Knowledge
+from .baseline import Tally as Tally
+from .baseline import TaskView as TaskView
+from .baseline import Tools as Tools
+from .plan import Estimate as Estimate
+from .plan import estimate as estimate
+from .record import FOLDER as FOLDER
+from .record import GenerationRecord as GenerationRecord
+from .record import read_generation as read_generation
+from .run import Generated as Generated
+from .run import Means as Means
+from .run import Request as Request
+from .run import generate as generate

@@ -1,0 +1,193 @@
+"""Prompts from text files: one file for each baseline and task type, filled for each row that is wanted.
+
+A file has up to four sections, each begun by a line ``== name ==``:
+
+``system``, ``chat``
+    The two messages to a model that follows instructions.
+``title``, ``entry``
+    For a base model, which goes on with a document: its first lines, and what stands above each JSON object. The
+    demonstrations are entries with their object, the row that is wanted is an entry without. An entry's lines are put
+    into one.
+
+``$slot`` is filled in; **a line with a slot that has no value here is left out**, so one file serves prompts with and
+without a topic, and tasks with and without labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from clinsynth.core import Example, Span, TaskSpec, UserError
+from clinsynth.generation.asking.answers import Demo, Step, Wanted, form_of
+from clinsynth.generation.baseline import Tally
+from clinsynth.llm import Mode, Prompt
+from clinsynth.task_types import task_type
+
+MAX_TOKENS: Mapping[Mode, int] = {"chat": 512, "completion": 192}
+"""ClinGen asks chat models for up to 512; a base model that has not ended its object by the other seldom does."""
+BETWEEN = "\n\n"
+"""What ends an entry of a base model's document."""
+_GIVEN: tuple[Step, ...] = ("second", "label")
+"""Steps at which a text is there already."""
+SECTIONS = ("system", "chat", "title", "entry")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """The sections of one file."""
+
+    system: str
+    chat: str
+    title: str
+    entry: str
+
+
+def load(folder: Path, name: str, tally: Tally) -> PromptFile:
+    """Read ``<folder>/<name>.txt`` and note its digest in ``tally.prompts``."""
+    parts = re.split(r"^== (\w+) ==\n", _read(folder, name, tally), flags=re.MULTILINE)
+    found = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    if parts[0].strip() or set(found) - set(SECTIONS):
+        expected = f"sections == {' ==, == '.join(SECTIONS)} =="
+        raise UserError(f"{folder / name}.txt is not a prompt file", expected=expected)
+    return PromptFile(*(found.get(section, "") for section in SECTIONS))
+
+
+def load_values(folder: Path, name: str, tally: Tally) -> dict[str, list[str]]:
+    """Read a file of lines ``name: value; value; ...`` and note its digest in ``tally.prompts``."""
+    lines = (line.partition(": ") for line in _read(folder, name, tally).splitlines())
+    return {key: values.split("; ") for key, _, values in lines}
+
+
+def _read(folder: Path, name: str, tally: Tally) -> str:
+    content = (folder / f"{name}.txt").read_bytes()
+    tally.prompts[f"{folder.name}/{name}.txt"] = hashlib.sha256(content).hexdigest()
+    return content.decode()
+
+
+def fill(text: str, slots: Mapping[str, str]) -> str:
+    """``text`` with its slots filled; lines with a slot that has no value are left out."""
+    return "\n".join(
+        Template(line).substitute(slots)
+        for line in text.splitlines()
+        if all(slots.get(slot) for slot in Template(line).get_identifiers())
+    )
+
+
+def standing_slots(spec: TaskSpec) -> dict[str, str]:
+    """What can be said of a task in any prompt: ``description``, ``definitions``, ``first``, ``second``..."""
+    kind = task_type(spec)
+    names = spec.text_names if len(spec.text_names) == len(kind.text_keys) else kind.text_keys
+    slots = {
+        "description": spec.description,
+        "definitions": "; ".join(f"{said(label)}: {text}" for label, text in spec.label_descriptions.items()),
+        "first": names[0].replace("_", " "),
+    }
+    if len(names) == 2:
+        slots["second"] = names[1].replace("_", " ")
+    if spec.markers:
+        slots["markers"] = " and ".join(spec.markers)
+    return slots
+
+
+def label_slots(spec: TaskSpec, labels: Sequence[str]) -> dict[str, str]:
+    """``label`` and ``definition`` of the labels that a row is to have."""
+    return {
+        "label": "; ".join(said(label) for label in labels),
+        "definition": "; ".join(spec.label_descriptions[label] for label in labels),
+    }
+
+
+def said(label: str) -> str:
+    """A label in words. Only the label itself is touched, never the text around it."""
+    return label.replace("_", " ")
+
+
+def real_demo(spec: TaskSpec, example: Example) -> Demo:
+    """A few-shot example with what is known of it: its labels, or the first name in it as its topic."""
+    slots = label_slots(spec, example.labels) if example.labels else {}
+    if example.spans:
+        first = min(example.spans, key=lambda span: (span.label != spec.labels[0], span.start))
+        slots["topic"] = " ".join(example.texts[0][first.start : first.end].split())
+    return Demo(example=example, slots=slots)
+
+
+@cache
+def format_demos(spec_type: str, markers: tuple[str, ...], labels: tuple[str, ...]) -> tuple[Demo, ...]:
+    """Entries written for this project that show a base model the form where a method shows no real example.
+
+    They are no data of any task: their labels are made up. Span tasks alone need their own labels as keys; entries
+    without any of ``labels`` are left out.
+    """
+    path = Path(__file__).parent / "format_demos" / f"{spec_type}.jsonl"
+    return tuple(
+        demo
+        for line in path.read_text("utf-8").splitlines()
+        if (demo := _format_demo(json.loads(line), markers, labels)) is not None
+    )
+
+
+def _format_demo(entry: Mapping[str, Any], markers: tuple[str, ...], labels: tuple[str, ...]) -> Demo | None:
+    slots = {name: fill_markers(text, markers) for name, text in entry["slots"].items()}
+    texts = tuple(fill_markers(text, markers) for text in entry["texts"])
+    spans = [
+        Span(start := texts[0].index(mention), start + len(mention), label)
+        for label, mentions in entry.get("mentions", {}).items()
+        for mention in mentions
+        if label in labels
+    ]
+    if "mentions" in entry and not spans:
+        return None
+    return Demo(example=Example(texts, spans=tuple(sorted(spans))), slots=slots)
+
+
+def fill_markers(text: str, markers: tuple[str, ...]) -> str:
+    """``[0]`` and ``[1]`` become the task's markers."""
+    for number, marker in enumerate(markers):
+        text = text.replace(f"[{number}]", marker)
+    return text
+
+
+def write_prompt(spec: TaskSpec, mode: Mode, file: PromptFile, wanted: Wanted, step: Step = "row") -> Prompt:
+    """The request for one row, or for one step of it."""
+    form = form_of(spec, step)
+    standing = standing_slots(spec)
+    slots = standing | (label_slots(spec, wanted.labels) if wanted.labels else {}) | dict(wanted.slots)
+    if wanted.given:
+        slots["given"] = wanted.given[0]
+    objects = [form.show(demo.example, spec) for demo in wanted.demos]
+    if mode == "chat":
+        before = [f"{slots['first']}: {_given(demo)}\n" if step in _GIVEN else "" for demo in wanted.demos]
+        # On lines of their own, below the words that announce them.
+        examples = "".join(f"\n\n{a}{b}" for a, b in zip(before, objects, strict=True))
+        slots |= {"form": form.said(), "examples": f"{examples}\n" if examples else ""}
+        return Prompt(
+            text=fill(file.chat, slots), system=fill(file.system, slots), schema=form.schema(),
+            max_tokens=MAX_TOKENS["chat"],
+        )  # fmt: skip
+    title = fill(file.title, slots)
+    shown = [{**standing, **demo.slots} | ({"given": _given(demo)} if step in _GIVEN else {}) for demo in wanted.demos]
+    entries = [f"{_entry(file, known)}\n{text}" for known, text in zip(shown, objects, strict=True)]
+    own = _entry(file, slots)
+    text = BETWEEN.join([title, *entries, f"{own}\n"])
+    # A base model goes on with a second object or the next entry.
+    stop = (BETWEEN, "\n{", f"\n{own.partition(' ')[0]}")
+    return Prompt(
+        text=text, schema=form.schema(), max_tokens=MAX_TOKENS["completion"], stop=stop, opening=form.opening()
+    )  # fmt: skip
+
+
+def _entry(file: PromptFile, slots: Mapping[str, str]) -> str:
+    """What stands above an object: one line, so that a model does not go on with conditions of its own."""
+    return " ".join(fill(file.entry, slots).split())
+
+
+def _given(demo: Demo) -> str:
+    return " ".join(demo.example.texts[0].split())

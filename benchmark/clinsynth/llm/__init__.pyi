@@ -1,0 +1,16 @@
+from .cache import Cache as Cache
+from .cache import default_cache as default_cache
+from .client import CHARACTERS_A_TOKEN as CHARACTERS_A_TOKEN
+from .client import Client as Client
+from .client import ClientSettings as ClientSettings
+from .client import likely_tokens as likely_tokens
+from .cost import Ledger as Ledger
+from .cost import Prices as Prices
+from .cost import UnknownPrices as UnknownPrices
+from .cost import find_prices as find_prices
+from .cost import is_local as is_local
+from .requests import LLM as LLM
+from .requests import Answer as Answer
+from .requests import BudgetSpentError as BudgetSpentError
+from .requests import Mode as Mode
+from .requests import Prompt as Prompt

@@ -1,0 +1,9 @@
+from .measurement import ROWS as ROWS
+from .measurement import measure as measure
+from .numbers import DOES_NOT_APPLY as DOES_NOT_APPLY
+from .record import NUMBERS as NUMBERS
+from .record import Measured as Measured
+from .record import Number as Number
+from .record import QualityRecord as QualityRecord
+from .record import read_record as read_record
+from .record import record_path as record_path

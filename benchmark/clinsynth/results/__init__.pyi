@@ -1,0 +1,17 @@
+from .store import Cell as Cell
+from .store import DataKind as DataKind
+from .store import Environment as Environment
+from .store import Results as Results
+from .store import RunRecord as RunRecord
+from .store import TestData as TestData
+from .store import TrainingData as TrainingData
+from .store import prediction_bytes as prediction_bytes
+from .store import predictions_in as predictions_in
+from .store import read_predictions as read_predictions
+from .tally import Tally as Tally
+from .verification import TOLERANCE as TOLERANCE
+from .verification import Finding as Finding
+from .verification import Verified as Verified
+from .verification import record_faults as record_faults
+from .verification import score_faults as score_faults
+from .verification import verify as verify

@@ -1,6 +1,0 @@
-"""Data quality: diversity, alignment with real text, and faults. Reported beside the score, never mixed into it."""
-
-from clinsynth.scoring.quality.measuring import ROWS, measure
-from clinsynth.scoring.quality.record import NUMBERS, Measured, QualityRecord, read_record, record_path
-
-__all__ = ["NUMBERS", "ROWS", "Measured", "QualityRecord", "measure", "read_record", "record_path"]

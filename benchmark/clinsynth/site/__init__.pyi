@@ -1,0 +1,12 @@
+from .build import build_site as build_site
+from .build import document as document
+from .html import Links as Links
+from .html import body as body
+from .html import take as take
+from .svg_plots import svg as svg
+from .theme import DARK as DARK
+from .theme import LIGHT as LIGHT
+from .theme import MONO as MONO
+from .theme import SANS as SANS
+from .theme import app_css as app_css
+from .theme import site_css as site_css

@@ -1,0 +1,210 @@
+"""Make the tables of a snapshot from submissions' folders. All numbers come from ``standings`` and ``compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from clinsynth.core import TASKS, UserError
+from clinsynth.data import DataStore
+from clinsynth.direct import direct_folders
+from clinsynth.results import DataKind
+from clinsynth.snapshot import data_records as beside
+from clinsynth.snapshot import direct_track, suite_track
+from clinsynth.snapshot import standings as numbers
+from clinsynth.snapshot.data_records import Omitted
+from clinsynth.snapshot.differences import difference_rows
+from clinsynth.snapshot.published import published_elsewhere
+from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
+from clinsynth.standings import Collection, Profiler, Standings, Stored, collect, folders, standings_of
+
+Said = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a snapshot is to cover."""
+
+    places: Sequence[Path]
+    """Submissions and folders of the direct track, or folders that hold some."""
+    kind: DataKind
+    recipes: tuple[str, ...] = ()
+    """Only these; empty: every one that has runs."""
+    rows: tuple[int, ...] = ()
+    """Only these budgets; empty: every one that a recipe's contenders or references share."""
+
+
+def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None) -> Tables:
+    """Collect everything that is to be shown.
+
+    Args:
+        wanted: which submissions, and which of their results.
+        profiler: gives intervals, ranks and differences where the test sets are here; ``None``: means alone.
+        said: told what is done.
+
+    Raises:
+        UserError: there is no submission, and no folder of the direct track.
+    """
+    asked = direct_folders(wanted.places)
+    places = _submissions(wanted.places, needed=not asked)
+    collection = collect(wanted.places, wanted.kind) if places else Collection(wanted.kind, (), ())
+    tables: list[Standings] = []
+    for recipe, rows in conditions(collection, wanted):
+        tables.append(standings_of(collection, recipe, rows, profiler))
+        said(f"{recipe}, {rows:,} rows: {len(tables[-1].rows)} submissions on {len(tables[-1].tasks)} tasks")
+    stored = {each.card.name: each for each in collection.stored}
+    differences = difference_rows(tables, {name: each.folder for name, each in stored.items()}, profiler)
+    said(f"{len(differences):,} differences")
+    omitted = Omitted()
+    quality, audits = beside.quality_rows(collection.stored, omitted), beside.audit_rows(collection.stored, omitted)
+    generation, drops = beside.generation_rows(collection.stored, omitted)
+    answers = direct_track.direct_rows(asked, wanted.kind, omitted, profiler.store if profiler else None)
+    direct_track.strays(wanted.places, wanted.kind, omitted)
+    made = Tables(
+        tasks=task_rows(),
+        submissions=tuple(_card(each) for _, each in sorted(stored.items())),
+        conditions=tuple(map(numbers.condition_row, tables)),
+        overall=tuple(row for table in tables for row in numbers.overall_rows(table)),
+        types=tuple(row for table in tables for row in numbers.type_rows(table)),
+        scores=tuple(row for table in tables for row in numbers.score_rows(table)),
+        summaries=tuple(row for table in tables for row in numbers.summary_rows(table)),
+        agreements=tuple(row for table in tables for row in numbers.agreement_rows(table)),
+        seeds=numbers.seed_rows(tables, stored),
+        differences=differences,
+        curves=numbers.curve_rows(tables),
+        costs=tuple(row for table in tables for row in numbers.cost_rows(table)),
+        quality=quality,
+        audits=audits,
+        generation=generation,
+        drops=drops,
+        direct=answers.rows,
+        direct_pairs=direct_track.pair_rows(answers, collection.stored, tables, profiler.store if profiler else None),
+        suites=suite_track.suite_rows(asked, omitted) if wanted.kind == "real" else (),
+        grades=suite_track.grade_rows(asked, omitted) if wanted.kind == "real" else (),
+        elsewhere=published_elsewhere(),
+        left_out=(*_left_out(collection, tables), *omitted.rows),
+    )
+    return _without_paths(made, _places(places, asked, profiler))
+
+
+def _submissions(places: Sequence[Path], *, needed: bool) -> list[Path]:
+    """The submissions' folders. Raises ``UserError`` where there is none, if any is ``needed``."""
+    try:
+        return folders(places)
+    except UserError:
+        if needed:
+            raise
+        return []
+
+
+def _places(submissions: Sequence[Path], direct: Sequence[Path], profiler: Profiler | None) -> dict[str, str]:
+    """Paths of this machine, and what stands for each; the longest first."""
+    named = {str(folder.absolute()): f"submissions/{folder.name}" for folder in submissions}
+    named |= {str(folder): f"submissions/{folder.name}" for folder in submissions if folder.is_absolute()}
+    named |= {str(folder): f"direct/{folder.name}" for folder in direct}
+    if profiler is not None and isinstance(profiler.store, DataStore):
+        named[str(profiler.store.root)] = "the data folder"
+    return dict(sorted(named.items(), key=lambda pair: -len(pair[0])))
+
+
+def _without_paths(tables: Tables, named: Mapping[str, str]) -> Tables:
+    """A snapshot is published: reasons name submissions, never where they lie on the machine that made it."""
+
+    def said(value: Any) -> Any:
+        if isinstance(value, str):
+            if "/" not in value:
+                return value
+            for path, name in named.items():
+                value = value.replace(path, name)
+            return value
+        return tuple(map(said, cast("tuple[Any, ...]", value))) if isinstance(value, tuple) else value
+
+    def cleaned(row: Row) -> Row:
+        changed = {k: new for k, old in row if (new := said(old)) != old}
+        return row.model_copy(update=changed) if changed else row
+
+    worded = ("conditions", "overall", "scores", "summaries", "differences", "quality", "audits", "left_out")
+    return replace(tables, **{name: tuple(map(cleaned, getattr(tables, name))) for name in worded})
+
+
+def conditions(collection: Collection, wanted: Wanted) -> list[tuple[str, int]]:
+    """The comparisons that are made: the recipe and budget with most submissions first.
+
+    Numbers of rows that only references with fewer or more rows than the others used, such as all real rows, are
+    points of their curves and no comparison of their own.
+    """
+    contenders: dict[tuple[str, int], set[str]] = {}
+    for each in collection.stored:
+        for record in each.records:
+            whole = record.rows == record.training.available
+            if wanted.rows or not whole or each.card.kind == "submission":
+                contenders.setdefault((record.recipe, record.rows), set()).add(each.card.name)
+    if not contenders:
+        # Nobody was cut to a budget: what there is is compared at the number of rows that most of them used.
+        for each in collection.stored:
+            for record in each.records:
+                contenders.setdefault((record.recipe, record.rows), set()).add(each.card.name)
+    chosen = [
+        (recipe, rows)
+        for recipe, rows in contenders
+        if (not wanted.recipes or recipe in wanted.recipes) and (not wanted.rows or rows in wanted.rows)
+    ]
+    return sorted(chosen, key=lambda key: (-len(contenders[key]), key))
+
+
+def task_rows() -> tuple[TaskRow, ...]:
+    """Every task of the benchmark."""
+    return tuple(
+        TaskRow(
+            task=spec.name, title=spec.title, type=spec.type, metric=spec.metric, description=spec.description,
+            labels=len(spec.labels), access=spec.access, licence=spec.licence, homepage=spec.homepage,
+            citation=spec.citation, notes=tuple(spec.notes),
+        )
+        for spec in (task.spec for task in TASKS.values())
+    )  # fmt: skip
+
+
+def _card(each: Stored) -> SubmissionRow:
+    card = each.card
+    cost, llm = card.cost, card.llm
+    return SubmissionRow(
+        submission=card.name,
+        title=card.title,
+        kind=card.kind,
+        authors=card.authors,
+        generator=card.generator,
+        paper=card.paper,
+        bibtex=card.bibtex,
+        licence=card.licence,
+        disclosures=card.disclosures,
+        real_data=card.real_data.used,
+        real_details=card.real_data.details,
+        llm=llm.name if llm else "",
+        llm_snapshot=llm.snapshot if llm else "",
+        calls=cost.calls,
+        tokens_in=cost.tokens_in,
+        tokens_out=cost.tokens_out,
+        dollars=cost.dollars,
+        price_source=cost.price_source or "",
+        price_date=cost.price_date.isoformat() if cost.price_date else "",
+        seconds=cost.seconds,
+    )
+
+
+def _left_out(collection: Collection, tables: Sequence[Standings]) -> tuple[LeftOutRow, ...]:
+    """Folders that could not be read, and submissions without a result in any table."""
+    shown = {row.name for table in tables for row in table.rows}
+    out = [LeftOutRow(submission=line.split(" ")[0], reason=line) for line in collection.left_out]
+    for each in collection.stored:
+        if each.card.name not in shown:
+            # On its tasks the tables say why; without runs there is nothing that they could say.
+            prefix = f"{each.card.name} "
+            said = sorted({line for table in tables for line in table.left_out if line.startswith(prefix)})
+            out.append(LeftOutRow(submission=each.card.name, reason=" ".join(said) or "it has no run yet"))
+    odd = sorted(
+        {line for table in tables for line in table.left_out if " on " in line.split(" is not shown")[0]}
+    )  # fmt: skip
+    out += [LeftOutRow(submission=line.split(" ")[0], reason=line) for line in odd if line.split(" ")[0] in shown]
+    return tuple(out)

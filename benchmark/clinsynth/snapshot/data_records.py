@@ -1,0 +1,147 @@
+"""What stands beside the scores: quality, audits and generation, as their records say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clinsynth.audit import AuditRecord, audit_path, is_audited, read_audit
+from clinsynth.core import UserError
+from clinsynth.quality import record as quality
+from clinsynth.snapshot.descriptions import AuditRow, DropRow, GenerationRow, LeftOutRow, QualityRow
+from clinsynth.standings import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """Collects records that no table has."""
+
+    rows: list[LeftOutRow] = field(default_factory=list[LeftOutRow])
+
+    def record(self, name: str, path: Path, folder: Path, error: UserError | OSError) -> None:
+        """A record that cannot be read.
+
+        Args:
+            name: the submission's, or that of a folder of the direct track.
+            path: where it lies; what is shown begins below ``folder``.
+            folder: the submission's.
+            error: why.
+        """
+        where = path.relative_to(folder).as_posix()
+        # The remedy is for whoever has the files; a reader of the snapshot needs what and why.
+        lines = [line for line in str(error).splitlines() if not line.startswith("  remedy: ")]
+        first, *more = (line.strip().replace(str(path), where).replace(f"{folder}/", "") for line in lines or [""])
+        said = first if where in first else f"{where} cannot be read: {first}"
+        self.say(name, said + (f" ({'; '.join(more)})" if more else ""))
+
+    def say(self, name: str, reason: str) -> None:
+        """Anything else that is left out."""
+        self.rows.append(LeftOutRow(submission=name, reason=reason))
+
+
+def quality_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[QualityRow, ...]:
+    """Every number of every quality record that can be read; ``omitted`` is told of the others."""
+    return tuple(row for each in stored for row in _quality(each, omitted))
+
+
+def _quality(each: Stored, omitted: Omitted) -> Iterator[QualityRow]:
+    folder = quality.record_path(each.folder, each.kind, "x").parent
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = quality.read_record(path)
+        except (UserError, OSError) as error:
+            # No record, or measured by another method: it says nothing that could stand beside the others.
+            omitted.record(each.card.name, path, each.folder, error)
+            continue
+        for number in quality.NUMBERS.values():
+            data, real = record.data, record.real
+            yield QualityRow(
+                data=record.kind, submission=each.card.name, task=record.task, number=number.name, title=number.title,
+                group=number.group, show=number.show, value=data.numbers[number.name],
+                spread=data.spread.get(number.name), reason=data.reasons.get(number.name, ""),
+                real=real.numbers[number.name] if real else None, rows=data.rows,
+            )  # fmt: skip
+
+
+def audit_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[AuditRow, ...]:
+    """The state of the audit of every task that a submission has runs on; ``omitted`` is told of faulty records."""
+    out: list[AuditRow] = []
+    for each in stored:
+        for path in sorted(audit_path(each.folder, "x", each.kind).parent.glob("*.json")):
+            try:
+                read_audit(path)
+            except (UserError, OSError) as error:
+                omitted.record(each.card.name, path, each.folder, error)
+        seen: dict[str, tuple[str, str]] = {}
+        for record in each.records:
+            seen.setdefault(record.task, (record.training.fingerprint, record.test.fingerprint))
+        if each.card.kind == "reference":
+            # Real text by design: only what was audited is shown.
+            seen = {task: made for task, made in seen.items() if audit_path(each.folder, task, each.kind).is_file()}
+        out += [_audit(each, task, *made) for task, made in seen.items()]
+    return tuple(out)
+
+
+def _audit(each: Stored, task: str, rows: str, test: str) -> AuditRow:
+    verdict = is_audited(each.folder, task, rows, kind=each.kind, test=test)
+    record: AuditRecord | None = None
+    if verdict.state != "unaudited":
+        record = read_audit(audit_path(each.folder, task, each.kind))
+    key = {"data": each.kind, "submission": each.card.name, "task": task, "state": verdict.state,
+           "reasons": verdict.reasons}  # fmt: skip
+    if record is None:
+        nothing = ("rows", "leaks", "excused", "touched", "train_repeats", "longest_words", "private_share",
+                   "private_real", "canaries", "score_shift")  # fmt: skip
+        return AuditRow.model_validate(key | dict.fromkeys(nothing))
+    matches = record.test.matches
+    shifts = (
+        [run.without - run.score for run in record.scores if run.without is not None] if record.test.touched else []
+    )
+    found = record.canaries
+    return AuditRow.model_validate(key | {
+        "rows": record.rows,
+        "leaks": sum(match.reason == "leak" for match in matches),
+        "excused": sum(match.reason != "leak" for match in matches),
+        "touched": record.test.touched,
+        "train_repeats": sum(record.train.rows.values()) if record.train else None,
+        "longest_words": record.verbatim.quantiles["words"]["1"] if record.verbatim else None,
+        "private_share": record.privacy.share,
+        "private_real": record.privacy.real_share,
+        "canaries": len(found.exact.keys() | found.near.keys()) if found else None,
+        "score_shift": sum(shifts) / len(shifts) if shifts else None,
+    })  # fmt: skip
+
+
+def generation_rows(
+    stored: Sequence[Stored], omitted: Omitted
+) -> tuple[tuple[GenerationRow, ...], tuple[DropRow, ...]]:
+    """How the rows of each task were generated, and what was dropped; ``omitted`` is told of faulty records."""
+    from clinsynth.generation import FOLDER, read_generation
+
+    rows: list[GenerationRow] = []
+    drops: list[DropRow] = []
+    for each in stored:
+        for path in sorted((each.folder / FOLDER).glob("*.json")):
+            try:
+                record = read_generation(each.folder, path.stem)
+            except (UserError, OSError) as error:
+                omitted.record(each.card.name, path, each.folder, error)
+                continue
+            if record is None:
+                continue
+            cost = record.cost
+            rows.append(
+                GenerationRow(
+                    submission=each.card.name, task=record.task, baseline=record.baseline,
+                    model=record.model.name if record.model else "", candidates=record.candidates, kept=record.kept,
+                    calls=cost.calls if cost else None, tokens_in=cost.tokens_in if cost else None,
+                    tokens_out=cost.tokens_out if cost else None, dollars=cost.dollars if cost else None,
+                    stopped="" if record.stopped == "rows" else record.stopped,
+                )
+            )  # fmt: skip
+            drops += [
+                DropRow(submission=each.card.name, task=record.task, reason=reason, count=count)
+                for reason, count in sorted(record.dropped.items())
+            ]
+    return tuple(rows), tuple(drops)

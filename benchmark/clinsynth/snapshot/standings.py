@@ -1,0 +1,243 @@
+"""The standings' numbers as rows of a snapshot: taken over one by one, nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from clinsynth.core import TASKS, TaskTypeName
+from clinsynth.snapshot.descriptions import Place
+from clinsynth.snapshot.scores import (
+    AgreementRow,
+    ConditionRow,
+    CostRow,
+    CurveRow,
+    OverallRow,
+    ScoreRow,
+    SeedRow,
+    SummaryRow,
+    TypeRow,
+)
+from clinsynth.standings import Curve, Difference, Interval, Score, Standing, Standings, Stored
+
+MEAN = "mean of the types"
+
+
+def _key(table: Standings) -> dict[str, Any]:
+    return {"data": table.kind, "recipe": table.recipe, "rows": table.budget}
+
+
+def place_of(row: Standing) -> Place:
+    """Above, beside or below the line."""
+    if row.ranked:
+        return "ranked"
+    return "reference" if row.kind == "reference" else "unranked"
+
+
+def _why(row: Standing, table: Standings) -> list[tuple[str, str]]:
+    """Code and text of each reason; that of being a reference is said by the place."""
+    found: list[tuple[str, str]] = [(reason.code, reason.text) for reason in row.reasons if reason.code != "reference"]
+    if not found and place_of(row) == "unranked":
+        found.append(("unchecked", "no statistics were asked for" if not table.computed else "no overall score"))
+    return found
+
+
+def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (interval.low, interval.high) if interval else (None, None)
+
+
+def _to_leader(found: Difference | None) -> dict[str, Any]:
+    if found is None:
+        numbers = ("difference", "low", "high", "p", "probability")
+        return {"leader": "", "detectable": None} | {f"leader_{name}": None for name in numbers}
+    return {
+        "leader": found.other, "leader_difference": found.value, "leader_low": found.low, "leader_high": found.high,
+        "leader_p": found.p if found.p_holm is None else found.p_holm, "leader_probability": found.probability,
+        "detectable": found.detectable,
+    }  # fmt: skip
+
+
+def condition_row(table: Standings) -> ConditionRow:
+    """The table itself.
+
+    Its first remark names the recipe and the rows, which every caption does; the last ones are what was left out, which
+    has a table of its own.
+    """
+    return ConditionRow(
+        **_key(table), tasks=table.tasks, missing=tuple(table.missing()), required=table.required,
+        resamples=table.resamples, remarks=tuple(table.remarks()[1 : len(table.remarks()) - len(table.left_out)]),
+    )  # fmt: skip
+
+
+def overall_rows(table: Standings) -> Iterator[OverallRow]:
+    """A row for each submission, in the order of the standings."""
+    for row in table.rows:
+        found = row.statistics
+        low, high = _ends(found.interval if found else None)
+        ranks = found.ranks if found else None
+        gap, gap_low, gap_high, gap_reason = _gap(row)
+        yield OverallRow(
+            **_key(table),
+            submission=row.name,
+            place=place_of(row),
+            reasons=tuple(text for _, text in _why(row, table)),
+            codes=tuple(code for code, _ in _why(row, table)),
+            group=found.group if found else None,
+            rank_low=ranks[0] if ranks else None,
+            rank_high=ranks[1] if ranks else None,
+            mean=row.overall(table.required),
+            low=low,
+            high=high,
+            gap=gap,
+            gap_low=gap_low,
+            gap_high=gap_high,
+            gap_reason=gap_reason,
+            **_to_leader(found.leader if found else None),
+            tasks=len(row.scores),
+            seeds=row.seeds,
+            borda=found.borda if found else None,
+            win_rate=found.win_rate if found else None,
+        )
+
+
+def _gap(row: Standing) -> tuple[float | None, float | None, float | None, str]:
+    found: Any = row.statistics.gap if row.statistics else None
+    if found is None or isinstance(found, float):
+        reasons = sorted({s.statistics.gap.reason for s in row.scores.values() if s.statistics} - {""})
+        return found, None, None, "" if found is not None else "; ".join(reasons) or "a task is missing"
+    return found.value, found.low, found.high, found.reason
+
+
+def type_rows(table: Standings) -> Iterator[TypeRow]:
+    """A row for each submission and type of which it has any score."""
+    by_type: dict[str, list[str]] = {}
+    for task in table.required:
+        by_type.setdefault(TASKS[task].spec.type, []).append(task)
+    for row in table.rows:
+        means = row.type_means(table.required)
+        for kind, tasks in sorted(by_type.items()):
+            have = [task for task in tasks if task in row.scores]
+            if not have:
+                continue
+            low, high = _ends(row.types.get(kind))
+            yield TypeRow(
+                **_key(table), submission=row.name, place=place_of(row), type=cast("TaskTypeName", kind),
+                mean=means[kind] if len(have) == len(tasks) else None, low=low, high=high, tasks=len(have),
+                of_tasks=len(tasks),
+            )  # fmt: skip
+
+
+def score_rows(table: Standings) -> Iterator[ScoreRow]:
+    """A row for each submission and task."""
+    for row in table.rows:
+        for task in table.tasks:
+            if task in row.scores:
+                yield _score_row(table, row, row.scores[task])
+
+
+def _place_on_task(row: Standing, score: Score, table: Standings) -> tuple[Place, tuple[str, ...]]:
+    """A row that lacks another task has its place on this one all the same; the reasons are those of this task."""
+    if score.statistics and score.statistics.group is not None:
+        return "ranked", ()
+    every = tuple(text for _, text in _why(row, table))
+    own = tuple(text for text in every if score.task in text)
+    return ("reference", ()) if row.kind == "reference" else ("unranked", own or every)
+
+
+def _score_row(table: Standings, row: Standing, score: Score) -> ScoreRow:
+    found = score.statistics
+    place, why = _place_on_task(row, score, table)
+    low, high = _ends(found.interval if found else None)
+    gap, worth = (found.gap, found.worth) if found else (None, None)
+    missing = score.missing or ("" if low is not None else "one seed does not show how far seeds lie apart")
+    return ScoreRow(
+        **_key(table), submission=row.name, place=place, reasons=why, task=score.task, metric=score.metric,
+        rows_used=score.rows, seeds=len(score.by_seed), mean=score.mean, spread=score.spread, low=low, high=high,
+        interval_reason=missing, group=found.group if found else None,
+        **_to_leader(found.leader if found else None),
+        gap=gap.value if gap else None, gap_low=gap.low if gap else None, gap_high=gap.high if gap else None,
+        gap_reason=gap.reason if gap else missing, worth=worth.rows if worth else None,
+        worth_low=worth.low if worth else None, worth_high=worth.high if worth else None,
+        worth_words=worth.words if worth else "", worth_reason=worth.reason if worth else missing,
+    )  # fmt: skip
+
+
+def summary_rows(table: Standings) -> Iterator[SummaryRow]:
+    """A row for each task."""
+    for task in table.tasks:
+        found = table.summaries.get(task)
+        yield SummaryRow(
+            **_key(table),
+            task=task,
+            leader=(found.leader or "") if found else "",
+            units=found.units if found else None,
+            detectable=found.detectable if found else None,
+            floor=found.floor if found else "",
+            ceiling=found.ceiling if found else "",
+            real_rows=found.real_rows if found else (),
+            unavailable=table.unavailable.get(task, "" if found else "no statistics were asked for"),
+        )
+
+
+def agreement_rows(table: Standings) -> Iterator[AgreementRow]:
+    """A row for each pair of orders."""
+    for each in table.agreements:
+        yield AgreementRow(**_key(table), kind=each.kind, first=each.first, second=each.second, names=each.names,
+                           tau=each.tau)  # fmt: skip
+
+
+def seed_rows(tables: Sequence[Standings], stored: Mapping[str, Stored]) -> tuple[SeedRow, ...]:
+    """A row for each run that stands in a table."""
+    out: list[SeedRow] = []
+    runs = {name: {record.cell: record for record in each.records} for name, each in stored.items()}
+    cells = {name: {(c.task, c.recipe, c.rows, c.seed): r for c, r in own.items()} for name, own in runs.items()}
+    for table in tables:
+        for row in table.rows:
+            for task, score in row.scores.items():
+                for seed, value in sorted(score.by_seed.items()):
+                    record = cells[row.name][task, table.recipe, score.rows, seed]
+                    out.append(
+                        SeedRow(
+                            **_key(table), submission=row.name, task=task, seed=seed, score=value, fit=record.fit,
+                            predictions_sha256=record.predictions_sha256,
+                            training_fingerprint=record.training.fingerprint, commit=record.environment.commit,
+                        )
+                    )  # fmt: skip
+    return tuple(out)
+
+
+def curve_rows(tables: Sequence[Standings]) -> tuple[CurveRow, ...]:
+    """A row for each point of a curve; tables of one recipe have the same curves, which are taken once."""
+    out: dict[tuple[str, str, str, str, int], CurveRow] = {}
+    for table in tables:
+        for row in table.rows:
+            for curve in row.curves:
+                for each in _points(table, row, curve):
+                    out.setdefault((each.data, each.recipe, each.submission, each.task, each.rows), each)
+    return tuple(out.values())
+
+
+def _points(table: Standings, row: Standing, curve: Curve) -> Iterator[CurveRow]:
+    area_low, area_high = _ends(curve.area_interval)
+    for point in curve.points:
+        low, high = _ends(point.interval)
+        yield CurveRow(
+            data=table.kind, recipe=table.recipe, submission=row.name, kind=cast("Any", row.kind),
+            task=curve.task or MEAN, rows=point.rows, seeds=point.seeds, mean=point.mean, low=low, high=high,
+            area=curve.area, area_low=area_low, area_high=area_high,
+        )  # fmt: skip
+
+
+def cost_rows(table: Standings) -> Iterator[CostRow]:
+    """A row for each submission; references cost no generation."""
+    for row in table.rows:
+        cost = row.cost
+        if row.kind == "reference":
+            continue
+        yield CostRow(
+            **_key(table), submission=row.name, place=place_of(row), mean=row.overall(table.required),
+            dollars=cost.dollars if cost else None, tokens=cost.tokens if cost else None,
+            score_per_dollar=cost.per_dollar if cost else None,
+            score_per_million_tokens=cost.per_million_tokens if cost else None,
+            front_dollars=cost.on_dollar_front if cost else None, front_tokens=cost.on_token_front if cost else None,
+        )  # fmt: skip

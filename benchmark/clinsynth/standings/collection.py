@@ -1,0 +1,143 @@
+"""What is stored in submissions' folders, read once; tables of any recipe and budget are made from it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from clinsynth.core import TASKS, UserError
+from clinsynth.results import DataKind, Results, RunRecord, record_faults
+from clinsynth.standings.runs import Entry, mixed, select_runs
+from clinsynth.submissions import Card, existing_card
+
+Conditions = tuple[str, str, str]
+_ODD = "another test set, recipe version or student than the other rows; score it again"
+_MIXED = "its runs were made on different data; delete those of the older data, or score it again"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A submission's folder."""
+
+    folder: Path
+    card: Card
+    kind: DataKind
+    records: tuple[RunRecord, ...]
+    """Every run of a task that is known, in path order."""
+
+    @cached_property
+    def faults(self) -> dict[str, str]:
+        """By task, what is wrong with a record in itself: an edit, another's run. ``verify`` checks more."""
+        results = Results(self.folder, self.kind)
+        found: dict[str, str] = {}
+        for record in self.records:
+            for fault in record_faults(record, results):
+                found.setdefault(record.task, fault)
+        return found
+
+    def entry(self, recipe: str) -> Entry:
+        """Its runs of one recipe."""
+        runs: dict[str, list[RunRecord]] = defaultdict(list)
+        for record in self.records:
+            if record.recipe == recipe:
+                runs[record.task].append(record)
+        return Entry(self.card.name, self.card.kind == "reference", Results(self.folder, self.kind), runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Submissions with their records of one kind of data."""
+
+    kind: DataKind
+    stored: tuple[Stored, ...]
+    left_out: tuple[str, ...]
+    """Folders that could not be read, with the reason."""
+
+    def budgets(self) -> dict[str, tuple[int, ...]]:
+        """For each recipe with any run, the numbers of rows that some submission was cut to, or had."""
+        found: dict[str, set[int]] = defaultdict(set)
+        for each in self.stored:
+            for record in each.records:
+                found[record.recipe].add(record.rows)
+        return {recipe: tuple(sorted(rows)) for recipe, rows in sorted(found.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The runs that stand for a submission in one table."""
+
+    stored: Stored
+    entry: Entry
+    runs: dict[str, list[RunRecord]]
+    """By task, by seed: comparable with the other rows."""
+    odd: dict[str, str]
+    """Tasks that cannot stand in the table, with the reason."""
+
+
+def folders(places: Sequence[Path]) -> list[Path]:
+    """Submission folders among ``places``: each is one, or holds some. Raises ``UserError`` where there is none."""
+    found: list[Path] = []
+    for place in places:
+        inside = [path.parent for path in sorted(place.glob("*/submission.toml"))]
+        found += [place] if (place / "submission.toml").is_file() else inside
+    if not found:
+        raise UserError(f"no submission under {', '.join(map(str, places))}", expected="a folder with submission.toml")
+    return found
+
+
+def collect(places: Sequence[Path], kind: DataKind) -> Collection:
+    """Read cards and records under ``places``; no data, no predictions. Raises ``UserError`` if there is none."""
+    stored: list[Stored] = []
+    left_out: list[str] = []
+    for folder in (each.absolute() for each in folders(places)):
+        card = existing_card(folder)
+        if card is None:
+            left_out.append(f"{folder.name} is not shown: submission.toml is faulty; see clinsynth validate {folder}")
+            continue
+        try:
+            records = tuple(record for record in Results(folder, kind).records() if record.task in TASKS)
+        except UserError as error:
+            left_out.append(f"{folder.name} is not shown: {str(error).splitlines()[0]}")
+            continue
+        stored.append(Stored(folder, card, kind, records))
+    return Collection(kind, tuple(stored), tuple(left_out))
+
+
+def choose(collection: Collection, recipe: str, budget: int) -> list[Chosen]:
+    """The runs of each submission at a budget; a task whose conditions differ from the others' is set aside."""
+    entries = [(stored, stored.entry(recipe)) for stored in collection.stored]
+    selected = [
+        (stored, entry, {task: select_runs(runs, budget, reference=entry.reference)
+                         for task, runs in entry.runs.items()})
+        for stored, entry in entries
+    ]  # fmt: skip
+    references = _usual(record for _, entry, runs in selected if entry.reference for r in runs.values() for record in r)
+    usual = _usual(record for _, _, runs in selected for r in runs.values() for record in r) | references
+    return [_chosen(stored, entry, runs, usual) for stored, entry, runs in selected]
+
+
+def _conditions(record: RunRecord) -> Conditions:
+    """What two runs must share for their scores to be comparable, beside task, recipe and budget."""
+    return record.test.fingerprint, record.recipe_fingerprint, record.student_fingerprint
+
+
+def _usual(records: Iterable[RunRecord]) -> dict[str, Conditions]:
+    """For each task the conditions of most runs."""
+    by_task: dict[str, Counter[Conditions]] = defaultdict(Counter)
+    for record in records:
+        by_task[record.task][_conditions(record)] += 1
+    return {task: counts.most_common(1)[0][0] for task, counts in by_task.items()}
+
+
+def _chosen(stored: Stored, entry: Entry, runs: dict[str, list[RunRecord]], usual: dict[str, Conditions]) -> Chosen:
+    odd: dict[str, str] = {}
+    for task, records in runs.items():
+        if any(_conditions(record) != usual[task] for record in records):
+            odd[task] = _ODD
+        elif mixed(records):
+            odd[task] = _MIXED
+    good = {task: records for task, records in runs.items() if records and task not in odd}
+    return Chosen(stored, entry, good, odd)

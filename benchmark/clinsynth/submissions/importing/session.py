@@ -1,0 +1,158 @@
+"""What an import is told, what it remembers while it runs, and what it reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from clinsynth.core import Row, TaskSpec
+from clinsynth.submissions.faults import shown
+from clinsynth.submissions.importing.labels import LabelMap
+from clinsynth.task_types import TaskType, task_type
+
+FIRST_ROWS = 10
+"""Places that are listed for each reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the user says about the file, where its own names are not enough."""
+
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Their column for each of our keys: a text key, the target key, ``tokens``, ``tags``, or a label (one-hot)."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Our label for each of theirs; an empty one leaves such entities out (span tasks)."""
+    swap_labels: bool = False
+    """Exchange the two labels of a task."""
+    private: bool = False
+    """The rows hold real text: keep them out of version control."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often something happened, and where first."""
+
+    count: int = 0
+    rows: list[int] = field(default_factory=list[int])
+    """The first places: line numbers of a text file, else record numbers, from 1."""
+    example: str = ""
+    """What was found at the first of them."""
+
+    def __str__(self) -> str:
+        places = ", ".join(f"{row}" for row in self.rows[:5]) + (", …" if self.count > 5 else "")
+        return f"{self.count:,} (rows {places})" + (f", such as: {self.example}" if self.example else "")
+
+
+class LostRowError(Exception):
+    """A record that cannot be carried over; caught, counted by reason and reported, never shown as an error."""
+
+    def __init__(self, reason: str, found: object = "") -> None:
+        """``reason`` is a stable short name, the key under which losses are counted."""
+        super().__init__(reason)
+        self.reason = reason
+        self.found = found if isinstance(found, str) else repr(found)
+
+
+@dataclass(slots=True)
+class Session:
+    """One import under way."""
+
+    spec: TaskSpec
+    options: ImportOptions
+    labels: LabelMap
+    dropped: dict[str, Tally] = field(default_factory=dict[str, Tally])
+    altered: dict[str, Tally] = field(default_factory=dict[str, Tally])
+    notes: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
+
+    @property
+    def kind(self) -> TaskType:
+        """The type of the task."""
+        return task_type(self.spec)
+
+    _pending: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """What was altered in the row at hand: it counts only if the row is kept."""
+
+    def drop(self, row: int, reason: str, found: str = "") -> None:
+        """Count a record that is not carried over."""
+        self._pending.clear()
+        _count(self.dropped, row, reason, found)
+
+    def alter(self, reason: str, found: str = "") -> None:
+        """Remember that something of the row at hand is not carried over as it stood."""
+        self._pending.append((reason, found))
+
+    def keep(self, row: int) -> None:
+        """Count what was altered in a row that is kept."""
+        for reason, found in self._pending:
+            _count(self.altered, row, reason, found)
+        self._pending.clear()
+
+    def note(self, text: str) -> None:
+        """Say what was decided: which column became what, how numbers were read."""
+        self.notes.append(shown(text, 600))
+
+
+def _count(tallies: dict[str, Tally], row: int, reason: str, found: str) -> None:
+    tally = tallies.setdefault(reason, Tally(example=shown(found, 80)))
+    tally.count += 1
+    if len(tally.rows) < FIRST_ROWS:
+        tally.rows.append(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A form that other people's data comes in: what a module of ``formats/`` exposes as ``FORMAT``."""
+
+    name: str
+    description: str
+    """One line, for the command line's help."""
+    read: Callable[[Path, Session], Iterator[tuple[int, Row]]]
+    """Yields canonical rows with the place each comes from, and drops the others by way of the session.
+
+    Raises ``UserError`` where nothing of the file can be read.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of the records of a file; ``read == kept + lost``."""
+
+    source: Path
+    format: str
+    task: str
+    out: Path
+    """The submission's folder."""
+    kept: int
+    dropped: Mapping[str, Tally]
+    """Records that were not carried over, by reason."""
+    altered: Mapping[str, Tally]
+    """What was changed or left out within rows that were kept, by reason."""
+    notes: tuple[str, ...]
+    """What was decided: which column became what, how labels were read."""
+    warnings: tuple[str, ...]
+
+    @property
+    def lost(self) -> int:
+        """Records that were not carried over."""
+        return sum(tally.count for tally in self.dropped.values())
+
+    @property
+    def read(self) -> int:
+        """Records of the source."""
+        return self.kept + self.lost
+
+    def __str__(self) -> str:
+        lines = [f"{self.source} ({self.format}): {self.kept:,} of {self.read:,} records became rows of {self.task}"]
+        lines += [f"  warning: {warning}" for warning in self.warnings]
+        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  dropped, {reason}: {tally}" for reason, tally in self.dropped.items()]
+        lines += [f"  kept, but {reason}: {tally}" for reason, tally in self.altered.items()]
+        return "\n".join([*lines, f"  written to {self.out}"])
+
+    def to_json(self) -> str:
+        """The report as one JSON object."""
+        value = asdict(self) | {"source": str(self.source), "out": str(self.out), "read": self.read}
+        return json.dumps(value, indent=1, ensure_ascii=False)

@@ -1,0 +1,5 @@
+"""What is done with text and nothing else: sentences, normal forms, shingles, near duplicates."""
+
+from clinsynth._doors import door
+
+__getattr__, __dir__ = door(__name__, __file__)

@@ -1,0 +1,14 @@
+from .near_duplicates import PERMUTATIONS as PERMUTATIONS
+from .near_duplicates import NearDuplicates as NearDuplicates
+from .near_duplicates import Shingles as Shingles
+from .near_duplicates import jaccard as jaccard
+from .near_duplicates import shingles as shingles
+from .normalising import key as key
+from .normalising import tight as tight
+from .normalising import words as words
+from .sentences import sentence_ranges as sentence_ranges
+from .sequences import Codes as Codes
+from .sequences import Hashes as Hashes
+from .sequences import Sequences as Sequences
+from .sequences import longest_shared as longest_shared
+from .sequences import seen as seen

@@ -1,0 +1,9 @@
+from .embeddings import embed as embed
+from .embeddings import embedder_fingerprint as embedder_fingerprint
+from .recipe import RECIPES as RECIPES
+from .scoring import Request as Request
+from .scoring import budgets_of as budgets_of
+from .scoring import describe as describe
+from .scoring import plan as plan
+from .scoring import score as score
+from .scoring import seeds_of as seeds_of

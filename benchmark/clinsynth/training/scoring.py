@@ -1,0 +1,197 @@
+"""Score a submission: work out which runs are missing, and have them done."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clinsynth.core import TASKS, NotPreparedError, Task, UserError, progress
+from clinsynth.data import ExampleStore, open_store
+from clinsynth.results import Cell, Results, RunRecord
+from clinsynth.submissions import fingerprint, read_submission
+
+RUN_BYTES = 3 << 30
+"""Memory of a run of the CPU student, at most (seen: 1 to 3.3 GB)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What is to be scored."""
+
+    submission: Path
+    tasks: tuple[str, ...] = ()
+    """Names; empty: every task that the submission has data for and whose test set is here."""
+    recipe: str = "minilm-l6.v1"
+    budgets: tuple[int, ...] = ()
+    """Training rows; empty: the recipe's own budget. 0: all rows there are."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    data_dir: Path | None = None
+    sample: bool = False
+    workers: int = 0
+    """Runs at a time; 0: one for each core, or for each GPU."""
+    executor: str = "local"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What scoring amounts to."""
+
+    missing: list[Cell] = field(default_factory=list[Cell])
+    done: list[RunRecord] = field(default_factory=list[RunRecord])
+    stale: list[Cell] = field(default_factory=list[Cell])
+    """Runs of other data, another test set or another recipe than now; they are done again."""
+    short: dict[str, int] = field(default_factory=dict[str, int])
+    """Tasks with fewer rows than the budget, and how many they have: all of them are used."""
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+    """Tasks that cannot be scored here, with the reason."""
+
+
+def plan(request: Request) -> Plan:
+    """Which runs are done and which are missing. Trains nothing.
+
+    Raises:
+        UserError: the submission cannot be read, or a task that was asked for cannot be scored.
+    """
+    from clinsynth.training.recipe import RECIPES
+
+    submission = read_submission(request.submission)
+    recipe = RECIPES[request.recipe]
+    store = open_store(request.data_dir, request.sample)
+    out = Plan()
+    for name in request.tasks or submission.tasks:
+        task = TASKS[name]
+        if name not in submission.files:
+            raise UserError(f"{submission.card.name} has no data for {name}", expected=f"data/{name}.jsonl.gz")
+        try:
+            test_fingerprint = store.fingerprint(task, "test")
+        except NotPreparedError as error:
+            if request.tasks:
+                raise
+            out.skipped[name] = str(error).splitlines()[0]
+            continue
+        rows = submission.rows(name)
+        current = _Current(fingerprint(rows, task.spec), test_fingerprint, task)
+        budgets = request.budgets or (recipe.budget,)
+        if max(budgets) > len(rows):
+            out.short[name] = len(rows)
+        for budget in sorted({min(budget or len(rows), len(rows)) for budget in budgets}):
+            for seed in request.seeds:
+                _place(Cell(name, request.recipe, budget, seed), current, Results(submission.path, store.kind), out)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """What a record must have been made of to count."""
+
+    rows: str
+    test: str
+    task: Task
+
+
+def _place(cell: Cell, current: _Current, results: Results, out: Plan) -> None:
+    from clinsynth.training.recipe import RECIPES, recipe_fingerprint
+
+    record = results.done(cell)
+    if record is None:
+        out.missing.append(cell)
+    elif (record.training.fingerprint, record.test.fingerprint, record.recipe_fingerprint) == (
+        current.rows, current.test, recipe_fingerprint(RECIPES[cell.recipe], current.task.spec),
+    ):  # fmt: skip
+        out.done.append(record)
+    else:
+        out.stale.append(cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came of it."""
+
+    records: list[RunRecord]
+    """Every run that was asked for and is done, old or new."""
+    failed: list[tuple[Cell, UserError]]
+
+
+def score(request: Request, planned: Plan | None = None) -> Scored:
+    """Do the missing runs. Each is stored when it is done: a call that was stopped goes on where it was.
+
+    Raises:
+        UserError: as ``plan``; or a worker was killed.
+    """
+    from clinsynth.training.executors import EXECUTORS, steps_of
+    from clinsynth.training.run import Job
+
+    if request.workers < 0:
+        raise UserError(f"--workers {request.workers}", expected="1 or more; 0: one for each core, or for each GPU")
+    planned = planned or plan(request)
+    # Runs of a task one after the other: they share its tokenised test set.
+    cells = sorted([*planned.missing, *planned.stale], key=lambda cell: (cell.task, cell.rows, cell.seed))
+    workers = request.workers or _places()
+    jobs = [Job(request.submission.absolute(), cell, request.data_dir, request.sample, threads=1) for cell in cells]
+    records, failed = list(planned.done), list[tuple[Cell, UserError]]()
+    if jobs:
+        started = time.monotonic()
+        with progress(f"{len(jobs)} runs", sum(map(steps_of, jobs))) as bar:
+            for number, (job, outcome) in enumerate(EXECUTORS[request.executor](jobs, workers, bar.advance), 1):
+                where = f"{number}/{len(jobs)} {job.cell.stem}"
+                left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
+                if isinstance(outcome, UserError):
+                    failed.append((job.cell, outcome))
+                    bar.say(f"{where} failed: {outcome}")
+                else:
+                    records.append(outcome)
+                    seconds = sum(outcome.seconds.values())
+                    later = f"; about {left:.0f} min left" if number < len(jobs) else ""
+                    bar.say(f"{where} {outcome.metric} {100 * outcome.score:.1f} ({seconds:.0f} s{later})")
+    return Scored(sorted(records, key=lambda record: record.cell), failed)
+
+
+def _places() -> int:
+    """Runs that this machine does well at a time: one a GPU, else one a core as far as memory goes.
+
+    Every run has one thread: two runs on two cores finish sooner than one after the other on both, and what a run
+    computes does not depend on how many go on beside it.
+    """
+    import torch
+
+    if gpus := torch.cuda.device_count():
+        return gpus
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(cores, memory // RUN_BYTES))
+
+
+def budgets_of(text: str) -> tuple[int, ...]:
+    """Budgets from ``300``, ``100,300,1000`` or ``all`` (0). Raises ``UserError``."""
+    try:
+        values = tuple(0 if part == "all" else int(part) for part in text.split(","))
+    except ValueError:
+        values = (-1,)
+    if any(value < 0 for value in values):
+        raise UserError(f"--rows {text!r}", expected="numbers and commas, such as 100,300,1000; or all")
+    return values
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """Seeds from ``0-4``, ``3`` or ``0,2,5``. Raises ``UserError``."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or not (last if dash else first).isdecimal() or int(last or first) < int(first):
+            raise UserError(f"--seeds {text!r}", expected="numbers from 0, such as 0-4 or 0,1,2")
+        seeds += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(seeds))
+
+
+def describe(planned: Plan, store: ExampleStore) -> Sequence[str]:
+    """What the plan amounts to, for people."""
+    lines = [f"{name}: skipped: {reason}" for name, reason in planned.skipped.items()]
+    lines += [f"{name}: only {rows:,} rows, all of them are used" for name, rows in planned.short.items()]
+    if planned.stale:
+        lines.append(f"{len(planned.stale)} runs were made of other data, tests or settings and are done again")
+    runs = len(planned.missing) + len(planned.stale)
+    lines.append(f"{len(planned.done)} runs are done, {runs} to do" + (" (sample)" if store.kind == "sample" else ""))
+    return lines

@@ -1,0 +1,48 @@
+"""The views of a snapshot: what is shown, before it is drawn. The site, the app and the exports draw the same pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clinsynth.core import UnknownNameError
+from clinsynth.snapshot import Snapshot
+from clinsynth.views.compare import compare
+from clinsynth.views.curves import cost, curves
+from clinsynth.views.data import quality
+from clinsynth.views.direct import direct
+from clinsynth.views.model import Page, Query
+from clinsynth.views.other import elsewhere, method, submit
+from clinsynth.views.scores import by_task, by_type, overall
+from clinsynth.views.submission import submission
+
+__all__ = ["TITLES", "VIEWS", "Page", "Query", "page"]
+
+VIEWS: dict[str, Callable[[Snapshot, Query], Page]] = {
+    "overall": overall,
+    "types": by_type,
+    "tasks": by_task,
+    "compare": compare,
+    "curves": curves,
+    "cost": cost,
+    "quality": quality,
+    "submission": submission,
+    "direct": direct,
+    "elsewhere": elsewhere,
+    "method": method,
+    "submit": submit,
+}
+"""Every view, in the order in which they are offered."""
+
+TITLES = {
+    "overall": "Overall", "types": "By type", "tasks": "By task", "compare": "Compare", "curves": "Learning curves",
+    "cost": "Cost", "quality": "Data quality", "submission": "Submission", "direct": "Direct LLM",
+    "elsewhere": "Published elsewhere", "method": "How it is measured", "submit": "Submit",
+}  # fmt: skip
+"""What a view is called where it is one of many."""
+
+
+def page(snapshot: Snapshot, view: str, query: Query) -> Page:
+    """A view under a query. Raises ``UnknownNameError`` for a view that does not exist."""
+    if view not in VIEWS:
+        raise UnknownNameError("view", view, VIEWS)
+    return VIEWS[view](snapshot, query)
