@@ -110,7 +110,7 @@ def test_a_filter_changes_the_table_and_the_address(address: str, tab: Any) -> N
     ("query", "expected"),
     [
         ("view=tasks&student=minilm-l6.v1&rows=1000&task=mqp", "Medical Question Pairs (mqp): minilm-l6.v1 on 1,000"),
-        ("view=compare&base=gold-n&others=majority,gold-few", "Differences to gold-n"),
+        ("view=compare&base=gold-n&others=constant,gold-few", "Differences to gold-n"),
         ("view=submission&name=clingen-kg&rows=1000", "1,000 rows"),
         ("view=cost&by=tokens", "Cost and score"),
         ("student=pubmedbert.v1", "pubmedbert.v1 on 300"),
