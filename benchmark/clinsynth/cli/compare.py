@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli.validate import say_unfilled
 from clinsynth.core import text_table
 from clinsynth.data import open_store
 from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0: that two methods tie is no fault."""
+    say_unfilled([arguments.base, *arguments.others])
     request = Request(
         folders=(arguments.base, *arguments.others),
         tasks=arguments.tasks,
