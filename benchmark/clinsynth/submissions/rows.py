@@ -9,7 +9,8 @@ import os
 import stat
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -119,8 +120,20 @@ def parse_json(text: str) -> Any:
     Raises:
         ValueError: with the attribute ``fault``, for bad JSON, repeated keys, NaN or Infinity, or absurd nesting.
     """
-    try:
+    with _refusals():
         return _DECODER.decode(text)
+
+
+def parse_json_at(text: str, at: int) -> tuple[Any, int]:
+    """The value of the JSON text that begins at a place, and where it ends. Raises as ``parse_json``."""
+    with _refusals():
+        return _DECODER.raw_decode(text, at)
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    try:
+        yield
     except _RefusedError:
         raise
     except RecursionError:
