@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -50,6 +50,7 @@ class Example:
 
     texts: tuple[str, ...]
     """One text, or two for pairs, in the order the student reads them."""
+    _: KW_ONLY  # labels and spans are both tuples: by position, one would pass for the other
     labels: tuple[str, ...] = ()
     """Gold labels: exactly one unless the task is multi-label; empty for span tasks."""
     spans: tuple[Span, ...] = ()
