@@ -178,7 +178,7 @@ BOMBS: dict[str, tuple[str, str, Callable[[], Iterable[bytes]], int]] = {
     "a quote that never closes": ("csv", "gad", lambda: [HEADER, b'"', *(b"a\n" * (MIB // 2) for _ in range(600))], 2),
     "blank rows": ("csv", "gad", lambda: [HEADER, *(b"\n" * MIB for _ in range(600))], 2),
     "many columns": ("csv", "gad", lambda: (b"a%d," % n for n in range(400_000)), 2),
-    "empty columns": ("csv", "gad", lambda: [b"," * 1_000_000, b"\n", *(b"," * 1_000_000 + b"\n" for _ in range(500))], 2),
+    "empty columns": ("csv", "gad", lambda: (b"," * 1_000_000 + b"\n" for _ in range(500)), 2),
     "one sentence": ("conll", "ncbi-disease", lambda: (b"a O\n" * (MIB // 4) for _ in range(300)), 2),
     "one-word sentences": ("conll", "ncbi-disease", lambda: (b"a O\n\n" * (MIB // 5) for _ in range(300)), 2),
     "a long token": ("conll", "ncbi-disease", lambda: (b"a" * MIB for _ in range(600)), 2),
@@ -356,36 +356,42 @@ def test_damaged_tables_end_no_process(kind: str, trials: range, tmp_path: Path)
     assert len(outcomes) == len(trials)
 
 
-OUTSIDE: dict[str, Callable[[Path, Path], object]] = {
-    "a file of state.json": lambda saved, away: _state(saved, "../away/data-00000-of-00001.arrow"),
-    "an absolute file of state.json": lambda saved, away: _state(saved, str(away / "data-00000-of-00001.arrow")),
-    "a split": lambda saved, away: (saved / "dataset_dict.json").write_text('{"splits": ["../away"]}'),
-    "an absolute split": lambda saved, away: (saved / "dataset_dict.json").write_text(f'{{"splits": ["{away}"]}}'),
-    "a linked file": lambda saved, away: _linked(saved / "data-00000-of-00001.arrow", away),
-    "a linked split": lambda saved, away: _linked_split(saved, away),
-    "a state that is deep": lambda saved, away: (saved / "state.json").write_text("[" * 900_000),
-}
+TABLE = "data-00000-of-00001.arrow"
 
 
-def _state(saved: Path, name: str) -> None:
-    (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+def _linked_file(saved: Path) -> None:
+    (saved / TABLE).unlink()
+    (saved / TABLE).symlink_to(saved.parent / "away" / TABLE)
 
 
-def _linked(file: Path, away: Path) -> None:
-    file.unlink()
-    file.symlink_to(away / file.name)
-
-
-def _linked_split(saved: Path, away: Path) -> None:
-    (saved / "train").symlink_to(away)
+def _linked_split(saved: Path) -> None:
+    (saved / "train").symlink_to(saved.parent / "away")
     (saved / "dataset_dict.json").write_text('{"splits": ["train"]}')
+
+
+def _written(file: str, text: str) -> Callable[[Path], None]:
+    def write(saved: Path) -> None:
+        (saved / file).write_text(text.replace("AWAY", str(saved.parent / "away")))
+
+    return write
+
+
+OUTSIDE: dict[str, Callable[[Path], None]] = {
+    "a file of state.json": _written("state.json", f'{{"_data_files": [{{"filename": "../away/{TABLE}"}}]}}'),
+    "an absolute file of state.json": _written("state.json", f'{{"_data_files": [{{"filename": "AWAY/{TABLE}"}}]}}'),
+    "a split": _written("dataset_dict.json", '{"splits": ["../away"]}'),
+    "an absolute split": _written("dataset_dict.json", '{"splits": ["AWAY"]}'),
+    "a linked file": _linked_file,
+    "a linked split": _linked_split,
+    "a state that is deep": _written("state.json", "[" * 900_000),
+}
 
 
 @pytest.mark.parametrize("case", OUTSIDE)
 def test_a_dataset_reads_nothing_outside_its_folder(case: str, tmp_path: Path) -> None:
     for name in ("saved", "away"):
         _dataset().save_to_disk(str(tmp_path / name))
-    OUTSIDE[case](tmp_path / "saved", tmp_path / "away")
+    OUTSIDE[case](tmp_path / "saved")
     with pytest.raises(UserError):
         import_data(tmp_path / "saved", "datasets", TASKS["gad"].spec, tmp_path / "made")
 
@@ -402,20 +408,20 @@ def test_links_among_loose_tables_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_validate_quotes_nothing_of_rows_that_stay_private(tmp_path: Path) -> None:
-    secret = "Mrs Alvarez fell at home"
+    private = "Mrs Alvarez fell at home"
     path = folder(tmp_path)
     lines = [
-        {"premise": "a", "hypothesis": "b", "label": secret},
-        {"premise": "a", "hypothesis": "b", secret: 1},
-        {"premise": "a", "hypothesis": "b", "label": "neutral", secret: 1},
-        [secret],
+        {"premise": "a", "hypothesis": "b", "label": private},
+        {"premise": "a", "hypothesis": "b", private: 1},
+        {"premise": "a", "hypothesis": "b", "label": "neutral", private: 1},
+        [private],
     ]
-    text = "".join(json.dumps(line) + "\n" for line in lines) + f'{{"{secret}": 1, "{secret}": 2}}\n"{secret}\n'
+    text = "".join(json.dumps(line) + "\n" for line in lines) + f'{{"{private}": 1, "{private}": 2}}\n"{private}\n'
     (path / "data" / "mednli.jsonl").write_text(text)
     report = validate(path)
     assert report.counts["unknown-label"] == 1
-    assert secret not in f"{report}{report.to_json()}"
+    assert private not in f"{report}{report.to_json()}"
     (path / "data" / "mednli.jsonl").rename(path / "data" / "mediqa-rqe.jsonl")
-    assert secret in str(validate(path)), "an open task may be quoted"
+    assert private in str(validate(path)), "an open task may be quoted"
     (path / "data" / ".gitignore").write_text("*\n")
-    assert secret not in str(validate(path)), "rows that import --private wrote may not"
+    assert private not in str(validate(path)), "rows that import --private wrote may not"

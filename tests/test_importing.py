@@ -416,13 +416,13 @@ def test_types_that_are_not_the_tasks_are_left_out_and_counted_or_refused(tmp_pa
 
 
 SHEETS = {
-    "semicolons": ("q1;q2;match\na, b;c;yes\nd;e;no\n".encode(), "semicolons"),
-    "tabs": ("q1\tq2\tmatch\na, b\tc\tyes\nd\te\tno\n".encode(), "tabs"),
+    "semicolons": (b"q1;q2;match\na, b;c;yes\nd;e;no\n", "semicolons"),
+    "tabs": (b"q1\tq2\tmatch\na, b\tc\tyes\nd\te\tno\n", "tabs"),
     "Excel's own line": (b"sep=;\r\nq1;q2;match\r\na, b;c;yes\r\nd;e;no\r\n", "semicolons"),
     "old Macintosh": (b"q1;q2;match\ra, b;c;yes\rd;e;no\r", "semicolons"),
     "UTF-16": ("q1\tq2\tmatch\na, b\tc\tyes\nd\te\tno\n".encode("utf-16"), "UTF-16"),
     "UTF-16 without a mark": ("q1\tq2\tmatch\na, b\tc\tyes\nd\te\tno\n".encode("utf-16-le"), "UTF-16"),
-    "a mark": ("q1,q2,match\n\"a, b\",c,yes\nd,e,no\n".encode("utf-8-sig"), "byte order mark"),
+    "a mark": ('q1,q2,match\n"a, b",c,yes\nd,e,no\n'.encode("utf-8-sig"), "byte order mark"),
 }
 
 
@@ -496,25 +496,28 @@ def test_the_form_is_in_the_name_or_must_be_given() -> None:
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "conll"])
 def test_nothing_of_private_rows_is_quoted(form: str, tmp_path: Path) -> None:
-    secret = "Mrs Alvarez"
+    hidden = "Mrs Alvarez"
     content = {
-        "jsonl": jsonl(FEVER, {"text": secret, "entities": [[0, 3, secret]]}, {secret: 1}, {"text": secret})
-        + f'{{"{secret}": 1, "{secret}": 2}}\n{{"{secret}\n'.encode(),
-        "csv": f'text,entities,{secret}\nx,"[[0, 1, ""Disease""]]",1\ny,{secret},1\nz,"[[0, 1, ""{secret}""]]",1\n{secret}\n'.encode(),
-        "conll": f"gout\tB-Disease\n\n{secret}\n\n{secret}\tB-{secret}\n\nx\t{secret}\n".encode(),
+        "jsonl": jsonl(FEVER, {"text": hidden, "entities": [[0, 3, hidden]]}, {hidden: 1}, {"text": hidden})
+        + f'{{"{hidden}": 1, "{hidden}": 2}}\n{{"{hidden}\n'.encode(),
+        "csv": (
+            f'text,entities,{hidden}\nx,"[[0, 1, ""Disease""]]",1\ny,{hidden},1\n'
+            f'z,"[[0, 1, ""{hidden}""]]",1\n{hidden}\n'
+        ).encode(),
+        "conll": f"gout\tB-Disease\n\n{hidden}\n\n{hidden}\tB-{hidden}\n\nx\t{hidden}\n".encode(),
     }[form]
     rows, report = bring(tmp_path, content, form, NER, private=True)
     assert rows
     assert report.dropped
     said = f"{report}\n{report.to_json()}"
-    assert secret not in said
+    assert hidden not in said
     with pytest.raises(UserError) as refused:
-        bring(tmp_path, f"{secret}\n{secret}\n".encode(), "csv", CASI, private=True)
-    assert secret not in str(refused.value)
+        bring(tmp_path, f"{hidden}\n{hidden}\n".encode(), "csv", CASI, private=True)
+    assert hidden not in str(refused.value)
     closed = replace(NLI, access="credentialed")
     with pytest.raises(UserError) as refused:
-        bring(tmp_path, jsonl(PAIR | {"label": secret}), "jsonl", closed)
-    assert secret not in str(refused.value)
+        bring(tmp_path, jsonl(PAIR | {"label": hidden}), "jsonl", closed)
+    assert hidden not in str(refused.value)
 
 
 def test_conll_is_for_spans_and_counts_lines_without_tags(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whatever bytes, values or tables come in: a reader gives rows that pass the checks, or says what is wrong. It never raises."""
+"""Whatever bytes, values or tables come in: a reader gives rows that pass the checks, or says what is wrong."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=0x7E), min_size=1,
 
 
 @COMMON
-@given(PLAIN, st.lists(PLAIN, min_size=1, max_size=3), st.text(max_size=200).filter(lambda t: t.isprintable() or "\n" in t))
+@given(PLAIN, st.lists(PLAIN, min_size=1, max_size=3), st.text(max_size=200))
 def test_a_card_reads_back_equal(title: str, authors: list[str], details: str) -> None:
     card = Card(
         name="toy", title=title, authors=tuple(authors), generator=title, licence=title,
@@ -174,7 +174,9 @@ def test_any_bytes_are_imported_or_refused(form: str, kind: str, content: bytes,
 
 
 @COMMON
-@given(st.sampled_from(["jsonl", "clingen"]), st.sampled_from(sorted(SPECS)), st.lists(RECORDS, max_size=5), st.booleans())
+@given(
+    st.sampled_from(["jsonl", "clingen"]), st.sampled_from(sorted(SPECS)), st.lists(RECORDS, max_size=5), st.booleans()
+)  # fmt: skip
 def test_any_records_are_imported_or_refused(form: str, kind: str, records: list[Row], array: bool) -> None:
     text = json.dumps(records) if array else "".join(json.dumps(record) + "\n" for record in records)
     brought(text.encode(), "x", form, SPECS[kind])
@@ -182,7 +184,8 @@ def test_any_records_are_imported_or_refused(form: str, kind: str, records: list
 
 @COMMON
 @given(
-    st.sampled_from(sorted(SPECS)), st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=4), min_size=1, max_size=5),
+    st.sampled_from(sorted(SPECS)),
+    st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=4), min_size=1, max_size=5),
     st.sampled_from(",;\t|"),
 )  # fmt: skip
 def test_any_table_is_imported_or_refused(kind: str, table: list[list[str]], delimiter: str) -> None:
@@ -218,9 +221,7 @@ def test_rows_come_through_every_import_as_they_were(kind: str, encoding: str) -
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, delimiter=";")
     writer.writerow(rows[0])
-    writer.writerows(
-        [value if isinstance(value, str) else json.dumps(value) for value in row.values()] for row in rows
-    )
+    writer.writerows([value if isinstance(value, str) else json.dumps(value) for value in row.values()] for row in rows)
     assert brought(stream.getvalue().encode(encoding), "x", "csv", spec) == rows
 
 

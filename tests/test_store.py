@@ -273,8 +273,8 @@ def test_every_changed_byte_of_the_store_is_noticed(data: DataStore, raw: Path) 
     with pytest.raises(UserError, match="more changed"):
         data.examples(TOY, "train")
     (folder / "more").unlink()
-    path.unlink()
-    path.symlink_to("/dev/zero")
+    (folder / "state.json").unlink()
+    (folder / "state.json").symlink_to("/dev/zero")
     with pytest.raises(UserError, match="is no file"):
         data.examples(TOY, "train")
 

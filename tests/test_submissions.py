@@ -101,7 +101,8 @@ def test_a_good_submission_is_clean_and_reads_back(tmp_path: Path) -> None:
     submission = read_submission(path, specs=SPECS)
     assert submission.card == CARD
     assert submission.tasks == ("toy-nli",)
-    assert submission.rows("toy-nli")[1] == Example(("the patient number 1 has fever", "someone is ill"), labels=("entail",))
+    texts = ("the patient number 1 has fever", "someone is ill")
+    assert submission.rows("toy-nli")[1] == Example(texts, labels=("entail",))
     with pytest.raises(UnknownNameError):
         submission.rows("toy-ner")
 

@@ -206,7 +206,8 @@ def test_augment_leaves_markers_alone(name: str) -> None:
 
 
 def test_augment_keeps_what_turns_a_meaning_round() -> None:
-    example = Example(("The drug did not cause any rash in 12 treated patients without fever.",), labels=("no_relation",))
+    text = "The drug did not cause any rash in 12 treated patients without fever."
+    example = Example((text,), labels=("no_relation",))
     change = augment.Changes(TASKS["gad"].spec, [example], Names(), np.random.default_rng(0))
     for _ in range(200):
         words = change(example).texts[0].lower().split()

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="what their label, number or type of entity means; may be repeated")  # fmt: skip
     parser.add_argument("--swap-labels", action="store_true", help="exchange the two labels of a two-label task")
     parser.add_argument("--strict-types", action="store_true",
-                        help="refuse entities of types that are not the task's, instead of leaving them out")  # fmt: skip
+                        help="refuse entities of other types than the task's, instead of leaving them out")  # fmt: skip
     parser.add_argument("--private", action="store_true",
                         help="the rows hold real text: keep them out of git, and quote nothing of them")  # fmt: skip
 

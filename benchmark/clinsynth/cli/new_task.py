@@ -27,10 +27,11 @@ def execute(arguments: argparse.Namespace) -> int:
     written = new_task(arguments.name, arguments.type, arguments.out, arguments.labels)
     folder = shlex.quote(str(arguments.out))
     print(*(f"wrote {path}" for path in written), sep="\n")
+    own = f"{arguments.name} --tasks-dir {folder}"
     print(
         f"\nIt works as it stands, on made-up rows:\n"
-        f"  clinsynth generate gold-n --tasks {arguments.name} --rows 24 --sample --tasks-dir {folder} --out build/gold-n\n"
+        f"  clinsynth generate gold-n --tasks {own} --rows 24 --sample --out build/gold-n\n"
         f"Then fill in {written[0].name}, bring your files, and:\n"
-        f"  clinsynth prepare {arguments.name} --tasks-dir {folder} --from <folder of your files>"
+        f"  clinsynth prepare {own} --from <folder of your files>"
     )
     return 0

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """1 if a task failed; 2 if nothing of what was asked for is prepared, for want of files that the user must bring."""
+    """1 if a task failed; 2 if nothing of what was asked for is prepared, for want of files that one must bring."""
     tasks = select_tasks(arguments.tasks)
     store = DataStore(arguments.data_dir or default_data_dir())
     with progress("prepare", len(tasks)) as bar:

@@ -74,7 +74,9 @@ def _load_tasks() -> Mapping[str, Task]:
     """
     window = importlib.import_module("clinsynth.tasks")
     own = [str(Path(path).resolve()) for path in window.__path__]
-    folders = [str(Path(folder).resolve()) for folder in os.environ.get(TASKS_DIR_VARIABLE, "").split(os.pathsep) if folder]
+    folders = [
+        str(Path(folder).resolve()) for folder in os.environ.get(TASKS_DIR_VARIABLE, "").split(os.pathsep) if folder
+    ]
     for path in folders:
         if not Path(path).is_dir():
             raise UserError(f"no folder of tasks at {path}", remedy="check --tasks-dir")

@@ -46,7 +46,6 @@ def build_split(task: Task, split: Split, files: Files, folder: Path) -> SplitFa
 
 def _read(task: Task, split: Split, files: Files) -> list[Example]:
     """Run the reader and put every example through the checks that a submission's rows go through."""
-    kind = task_type(task.spec)
     examples: list[Example] = []
     try:
         for example in task.read(split, files):

@@ -1,4 +1,4 @@
-"""The card of a folder: read within bounds, judged field by field, and good enough to work with before it is filled in."""
+"""The card of a folder: read within bounds, judged field by field, and good to work with before it is filled in."""
 
 from __future__ import annotations
 

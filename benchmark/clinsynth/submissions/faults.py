@@ -176,4 +176,6 @@ class Findings:
     def report(self, path: Path, rows: Mapping[str, int]) -> Report:
         """Everything noted so far."""
         unlisted = {place: n - LISTED for place, n in self._met.items() if n > LISTED}
-        return Report(path, tuple(self.problems), MappingProxyType(dict(self.counts)), unlisted, rows, tuple(self.unfilled))
+        return Report(
+            path, tuple(self.problems), MappingProxyType(dict(self.counts)), unlisted, rows, tuple(self.unfilled)
+        )

@@ -1,4 +1,4 @@
-"""A stranger's files as bytes: opened only if they are regular files, unpacked while they are read, never beyond a bound."""
+"""A stranger's files as bytes: opened only if they are regular, unpacked while they are read, never beyond a bound."""
 
 from __future__ import annotations
 

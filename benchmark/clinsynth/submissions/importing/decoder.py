@@ -123,7 +123,8 @@ def _opened(file: Path, stream: IO[bytes]) -> Any:
 
 def _features(schema: Any) -> Any:
     """What Hugging Face datasets says of the columns: among other things the names of class labels."""
-    told = (schema.metadata or {}).get(b"huggingface", b"{}")
+    metadata: dict[bytes, bytes] = schema.metadata or dict[bytes, bytes]()
+    told = metadata.get(b"huggingface", b"{}")
     if len(told) > MAX_LINE // 2:
         return {}
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -93,7 +92,7 @@ def _elements(path: Path, encoding: str, session: Session) -> Iterator[tuple[int
                 if window.peek() == "]":
                     return
                 if window.take(",") != ",":
-                    raise ValueError("no comma after an element")  # noqa: TRY301 - told like all that is no JSON
+                    raise ValueError("no comma after an element")
             except ValueError as error:
                 fault = json_fault(error)
                 raise UserError(

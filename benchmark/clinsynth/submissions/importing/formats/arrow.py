@@ -35,7 +35,7 @@ def _read(path: Path, session: Session) -> Iterator[tuple[int, Row]]:
 def _named_records(
     records: Iterator[tuple[int, dict[str, Any]]], features: object, session: Session
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    known = cast("Mapping[str, Any]", features) if isinstance(features, dict) else {}
+    known = cast("Mapping[str, Any]", features) if isinstance(features, dict) else dict[str, Any]()
     for place, record in records:
         try:
             named = {name: _named(value, known.get(name)) for name, value in record.items()}
@@ -52,22 +52,19 @@ def _named(value: Any, feature: Any) -> Any:
     or list of the features of its parts.
     """
     if isinstance(feature, list) and len(parts := cast("list[Any]", feature)) == 1:
-        return [_named(item, parts[0]) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+        feature = {"_type": "List", "feature": parts[0]}
     if not isinstance(feature, dict):
         return value
     told = cast("dict[str, Any]", feature)
-    kind, names, inner = told.get("_type"), told.get("names"), told.get("feature")
-    if kind == "ClassLabel" and isinstance(names, list):
-        if type(value) is not int:
-            return value
+    names, inner = told.get("names"), told.get("feature")
+    if told.get("_type") == "ClassLabel" and isinstance(names, list) and type(value) is int:
         # -1 is how datasets says that a label is withheld.
         return str(cast("list[Any]", names)[value]) if 0 <= value < len(cast("list[Any]", names)) else None
     if inner is not None and isinstance(value, list):
         return [_named(item, inner) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
         # A sequence of structures is stored as one structure of lists.
-        parts_of: Any = inner if isinstance(inner, dict) else told
-        each = cast("dict[str, Any]", parts_of)
+        each = cast("dict[str, Any]", inner) if isinstance(inner, dict) else told
         fields = {key: {"_type": "List", "feature": part} for key, part in each.items()} if inner is not None else each
         return {key: _named(item, fields.get(key)) for key, item in cast("dict[str, Any]", value).items()}
     return value
