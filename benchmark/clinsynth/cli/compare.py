@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli.validate import say_unfilled
 from clinsynth.core import text_table
 from clinsynth.data import open_store
 from clinsynth.direct import entry_at
@@ -43,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0: that two methods tie is no fault."""
+    say_unfilled([arguments.base, *arguments.others])
     store, recipe = open_store(arguments.data_dir, arguments.sample), arguments.recipe
     beside = arguments.base.absolute().parent / "gold-full"
     ceiling = arguments.ceiling or (beside if (beside / "submission.toml").is_file() else None)
