@@ -22,6 +22,7 @@ COMMANDS = {
     "knowledge": "sources of names to write about: prepare one, count and show its names",
     "new": "write the skeleton of a submission",
     "import": "turn data made elsewhere into a submission; what cannot be carried over is counted",
+    "evaluate": "from rows to a verdict in one command: import, audit, quality, runs, comparison; resumes",
     "validate": "check everything of a submission before any compute: all problems in one report",
     "audit": "whether rows repeat test or training text or show what must stay private; resumes",
     "generate": "run a baseline: its output is an ordinary submission",

@@ -6,8 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.core import write_text
+from clinsynth.submissions import existing_card
+
+if TYPE_CHECKING:
+    from clinsynth.evaluation import Report
 
 EXAMPLES = (
     "clinsynth evaluate rows.csv --task gad --sample --seeds 0",
@@ -42,19 +48,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """1 if the audit failed."""
-    from clinsynth.evaluation import Report, Request, evaluate, known_places
+    from clinsynth.evaluation import Request, evaluate, folder_of, known_places
     from clinsynth.submissions.importing import ImportOptions, pairs_of
     from clinsynth.training import DEFAULT_RECIPE, seeds_of
 
-    files = [Path(each) for each in arguments.rows]
-    out = arguments.out or Path("build") / "evaluate" / f"{files[0].name.split('.')[0]}-{arguments.task}"
+    rows: str | list[str] = arguments.rows if len(arguments.rows) > 1 else arguments.rows[0]
+    out = arguments.out or folder_of(rows, arguments.task)
     options = ImportOptions(
         columns=pairs_of([part for part in arguments.columns.split(",") if part], "--columns"),
         labels=pairs_of(arguments.label, "--label"),
         private=arguments.private,
     )
     request = Request(
-        rows=files, task=arguments.task, out=out.absolute(), options=options, form=arguments.format,
+        rows=rows, task=arguments.task, out=out.absolute(), options=options, form=arguments.format,
         known=tuple(arguments.known) or known_places(), against=arguments.against,
         recipe=arguments.recipe or DEFAULT_RECIPE, seeds=seeds_of(arguments.seeds), data_dir=arguments.data_dir,
         sample=arguments.sample, offline=arguments.offline, workers=arguments.workers,
@@ -63,15 +69,26 @@ def execute(arguments: argparse.Namespace) -> int:
     def said(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
+    page = arguments.html or out / "report.html"
+
     def first(report: Report) -> None:
-        said(f"\na first answer:\n{report}\n")
+        write_text(page, report.to_html())
+        said(f"\na first answer, with its report in {page} (Ctrl-C ends here, the same command goes on):\n{report}\n")
 
     report = evaluate(request, said, first)
-    page = arguments.html or out / "report.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(report.to_html(), "utf-8")
+    write_text(page, report.to_html())
     if arguments.json:
         print(json.dumps(report.as_dict(), indent=1))
     else:
-        print(f"\n{report}\n\nreport: {page}\nnext:   fill in {out / 'submission.toml'}, then clinsynth validate {out}")
-    return int(not report.audit.verdict.passed)
+        print(f"\n{report}\n\nreport: {page}\nnext:   {_next(report, out)}")
+    return int(not report.audit.clean)
+
+
+def _next(report: Report, out: Path) -> str:
+    """What to do now."""
+    if not report.audit.clean:
+        return "mend the rows that leak, then run the same command again"
+    card = existing_card(out)
+    if card is None or card.unfilled:
+        return f"to hand in, fill in {out / 'submission.toml'}; then clinsynth validate {out}"
+    return f"clinsynth validate {out}"

@@ -22,14 +22,16 @@ from clinsynth.standings import (
     collect,
     compare,
     folders,
+    headline_budget,
     read_entry,
     standings_of,
 )
 from clinsynth.standings import Request as Comparing
-from clinsynth.submissions import read_submission
+from clinsynth.submissions import Report as Validated
+from clinsynth.submissions import validate
 from clinsynth.submissions.importing import ImportOptions
+from clinsynth.training import DEFAULT_RECIPE, RECIPES, plan, score
 from clinsynth.training import Request as Scoring
-from clinsynth.training import score
 
 Said = Callable[[str], None]
 """Told what is done, line by line."""
@@ -51,7 +53,7 @@ class Request:
     """Submissions to compare with, or folders that hold some; references among them are found by their cards."""
     against: tuple[str, ...] = ()
     """Only these of ``known``; empty: the references and the best known rows."""
-    recipe: str = "minilm-l6.v1"
+    recipe: str = DEFAULT_RECIPE
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     data_dir: Path | None = None
     sample: bool = False
@@ -77,28 +79,47 @@ def evaluate(request: Request, said: Said = lambda _: None, first: Callable[[Rep
     notes = stage(request.rows, task.spec, request.out, request.options, request.form)
     for note in notes:
         said(note)
-    number = len(read_submission(request.out).rows(task.spec.name))
+    validated = validate(request.out, (task.spec.name,))
+    if not validated.usable:
+        raise UserError(f"{request.out} cannot be scored", found=str(validated))
+    notes += _odd(validated, quoted=task.spec.access == "open" and not (request.options and request.options.private))
+    number = validated.rows[task.spec.name]
     said(f"audit: {number:,} rows against the real examples")
-    (audited,) = audit(request.out, [task], store)
+    (audited,) = audit(request.out, [task.spec.name], store)
     said("quality: diversity, distance to real text, faults")
     (quality,) = measure(request.out, [task], store)
     collection = _collection(request, task, store)
-    rows = _budget(number, collection, request.recipe)
+    rows = headline_budget((each.entry(request.recipe) for each in collection.stored), RECIPES[request.recipe])
 
     def verdict(seeds: Sequence[int]) -> Report:
-        score(_scoring(request, rows, tuple(seeds)))
+        scored = score(_scoring(request, rows, tuple(seeds)))
+        if not scored.records:
+            raise scored.failed[0][1]
         return _report(request, task, store, rows, notes, audited, quality)
 
-    if len(request.seeds) > 1 and first is not None:
-        said("training: a first answer from one seed")
+    planned = plan(_scoring(request, rows, request.seeds))
+    todo = {cell.seed for cell in (*planned.missing, *planned.stale)}
+    if first is not None and len(todo) > 1 and len(todo) == len(request.seeds):
+        said("training: one seed for a first answer")
         first(verdict(request.seeds[:1]))
-    said(f"training: {len(request.seeds)} seeds")
+        todo.discard(request.seeds[0])
+    said(f"training: {len(todo)} seeds" if todo else "training: nothing is left to do")
     return verdict(request.seeds)
+
+
+def _odd(validated: Validated, *, quoted: bool) -> list[str]:
+    """What the rows have that is no error, by reason; the card is needed to hand in, not here."""
+    found: dict[str, str] = {}
+    for problem in validated.problems:
+        if problem.severity == "warning" and problem.file and problem.reason != "few-rows":
+            said = f", such as: {problem.found}" if problem.found and quoted else ""
+            found.setdefault(problem.reason, f"{problem.reason}: {validated.counts[problem.reason]:,} times{said}")
+    return list(found.values())
 
 
 def _prepared(task: Task, request: Request, said: Said) -> ExampleStore:
     store = open_store(request.data_dir, request.sample)
-    if isinstance(store, DataStore) and not store.is_prepared(task):
+    if isinstance(store, DataStore) and "test" not in store.rows(task):
         if request.offline:
             raise UserError(
                 f"{task.spec.name} is not prepared on this machine",
@@ -118,32 +139,13 @@ def _scoring(request: Request, rows: int, seeds: tuple[int, ...]) -> Scoring:
 
 def _collection(request: Request, task: Task, store: ExampleStore) -> Collection:
     """The known submissions that have runs of the task, and these rows; records of other tasks are left out."""
-    places = [*(place for place in request.known if _holds(place)), request.out]
-    found = collect(places, store.kind)
+    known = [folder for place in request.known if place.is_dir() for folder in folders([place], some=False)]
+    found = collect([*(each for each in known if each.name != request.out.name), request.out], store.kind)
     kept = tuple(
         replace(each, records=tuple(record for record in each.records if record.task == task.spec.name))
         for each in found.stored
     )
     return replace(found, stored=tuple(each for each in kept if each.records))
-
-
-def _holds(place: Path) -> bool:
-    try:
-        return bool(folders([place]))
-    except UserError:
-        return False
-
-
-def _budget(number: int, collection: Collection, recipe: str) -> int:
-    """The largest budget at which contenders are known that these rows can fill; else all of them."""
-    known = {
-        record.rows
-        for each in collection.stored
-        if each.card.kind == "submission"
-        for record in each.records
-        if record.recipe == recipe and record.rows <= number
-    }
-    return max(known, default=number)
 
 
 def _report(
@@ -169,7 +171,7 @@ def _report(
         name=own,
         folder=request.out,
         recipe=request.recipe,
-        rows=rows,
+        budget=rows,
         score=scores[own],
         scores=scores,
         kinds=kinds,

@@ -14,4 +14,4 @@ def known_places() -> tuple[Path, ...]:
     """Where submissions lie: ``submissions/`` in the working folder, of the checkout, or in the installed package."""
     package = Path(clinsynth.__file__).parent
     places = (Path.cwd() / "submissions", package.parents[1] / "submissions", package / INSTALLED)
-    return tuple(place for place in places if any(place.glob("*/submission.toml")))[:1]
+    return next(((place,) for place in places if any(place.glob("*/submission.toml"))), ())

@@ -13,6 +13,8 @@ from clinsynth.views import Block, Cell, Column, Facts, Figure, Point, Prose, Se
 if TYPE_CHECKING:
     from clinsynth.evaluation.verdict import Report
 
+_LISTED = 50
+"""Rows that are named at most."""
 _LEVELS = {"like real": "● like real rows", "off": "◐ off", "far": "○ far off", "unknown": "– unknown"}
 
 
@@ -150,10 +152,11 @@ def _bands(report: Report) -> Table:
 
 def _leaks(report: Report) -> Facts:
     record = report.audit
-    pairs: list[tuple[str, Cell]] = [("verdict", Cell("passed" if record.verdict.passed else "failed"))]
-    pairs += [("because", Cell(reason)) for reason in record.verdict.reasons]
-    if record.test is not None:
-        leaking = [str(match.row) for match in record.test.matches if match.reason == "leak"]
-        pairs.append(("rows that repeat test items", Cell(", ".join(leaking[:50]) or "none")))
-        pairs.append(("test items that are repeated", Cell(f"{record.test.touched:,} of {record.test.examples:,}")))
+    pairs: list[tuple[str, Cell]] = [("audit", Cell("passed" if record.clean else "failed: not ranked until mended"))]
+    pairs += [("because", Cell(reason)) for reason in record.failures]
+    some = ", ".join(map(str, report.leaking[:_LISTED])) + (", …" if len(report.leaking) > _LISTED else "")
+    pairs.append(("rows that repeat test items", Cell(some or "none")))
+    pairs.append(("test items that are repeated", Cell(f"{record.test.touched:,} of {record.test.examples:,}")))
+    private = sum(len(rows) for rows in record.privacy.rows.values())
+    pairs.append(("rows that look like they name a person", Cell(f"{private:,}" if private else "none")))
     return Facts("Leaks", tuple(pairs))

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clinsynth.core import Row, TaskSpec, UserError, atomic_path, sha256_file, write_json
-from clinsynth.submissions import CARD_FILE, read_submission
+from clinsynth.submissions import CARD_FILE, Card, check_name, read_submission, write_rows, write_submission
 from clinsynth.submissions.importing import ImportOptions, format_of, import_data
+from clinsynth.task_types import task_type
 
 Rows = str | Path | Sequence[str | Path] | Iterable[Mapping[str, Any]] | Any
 """What may be evaluated: a file, several files, a submission's folder, a name on the Hugging Face Hub, an iterable of
 mappings, a pandas ``DataFrame`` or a ``datasets.Dataset``."""
 _STATE = "evaluation.json"
+
+
+def folder_of(rows: Rows, task: str) -> Path:
+    """Where rows are worked on if nobody says: a submission in its own folder, others under ``build/evaluate``."""
+    first = rows if isinstance(rows, str | Path) else rows[0] if _is_files(rows) else ""
+    if first and (Path(first) / CARD_FILE).is_file():
+        return Path(first).absolute()
+    plain = re.sub(r"[^a-z0-9]+", "-", Path(first).name.partition(".")[0].lower()).strip("-")
+    return (Path("build") / "evaluate" / "-".join(filter(None, (plain or "rows", task)))[:64]).absolute()
 
 
 def stage(rows: Rows, spec: TaskSpec, folder: Path, options: ImportOptions | None = None, form: str = "") -> list[str]:
@@ -26,7 +36,7 @@ def stage(rows: Rows, spec: TaskSpec, folder: Path, options: ImportOptions | Non
     Args:
         rows: as ``Rows`` says.
         spec: the task that they are for.
-        folder: the submission's folder; what was scored of other rows is done again by whoever scores.
+        folder: the submission's folder. One that was not made here is left as it is, unless it is ``rows`` itself.
         options: columns and labels, as for ``clinsynth import``.
         form: the format of files; empty: what their names say.
 
@@ -34,26 +44,45 @@ def stage(rows: Rows, spec: TaskSpec, folder: Path, options: ImportOptions | Non
         What was decided and what was left out on the way, for people.
 
     Raises:
-        UserError: nothing can be read, or no row can be carried over.
+        UserError: nothing can be read, no row can be carried over, or the folder holds somebody's rows.
     """
+    if isinstance(rows, str | Path) and (Path(rows) / CARD_FILE).is_file() and Path(rows).samefile(_made(folder)):
+        return []
+    options = options or ImportOptions()
     with tempfile.TemporaryDirectory(prefix="clinsynth-") as temporary:
         files = _files(rows, Path(temporary))
-        digest = _digest(files, spec, options)
+        digest = _digest(files, spec, options, form)
         state = folder / _STATE
-        if state.is_file() and (folder / CARD_FILE).is_file():
-            known = json.loads(state.read_text("utf-8"))
-            if known.get("digest") == digest:
-                return list(known["notes"])
-        taken, notes = _carried(files, spec, Path(temporary) / "parts", options, form)
-        _place(taken, spec, folder)
+        known = json.loads(state.read_text("utf-8")) if state.is_file() else {}
+        if known.get("digest") == digest and (folder / CARD_FILE).is_file():
+            return list(known["notes"])
+        if not known and (folder / CARD_FILE).is_file():
+            raise UserError(f"{folder} holds a submission", remedy="choose another --out; nothing was changed")
+        taken, card, notes = _carried(files, spec, Path(temporary) / "parts", options, form)
+        check_name(folder.name)
+        written = {spec.name: taken}
+        if (folder / CARD_FILE).is_file():
+            write_rows(folder, written, private=options.private)
+        else:
+            write_submission(folder, card.model_copy(update={"name": folder.name}), written, private=options.private)
     write_json(state, {"digest": digest, "notes": notes})
     return notes
+
+
+def _made(folder: Path) -> Path:
+    """The folder, made if need be: it can be compared with another only where it exists."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _is_files(rows: Any) -> bool:
+    return isinstance(rows, Sequence) and bool(rows) and all(isinstance(each, str | Path) for each in rows)
 
 
 def _files(rows: Rows, temporary: Path) -> list[Path]:
     if isinstance(rows, str | Path):
         return [Path(rows)]
-    if isinstance(rows, Sequence) and rows and all(isinstance(each, str | Path) for each in rows):
+    if _is_files(rows):
         return [Path(each) for each in rows]
     path = temporary / "rows.jsonl"
     with atomic_path(path) as writing, writing.open("w", encoding="utf-8") as stream:
@@ -78,49 +107,32 @@ def _plain(value: object) -> object:
     return item() if callable(item) else str(value)
 
 
-def _digest(files: Sequence[Path], spec: TaskSpec, options: ImportOptions | None) -> str:
-    parts = [spec.name, str(spec.version), repr(options)]
+def _digest(files: Sequence[Path], spec: TaskSpec, options: ImportOptions, form: str) -> str:
+    parts = [spec.name, str(spec.version), repr(options), form]
     for file in files:
-        if not file.exists():
-            raise UserError(f"there is nothing at {file}")
         inner = sorted(path for path in file.rglob("*") if path.is_file()) if file.is_dir() else [file]
-        parts += [sha256_file(path) for path in inner]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        parts += [sha256_file(path) for path in inner if path.is_file()]
+    return hashlib.sha256("\n".join([*parts, *map(str, files)]).encode()).hexdigest()
 
 
 def _carried(
-    files: Sequence[Path], spec: TaskSpec, parts: Path, options: ImportOptions | None, form: str
-) -> tuple[list[Row], list[str]]:
+    files: Sequence[Path], spec: TaskSpec, parts: Path, options: ImportOptions, form: str
+) -> tuple[list[Row], Card, list[str]]:
+    """All rows, the card of the first part, and what is to be said."""
     rows: list[Row] = []
+    cards: list[Card] = []
     notes: list[str] = []
     for number, file in enumerate(files):
-        if (file / CARD_FILE).is_file():
-            rows += read_submission(file).rows(spec.name)
-            continue
-        part = parts / f"part-{number}"
-        report = import_data(file, form or format_of(file), spec, part, options)
-        rows += read_submission(part).rows(spec.name)
-        dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(report.dropped.items()))
-        kept = f"{file.name}: {report.kept:,} of {report.read:,} rows carried over"
-        notes += [kept + (f"; left out: {dropped}" if dropped else ""), *report.notes, *report.warnings]
-    if not rows:
-        raise UserError(f"no rows for {spec.name}", found=", ".join(map(str, files)))
-    return rows, notes
-
-
-def _place(rows: Sequence[Row], spec: TaskSpec, folder: Path) -> None:
-    """The rows into the folder's data file: as one import, with a card to fill in where there is none."""
-    with tempfile.TemporaryDirectory(prefix="clinsynth-") as temporary:
-        whole = Path(temporary) / "rows.jsonl"
-        whole.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-        # The rows are canonical by now: what numbers or other words of theirs mean was settled before.
-        fresh = Path(temporary) / folder.name
-        import_data(whole, "jsonl", spec, fresh)
-        data = folder / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        for old in data.glob(f"{spec.name}.jsonl*"):
-            old.unlink()
-        for new in (fresh / "data").iterdir():
-            shutil.copyfile(new, data / new.name)
-        if not (folder / CARD_FILE).is_file():
-            shutil.copyfile(fresh / CARD_FILE, folder / CARD_FILE)
+        part = file
+        if not (file / CARD_FILE).is_file():
+            part = parts / f"part-{number}"
+            report = import_data(file, form or format_of(file), spec, part, options)
+            notes.append(f"{file.name}: {report.kept:,} of {report.read:,} records became rows of {spec.name}")
+            notes += [f"left out, {reason}: {tally}" for reason, tally in report.dropped.items()]
+            notes += [f"kept, but {reason}: {tally}" for reason, tally in report.altered.items()]
+            notes += [*report.warnings, *report.notes]
+        submission = read_submission(part)
+        rows += map(task_type(spec).encode, submission.rows(spec.name))
+        cards.append(submission.card)
+    told = tuple(dict.fromkeys(line for card in cards for line in card.disclosures))
+    return rows, cards[0].model_copy(update={"disclosures": told}), notes

@@ -11,7 +11,7 @@ from clinsynth.audit import AuditRecord
 from clinsynth.core import TaskSpec
 from clinsynth.evaluation.bands import Band, bands
 from clinsynth.quality import QualityRecord
-from clinsynth.standings import CONSTANT, Compared, Comparison, Score
+from clinsynth.standings import Compared, Comparison, Score
 
 _ITEMS = {
     "sentence_similarity": "pairs",
@@ -19,8 +19,11 @@ _ITEMS = {
     "fact_verification": "pairs of claim and evidence",
 }
 """What an example of a type is called; of the others it is a text."""
-_METRICS = {
+METRIC_NAMES = {
     "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1", "f1": "F1", "entity_f1": "entity F1",
+}  # fmt: skip
+_IN_WORDS = {
+    "gold-full": "all real data (gold-full)", "gold-n": "as much real data (gold-n)", "gold-few": "a few real rows (gold-few)",
 }  # fmt: skip
 _TOP = 3
 """Rows that a line names at most."""
@@ -49,8 +52,8 @@ class Report:
     """Of the submission that the rows became."""
     folder: Path
     recipe: str
-    rows: int
-    """Rows that the student was trained on."""
+    budget: int
+    """Rows that contenders are trained on; who has fewer uses all."""
     score: Score
     scores: Mapping[str, Score]
     """By name: these rows, the references and the known submissions at the same budget."""
@@ -64,6 +67,11 @@ class Report:
     """What was decided when the rows were read."""
     sample: bool
     """Whether all of this is about the bundled sample, and so means nothing."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that the student was trained on."""
+        return self.score.rows
 
     @property
     def items(self) -> str:
@@ -85,20 +93,29 @@ class Report:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    @property
+    def leaking(self) -> tuple[int, ...]:
+        """Rows that repeat test items, by their place in the data file, from 1."""
+        return tuple(sorted({match.row for match in self.audit.test.matches if match.reason == "leak"}))
+
     def _score(self) -> str:
         statistics = self.score.statistics
         interval = statistics.interval if statistics else None
         seeds = len(self.score.by_seed)
         within = f" ({_x(interval.low)} to {_x(interval.high)})" if interval else ""
-        count = "1 seed, so no interval yet" if seeds == 1 else f"{seeds} seeds"
+        count = "from one seed, so without an interval" if seeds == 1 else f"over {seeds} seeds"
+        few = f" Others are trained on {self.budget:,}." if self.rows < self.budget else ""
         return (
-            f"On {self.task.name}, {self.rows:,} of your rows give {_x(self.score.mean)}{within} "
-            f"{_METRICS[self.task.metric]}, {count}."
+            f"On {self.task.name}, {self.rows:,} of your rows give {METRIC_NAMES[self.task.metric]} "
+            f"{_x(self.score.mean)}{within}, {count}.{few}"
         )
 
     def _against(self) -> str:
-        said = [_words(each) for each in self.rivals if each.name != CONSTANT][: 2 * _TOP]
-        return f"Against the others: {'; '.join(said)}." if said else "There is nothing on this task to compare with."
+        """The best known submissions first, then the references; of each at most three."""
+        known = [each for each in self.rivals if self.kinds.get(each.name) == "submission"][:_TOP]
+        references = [each for each in self.rivals if self.kinds.get(each.name) == "reference"][:_TOP]
+        said = _joined([*known, *references])
+        return f"{said[0].upper()}{said[1:]}." if said else "No other rows are known on this task to compare with."
 
     def _worth(self) -> str:
         statistics = self.score.statistics
@@ -107,39 +124,35 @@ class Report:
         worth, gap = statistics.worth, statistics.gap
         parts: list[str] = []
         if worth.words:
-            parts.append(f"worth {worth.words} real {self.items}")
+            parts.append(f"worth {_worth_words(worth.words, self.items)}")
         if gap.value is not None:
-            within = f" ({_x(gap.low)} to {_x(gap.high)} %)" if gap.low is not None and gap.high is not None else ""
-            parts.append(
-                f"{100 * gap.value:.0f} %{within} of the way from the best constant answer to all real data"
-            )
-        why = [reason for reason in (worth.reason, gap.reason) if reason]
+            within = f" ({_share(gap.low)} to {_share(gap.high)} %)" if None not in (gap.low, gap.high) else ""
+            way = "below the best constant answer" if gap.value < 0 else "of the way from a constant answer to all real data"
+            parts.append(f"{abs(100 * gap.value):.0f} %{within} {way}")
         if not parts:
-            return f"What that is worth in real examples is not known: {'; '.join(why) or 'no reference is here'}."
+            why = "; ".join(dict.fromkeys(filter(None, (worth.reason, gap.reason))))
+            return f"What that is worth in real examples is not known: {why or 'no reference is here'}."
         line = "; ".join(parts)
         return f"{line[0].upper()}{line[1:]}."
 
     def _leaks(self) -> str:
-        verdict = self.audit.verdict
-        test = self.audit.test
-        if test is None:
-            return "Whether rows repeat test items was not looked at: the test set is not here."
-        leaking = sorted({match.row for match in test.matches if match.reason == "leak"})
-        if not leaking:
-            rest = "" if verdict.passed else f" The audit failed: {'; '.join(verdict.reasons)}."
-            return f"No row repeats a test item.{rest}"
-        some = ", ".join(map(str, leaking[:_TOP])) + (", …" if len(leaking) > _TOP else "")
-        count = "1 row repeats" if len(leaking) == 1 else f"{len(leaking):,} rows repeat"
-        gone = "not ranked until they are gone" if not verdict.passed else "few enough to be ranked"
-        return f"{count} test items (rows {some}): {gone}."
+        rows = self.leaking
+        others = [why for why in self.audit.failures if not rows or "test" not in why]
+        more = f" The audit failed: {'; '.join(others)}." if others else ""
+        if not rows:
+            return f"No row repeats a test item.{more}"
+        places = f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:_TOP]))}{', …' * (len(rows) > _TOP)}"
+        count = "1 row repeats" if len(rows) == 1 else f"{len(rows):,} rows repeat"
+        gone = "few enough to be ranked" if self.audit.clean else "not ranked until they are gone"
+        return f"{count} test items ({places}): {gone}.{more}"
 
     def _look(self) -> str:
-        worst = [band for band in self.bands if band.level == "far"]
         rows = self.quality.suspects[:_TOP]
-        parts = [f"{band.title}: {band.words}; {band.advice}" for band in worst[:2]]
+        worst = [band for band in self.bands if band.level == "far"] or [b for b in self.bands if b.level == "off"]
+        parts = [f"{band.title} ({band.words}): {band.advice}" for band in worst[:2]]
         if rows:
-            parts.append(f"labels to look at first: rows {', '.join(map(str, rows))}")
-        return f"To look at: {'; '.join(parts)}." if parts else "Nothing about the rows stands out."
+            parts.append(f"labels that look wrong: rows {', '.join(map(str, rows))}")
+        return f"To look at: {'; '.join(parts)}." if parts else "Nothing else about the rows stands out."
 
     def as_dict(self) -> dict[str, Any]:
         """For programs: what the lines are made of, without any text of the rows."""
@@ -148,14 +161,17 @@ class Report:
             "submission": self.name,
             "recipe": self.recipe,
             "rows": self.rows,
+            "budget": self.budget,
             "metric": self.task.metric,
             "score": self.score.mean,
             "by_seed": {str(seed): value for seed, value in self.score.by_seed.items()},
             "statistics": asdict(self.score.statistics) if self.score.statistics else None,
             "against": [{"name": each.name, **asdict(each.comparison)} for each in self.rivals],
-            "audit": self.audit.verdict.model_dump(mode="json"),
+            "audit": {"clean": self.audit.clean, "failures": self.audit.failures, "leaking_rows": self.leaking},
             "quality": self.quality.data.model_dump(mode="json"),
             "bands": [asdict(band) for band in self.bands],
+            "suspects": self.quality.suspects,
+            "notes": self.notes,
             "lines": self.lines(),
             "sample": self.sample,
         }
@@ -176,25 +192,54 @@ def _x(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def _words(rival: Rival) -> str:
-    row = rival.comparison
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f}"
+
+
+def _worth_words(words: str, items: str) -> str:
+    """``340 (210 to > 1,000)`` as part of a sentence."""
+    value, _, within = words.partition(" (")
+    signs = {"<": "fewer than ", ">": "more than "}
+    amount = f"{signs[value[0]]}{value[2:]}" if value[:1] in signs else f"about {value}"
+    return f"{amount} real {items}" + (f" ({within}" if within else "")
+
+
+def _joined(rivals: Sequence[Rival]) -> str:
+    """Verdicts, with those that say the same put together: ``a tie with a and b; worse than c by 2.0``."""
+    said: dict[str, list[str]] = {}
+    for each in rivals:
+        head, reason = _verdict_words(each.comparison)
+        number = _number(each.comparison)
+        name = _IN_WORDS.get(each.name, each.name)
+        said.setdefault(f"{head}\n{reason}", []).append(f"{name} {number}".rstrip())
+    parts: list[str] = []
+    for key, names in said.items():
+        head, _, reason = key.partition("\n")
+        parts.append(f"{head} {_and(names)}" + (f", as {reason}" if reason else ""))
+    return "; ".join(parts)
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _verdict_words(row: Comparison) -> tuple[str, str]:
+    verdict = row.judgement.verdict
+    if verdict in ("better", "worse"):
+        return f"{verdict} than", ""
+    if verdict == "tie":
+        return "a tie with", ""
+    return f"{verdict} {'against' if verdict == 'undecided' else 'with'}", row.judgement.reason
+
+
+def _number(row: Comparison) -> str:
+    """By how much: without a sign where the verdict says it."""
     if row.difference is None:
-        return f"not comparable with {rival.name}"
-    within = f" ({_x(row.low)} to {_x(row.high)})" if row.low is not None else ""
-    if row.judgement.verdict in ("better", "worse"):
-        return f"{row.judgement.verdict} than {rival.name} by {_x(abs(row.difference))}{_apart(row)}"
-    if row.judgement.verdict == "tie":
-        return f"a tie with {rival.name} ({_x(row.difference)}{within})"
-    return f"undecided against {rival.name} ({row.judgement.reason})"
-
-
-def _apart(row: Comparison) -> str:
-    if row.low is None or row.high is None:
         return ""
-    low, high = sorted((abs(row.low), abs(row.high)))
-    return f" ({_x(low)} to {_x(high)})"
-
-
-def names_of(rivals: Sequence[Rival]) -> tuple[str, ...]:
-    """Whom the rows were compared with."""
-    return tuple(each.name for each in rivals)
+    if row.judgement.verdict in ("better", "worse"):
+        turn = 1 if row.judgement.verdict == "better" else -1
+        ends = sorted(turn * end for end in (row.low, row.high) if end is not None)
+        within = f" ({_x(ends[0])} to {_x(ends[1])})" if ends else ""
+        return f"by {_x(turn * row.difference)}{within}"
+    within = f", {100 * row.low:+.1f} to {100 * row.high:+.1f}" if row.low is not None and row.high is not None else ""
+    return f"({100 * row.difference:+.1f}{within})"

@@ -41,6 +41,7 @@ from .runs import Answers as Answers
 from .runs import Entry as Entry
 from .runs import TestSet as TestSet
 from .runs import TestSets as TestSets
+from .runs import headline_budget as headline_budget
 from .runs import read_entry as read_entry
 from .runs import scale_of as scale_of
 from .runs import select_runs as select_runs

@@ -16,4 +16,5 @@ from .folder import read_submission as read_submission
 from .validation import validate as validate
 from .writing import check_name as check_name
 from .writing import new_submission as new_submission
+from .writing import write_rows as write_rows
 from .writing import write_submission as write_submission

@@ -4,3 +4,4 @@ from .importer import import_data as import_data
 from .session import ImportOptions as ImportOptions
 from .session import ImportReport as ImportReport
 from .session import Tally as Tally
+from .session import pairs_of as pairs_of
