@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clinsynth.core import SPLITS, TASKS, UserError
-from clinsynth.evaluation import Report
+from clinsynth.evaluation import Report, known_places
 from clinsynth.evaluation import Request as _Evaluation
 from clinsynth.evaluation import evaluate as _evaluate
-from clinsynth.evaluation import known_places
 
 if TYPE_CHECKING:
     import datasets

@@ -46,6 +46,14 @@ COMMANDS = {
 ``import_``."""
 
 
+EXTRAS = {
+    "gradio": "app", "plotly": "app", "kaleido": "app", "openai": "llm", "genai_prices": "llm", "lm_eval": "direct",
+    "krippendorff": "direct", "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
+    "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "submitit": "slurm", "ray": "ray",
+}  # fmt: skip
+"""Packages that are not always there, and the extra that brings each."""
+
+
 class Command(Protocol):
     """What a module of this package is."""
 
@@ -140,12 +148,23 @@ def _use_tasks_dirs(folders: Sequence[Path]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. 0: fine; 1: a check failed; 2: the user must act; 130: stopped by Ctrl-C."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        build_parser("").print_help()
+        return 0
     arguments = build_parser(next((word for word in words if word in COMMANDS), "")).parse_args(words)
     try:
         _use_tasks_dirs(arguments.tasks_dir)
         return cast("int", arguments.execute(arguments))
     except UserError as error:
         sys.stderr.write(f"clinsynth: {error}\n")
+        return 2
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"clinsynth: this needs {error.name}, which is not installed: pip install 'clinsynth[{extra}]'\n"
+        )
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("\nclinsynth: stopped. What was finished is kept; the same command goes on from there.\n")

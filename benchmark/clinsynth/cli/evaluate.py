@@ -30,14 +30,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--known", type=Path, action="append", default=[], metavar="DIR",
                         help="submissions to compare with (default: submissions/, else what is installed)")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR",
-                        help="where the rows and all that is found are kept (default: build/evaluate/<name>)")  # fmt: skip
+                        help="where the rows and what is found are kept (default: build/evaluate/<name>)")  # fmt: skip
     parser.add_argument("--format", default="", help="form of the files (default: what their names say)")
     parser.add_argument("--columns", default="", metavar="OURS=THEIRS,...", help="which columns are what")
     parser.add_argument("--label", action="append", default=[], metavar="THEIRS=OURS",
                         help="what a label of theirs means; may be repeated")  # fmt: skip
     parser.add_argument("--recipe", default="", help="the student (default: the one of the leaderboard)")
     parser.add_argument("--seeds", default="0-4")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="the report (default: report.html in the folder)")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="the report (default: in the folder)")
     parser.add_argument("--json", action="store_true", help="the outcome as JSON, for programs")
     parser.add_argument("--offline", action="store_true", help="fetch nothing: fail if the data set is not prepared")
     parser.add_argument("--private", action="store_true", help="the rows hold real text: nothing of them is quoted")
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """1 if the audit failed."""
-    from clinsynth.evaluation import Request, evaluate, folder_of, known_places
+    from clinsynth.evaluation import FOLDER, Request, evaluate, folder_of, known_places
     from clinsynth.submissions.importing import ImportOptions, pairs_of
     from clinsynth.training import DEFAULT_RECIPE, seeds_of
 
@@ -69,7 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
     def said(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
-    page = arguments.html or out / "report.html"
+    page = arguments.html or out / FOLDER / f"{arguments.task}.html"
 
     def first(report: Report) -> None:
         write_text(page, report.to_html())

@@ -1,8 +1,8 @@
 """Quality in words: each number beside the same number of real rows, in one of three bands, with what to do about it.
 
-The bands are a reading aid. Where a number of the rows lies within ``NEAR`` times that of real rows it is called like real
-text, within ``FAR`` times it is off, and beyond that far off. The factors are chosen, not estimated: docs/quality.md shows
-what the numbers of real draws and of the baselines are.
+The bands are a reading aid. Where a number of the rows lies within ``NEAR`` times that of real rows it is called like
+real, within ``FAR`` times it is off, and beyond that far off. The factors are chosen, not estimated: docs/quality.md
+shows what the numbers of real draws and of the baselines are.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ _QUESTIONS = (
     _Question("aps", "variety of the rows", "high", "vary topics, styles and lengths in what is asked for", 0.02),
     _Question("distinct_2", "variety of the wording", "low", "raise the temperature or ask for other wordings"),
     _Question("vocabulary", "number of different words", "low", "write about more different things"),
-    _Question("words_mean", "length", "low", "ask for texts as long as real ones"),
-    _Question("words_mean", "length", "high", "ask for texts as short as real ones"),
-    _Question("frechet", "distance to real text", "high", "show real examples, or describe the real source better", 0.05),
-    _Question("label_divergence", "shares of the labels", "high", "write as many rows per label as real data has", 0.02),
+    _Question("words_mean", "words per row", "low", "ask for texts as long as real ones"),
+    _Question("words_mean", "words per row", "high", "ask for texts as short as real ones"),
+    _Question("frechet", "distance to real text", "high", "show real examples, or describe the source better", 0.05),
+    _Question("label_divergence", "shares of the labels", "high", "write as many of each label as real data has", 0.02),
     _Question("near_duplicates", "rows that nearly repeat others", "high", "drop them, and ask for more variety", 0.01),
     _Question("conflicting", "same text, different label", "high", "look at these rows and settle the label", 0.005),
-    _Question("label_noise", "labels that look wrong", "high", "have labels checked, by a person or by asking twice", 0.05),
+    _Question(
+        "label_noise", "labels that look wrong", "high", "have labels checked, by a person or asking twice", 0.05
+    ),
 )
 
 

@@ -10,7 +10,7 @@ from clinsynth.audit import AuditRecord, audit
 from clinsynth.core import TASKS, Task, UserError
 from clinsynth.data import DataStore, ExampleStore, open_store
 from clinsynth.evaluation.rows import Rows, stage
-from clinsynth.evaluation.verdict import Report, Rival, rival
+from clinsynth.evaluation.verdict import Quoted, Report, Rival, rival
 from clinsynth.quality import QualityRecord, measure
 from clinsynth.standings import (
     RESAMPLES,
@@ -28,14 +28,18 @@ from clinsynth.standings import (
 )
 from clinsynth.standings import Request as Comparing
 from clinsynth.submissions import Report as Validated
-from clinsynth.submissions import validate
-from clinsynth.submissions.importing import ImportOptions
+from clinsynth.submissions import is_private, read_submission, validate
+from clinsynth.submissions.importing import ImportOptions, is_hub_name
 from clinsynth.training import DEFAULT_RECIPE, RECIPES, plan, score
 from clinsynth.training import Request as Scoring
 
 Said = Callable[[str], None]
 """Told what is done, line by line."""
-_CEILING = "gold-full"
+_CEILING, _REAL = "gold-full", "gold-n"
+_QUOTED = 10
+"""Rows of a kind that are quoted."""
+_LENGTH = 300
+"""Characters of a row that are quoted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +79,9 @@ def evaluate(request: Request, said: Said = lambda _: None, first: Callable[[Rep
         UserError: the rows cannot be read, or the data of the task is neither here nor to be had.
     """
     task = TASKS[request.task]
+    hub = isinstance(request.rows, str | Path) and is_hub_name(Path(request.rows))
+    if request.offline and hub:
+        raise UserError(f"there is nothing at {request.rows}", remedy="leave out --offline, if it is on the Hub")
     store = _prepared(task, request, said)
     notes = stage(request.rows, task.spec, request.out, request.options, request.form)
     for note in notes:
@@ -82,7 +89,7 @@ def evaluate(request: Request, said: Said = lambda _: None, first: Callable[[Rep
     validated = validate(request.out, (task.spec.name,))
     if not validated.usable:
         raise UserError(f"{request.out} cannot be scored", found=str(validated))
-    notes += _odd(validated, quoted=task.spec.access == "open" and not (request.options and request.options.private))
+    notes += _odd(validated, quoted=_quotable(request, task))
     number = validated.rows[task.spec.name]
     said(f"audit: {number:,} rows against the real examples")
     (audited,) = audit(request.out, [task.spec.name], store)
@@ -163,6 +170,7 @@ def _report(
     table = standings_of(collection, request.recipe, rows, profiler)
     scores = {row.name: row.scores[name] for row in table.rows if name in row.scores}
     kinds = {row.name: row.kind for row in table.rows}
+    real = next((row.curves for row in table.rows if row.name == _REAL), ())
     own = request.out.name
     if own not in scores:
         raise UserError(f"{own} has no run on {name} that can be shown", found="; ".join(map(str, table.left_out)))
@@ -178,9 +186,31 @@ def _report(
         rivals=_rivals(request, collection, store, scores, rows),
         audit=audited,
         quality=quality,
+        quoted=_quoted(request, task, audited, quality),
+        curve=next((curve for curve in real if curve.task == name and len(curve.points) > 1), None),
+        cost=next(row.cost for row in table.rows if row.name == own),
         notes=tuple(notes),
         sample=store.kind == "sample",
     )
+
+
+def _quoted(request: Request, task: Task, audited: AuditRecord, quality: QualityRecord) -> dict[int, Quoted]:
+    """Rows with doubtful labels and rows that leak, unless somebody's agreement or wish forbids to show them."""
+    if not _quotable(request, task):
+        return {}
+    rows = read_submission(request.out).rows(task.spec.name)
+    leaking = [match.row for match in audited.test.matches if match.reason == "leak"]
+    found: dict[int, Quoted] = {}
+    for number in (*quality.suspects[:_QUOTED], *leaking[:_QUOTED]):
+        row = rows[number - 1]
+        text = " / ".join(row.texts)
+        answer = ", ".join(row.labels) or "; ".join(f"{row.texts[0][s.start : s.end]}: {s.label}" for s in row.spans)
+        found[number] = Quoted(answer or "none", text if len(text) <= _LENGTH else f"{text[:_LENGTH]}…")
+    return found
+
+
+def _quotable(request: Request, task: Task) -> bool:
+    return not is_private(request.out / "data", task.spec)
 
 
 def _rivals(

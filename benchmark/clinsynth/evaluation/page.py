@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from clinsynth import __version__
+from clinsynth.evaluation.names import METRIC_NAMES
 from clinsynth.site import Links, blocks, site_css
-from clinsynth.views import Block, Cell, Column, Facts, Figure, Point, Prose, Section, Series, Table
+from clinsynth.views import Block, Cell, Column, Facts, Figure, Point, Prose, Section, Series, Table, number
 
 if TYPE_CHECKING:
     from clinsynth.evaluation.verdict import Report
+    from clinsynth.standings import CostOfData, Curve, Interval
 
 _LISTED = 50
 """Rows that are named at most."""
@@ -56,21 +59,71 @@ def report_body(report: Report) -> str:
 def _blocks(report: Report) -> Iterator[Block]:
     yield _forest(report)
     yield _scores(report)
+    if report.curve is not None:
+        yield _curve(report, report.curve)
     yield _bands(report)
     if report.quality.suspects:
-        rows = ", ".join(map(str, report.quality.suspects))
-        yield Prose("Labels to look at", (f"By row of the data file, the most doubtful first: {rows}.",))
+        yield from _rows("Labels that look wrong", "the most doubtful first", report.quality.suspects, report)
     yield _leaks(report)
+    if report.leaking:
+        yield from _rows("Rows that repeat test items", "take them out", report.leaking, report)
+    if report.cost is not None and (costs := _costs(report.cost)):
+        yield Facts("What the rows cost", costs)
     if report.notes:
-        yield Prose("When the rows were read", report.notes)
+        yield Prose("When the rows were read", tuple(f"{note[:1].upper()}{note[1:]}." for note in report.notes))
+    folder = shlex.quote(str(report.folder))
+    options = f"--rows {report.budget}" + (" --sample" if report.sample else "")
     yield Prose(
         "Again, and further",
         (
-            f"$ clinsynth validate {report.folder}",
-            f"$ clinsynth score {report.folder} --tasks {report.task.name} --rows {report.rows}",
-            f"$ clinsynth compare {report.folder} OTHER --rows {report.rows}",
+            f"$ clinsynth validate {folder}",
+            f"$ clinsynth score {folder} --tasks {report.task.name} {options}",
+            f"$ clinsynth compare {folder} OTHER --tasks {report.task.name} {options}",
         ),
     )
+
+
+def _curve(report: Report, curve: Curve) -> Figure:
+    """Where the rows lie beside a growing number of real ones."""
+    real = tuple(
+        Point(float(point.rows), 100 * point.mean, *_ends(point.interval), f"{point.rows:,} real {report.items}")
+        for point in curve.points
+    )
+    statistics = report.score.statistics
+    own = Point(
+        float(report.rows), 100 * report.score.mean, *_ends(statistics.interval if statistics else None), "your rows"
+    )
+    return Figure(
+        "curve", "Beside real data", "lines",
+        (Series("real data", real, line=True), Series("your rows", (own,), emphasis=True)),
+        x_title="rows", y_title=f"{METRIC_NAMES[report.task.metric]} x 100", log_x=True,
+        description="Scores of real data over the number of rows, and that of your rows.",
+    )  # fmt: skip
+
+
+def _ends(interval: Interval | None) -> tuple[float, float] | tuple[None, None]:
+    return (None, None) if interval is None else (100 * interval.low, 100 * interval.high)
+
+
+def _rows(title: str, order: str, numbers: Sequence[int], report: Report) -> Iterator[Block]:
+    """Rows by number, and the first of them in full where that is allowed."""
+    some = ", ".join(map(str, numbers[:_LISTED])) + (", …" if len(numbers) > _LISTED else "")
+    yield Prose(title, (f"Rows of the data file, counted from 1, {order}: {some}.",))
+    shown = [(number, report.quoted[number]) for number in numbers if number in report.quoted]
+    if shown:
+        columns = (Column("row", "row", number=True), Column("answer", "answer"), Column("text", "text"))
+        cells = tuple((Cell(str(k), k), Cell(row.answer), Cell(row.text)) for k, row in shown)
+        yield Table(title.lower().replace(" ", "-"), f"{title}: the first", columns, (Section("", cells),))
+
+
+def _costs(cost: CostOfData) -> tuple[tuple[str, Cell], ...]:
+    known = {
+        "dollars": None if cost.dollars is None else f"{cost.dollars:,.2f}",
+        "requests": None if cost.calls is None else f"{cost.calls:,}",
+        "tokens": None if cost.tokens is None else f"{cost.tokens:,}",
+        "seconds": None if cost.seconds is None else f"{cost.seconds:,.0f}",
+    }
+    return tuple((name, Cell(text)) for name, text in known.items() if text is not None)
 
 
 def _order(report: Report) -> list[str]:
@@ -78,24 +131,21 @@ def _order(report: Report) -> list[str]:
 
 
 def _forest(report: Report) -> Figure:
-    own: list[Point] = []
-    others: list[Point] = []
-    references: list[Point] = []
+    found: dict[str, list[Point]] = {"your rows": [], "known submissions": [], "references": []}
     for place, name in enumerate(_order(report)):
         score = report.scores[name]
-        interval = score.statistics.interval if score.statistics else None
-        low, high = (100 * interval.low, 100 * interval.high) if interval else (None, None)
-        point = Point(100 * score.mean, float(place), low, high, name)
-        kind = own if name == report.name else references if report.kinds[name] == "reference" else others
-        kind.append(point)
-    series = (
-        Series("your rows", tuple(own), emphasis=True),
-        Series("known submissions", tuple(others)),
-        Series("references", tuple(references)),
+        ends = _ends(score.statistics.interval if score.statistics else None)
+        series = "references" if report.kinds[name] == "reference" else "known submissions"
+        own = name == report.name
+        found["your rows" if own else series].append(
+            Point(100 * score.mean, float(place), *ends, "your rows" if own else name)
+        )
+    series = tuple(
+        Series(name, tuple(points), emphasis=name == "your rows") for name, points in found.items() if points
     )
     return Figure(
-        "scores", "Scores with their 95 % intervals", "forest", tuple(each for each in series if each.points),
-        x_title=f"{report.task.metric} x 100",
+        "forest", "Scores with their 95 % intervals", "forest", series,
+        x_title=f"{METRIC_NAMES[report.task.metric]} x 100",
         description="One line for each set of rows, the best at the top; the same numbers are in the table below.",
     )  # fmt: skip
 
@@ -107,26 +157,23 @@ def _scores(report: Report) -> Table:
         score = report.scores[name]
         interval = score.statistics.interval if score.statistics else None
         row = against.get(name)
-        small = f"{100 * interval.low:.1f} to {100 * interval.high:.1f}" if interval else ""
-        lead = "" if row is None or row.difference is None else f"{100 * row.difference:+.1f}"
-        span = "" if row is None or row.low is None or row.high is None else (
-            f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
-        )  # fmt: skip
+        ends = (interval.low, interval.high) if interval else (None, None)
+        seeds = len(score.by_seed)
         rows.append((
             Cell("your rows" if name == report.name else name),
-            Cell(f"{100 * score.mean:.1f}", score.mean, small),
-            Cell(str(len(score.by_seed) or "-")),
-            Cell(f"{score.rows:,}"),
-            Cell(lead, None if row is None else row.difference, span),
+            number(score.mean, *ends),
             Cell("" if row is None else row.judgement.verdict),
+            Cell("") if row is None else number(row.difference, row.low, row.high, sign="+"),
+            Cell(str(seeds), seeds) if seeds else Cell(""),
+            Cell(f"{score.rows:,}", score.rows) if score.rows else Cell(""),
         ))  # fmt: skip
     columns = (
         Column("name", "rows"),
-        Column("score", report.task.metric.replace("_", " "), number=True),
-        Column("seeds", "seeds", number=True),
-        Column("budget", "trained on", number=True),
-        Column("lead", "yours minus it", number=True),
+        Column("score", METRIC_NAMES[report.task.metric], number=True),
         Column("verdict", "yours are", help="better or worse: p < 0.05, paired by test unit and seed"),
+        Column("lead", "yours minus it", number=True),
+        Column("seeds", "seeds", number=True),
+        Column("budget", "trained on", number=True, help="training rows"),
     )
     return Table("scores", f"{report.task.title}: scores x 100", columns, (Section("", tuple(rows)),))
 

@@ -18,7 +18,9 @@ from clinsynth.task_types import task_type
 Rows = str | Path | Sequence[str | Path] | Iterable[Mapping[str, Any]] | Any
 """What may be evaluated: a file, several files, a submission's folder, a name on the Hugging Face Hub, an iterable of
 mappings, a pandas ``DataFrame`` or a ``datasets.Dataset``."""
-_STATE = "evaluation.json"
+FOLDER = "evaluation"
+"""Where a submission's folder has the state and the report of an evaluation."""
+_STATE = "rows.json"
 
 
 def folder_of(rows: Rows, task: str) -> Path:
@@ -52,7 +54,7 @@ def stage(rows: Rows, spec: TaskSpec, folder: Path, options: ImportOptions | Non
     with tempfile.TemporaryDirectory(prefix="clinsynth-") as temporary:
         files = _files(rows, Path(temporary))
         digest = _digest(files, spec, options, form)
-        state = folder / _STATE
+        state = folder / FOLDER / _STATE
         known = json.loads(state.read_text("utf-8")) if state.is_file() else {}
         if known.get("digest") == digest and (folder / CARD_FILE).is_file():
             return list(known["notes"])

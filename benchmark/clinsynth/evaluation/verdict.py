@@ -1,4 +1,4 @@
-"""What is to be said of the rows: five lines for a person, a dictionary for a program, and what a page is drawn from."""
+"""What is to be said of the rows: five lines for a person, a dictionary for a program, what a page is drawn from."""
 
 from __future__ import annotations
 
@@ -10,21 +10,10 @@ from typing import Any
 from clinsynth.audit import AuditRecord
 from clinsynth.core import TaskSpec
 from clinsynth.evaluation.bands import Band, bands
+from clinsynth.evaluation.names import IN_WORDS, ITEMS, METRIC_NAMES
 from clinsynth.quality import QualityRecord
-from clinsynth.standings import Compared, Comparison, Score
+from clinsynth.standings import Compared, Comparison, CostOfData, Curve, Score
 
-_ITEMS = {
-    "sentence_similarity": "pairs",
-    "natural_language_inference": "pairs",
-    "fact_verification": "pairs of claim and evidence",
-}
-"""What an example of a type is called; of the others it is a text."""
-METRIC_NAMES = {
-    "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1", "f1": "F1", "entity_f1": "entity F1",
-}  # fmt: skip
-_IN_WORDS = {
-    "gold-full": "all real data (gold-full)", "gold-n": "as much real data (gold-n)", "gold-few": "a few real rows (gold-few)",
-}  # fmt: skip
 _TOP = 3
 """Rows that a line names at most."""
 
@@ -36,6 +25,15 @@ class Rival:
     name: str
     comparison: Comparison
     """These rows minus the others, on the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A row to look at."""
+
+    answer: str
+    text: str
+    """Its beginning."""
 
 
 def rival(name: str, compared: Compared) -> Rival:
@@ -63,6 +61,12 @@ class Report:
     """Best first."""
     audit: AuditRecord
     quality: QualityRecord
+    quoted: Mapping[int, Quoted]
+    """Rows that are spoken of, by their place in the data file; none where the rows must not be quoted."""
+    curve: Curve | None
+    """Scores of real data (``gold-n``) over the number of rows, if there are several."""
+    cost: CostOfData | None
+    """Of the rows, as their card says."""
     notes: tuple[str, ...]
     """What was decided when the rows were read."""
     sample: bool
@@ -76,7 +80,7 @@ class Report:
     @property
     def items(self) -> str:
         """What an example is called."""
-        return _ITEMS.get(self.task.type, "texts")
+        return ITEMS.get(self.task.type, "texts")
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -127,8 +131,7 @@ class Report:
             parts.append(f"worth {_worth_words(worth.words, self.items)}")
         if gap.value is not None:
             within = f" ({_share(gap.low)} to {_share(gap.high)} %)" if None not in (gap.low, gap.high) else ""
-            way = "below the best constant answer" if gap.value < 0 else "of the way from a constant answer to all real data"
-            parts.append(f"{abs(100 * gap.value):.0f} %{within} {way}")
+            parts.append(f"{100 * gap.value:.0f} %{within} of the way from a constant answer to all real data")
         if not parts:
             why = "; ".join(dict.fromkeys(filter(None, (worth.reason, gap.reason))))
             return f"What that is worth in real examples is not known: {why or 'no reference is here'}."
@@ -210,7 +213,7 @@ def _joined(rivals: Sequence[Rival]) -> str:
     for each in rivals:
         head, reason = _verdict_words(each.comparison)
         number = _number(each.comparison)
-        name = _IN_WORDS.get(each.name, each.name)
+        name = IN_WORDS.get(each.name, each.name)
         said.setdefault(f"{head}\n{reason}", []).append(f"{name} {number}".rstrip())
     parts: list[str] = []
     for key, names in said.items():

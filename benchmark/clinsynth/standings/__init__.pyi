@@ -12,6 +12,7 @@ from .constants import best_constant as best_constant
 from .constants import constant_of as constant_of
 from .grids import GRIDS as GRIDS
 from .grids import LEFT as LEFT
+from .grids import SPARE as SPARE
 from .grids import notes as notes
 from .grids import records as records
 from .model import CONSTANT as CONSTANT

@@ -13,6 +13,7 @@ from .faults import Report as Report
 from .folder import Submission as Submission
 from .folder import fingerprint as fingerprint
 from .folder import read_submission as read_submission
+from .rows import is_private as is_private
 from .validation import validate as validate
 from .writing import check_name as check_name
 from .writing import new_submission as new_submission

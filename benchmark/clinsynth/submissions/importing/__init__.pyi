@@ -1,3 +1,4 @@
+from .hub import is_hub_name as is_hub_name
 from .importer import FORMATS as FORMATS
 from .importer import format_of as format_of
 from .importer import import_data as import_data
