@@ -5,7 +5,7 @@
     cs.get_tasks()                            # what there is
     cs.load("mqp", "train")                   # a datasets.Dataset
     cs.evaluate(rows, task="mqp")             # rows to a verdict
-    cs.get_standings("submissions", rows=300) # the table, as a frame
+    cs.get_standings("submissions")           # the table, as a frame
 
 Scores are in [0, 1]. Whatever is wrong with the input is a ``clinsynth.UserError`` that says place, found and remedy.
 """
@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clinsynth.core import SPLITS, TASKS, UserError
-from clinsynth.evaluation import Report, known_places
-from clinsynth.evaluation import Request as _Evaluation
-from clinsynth.evaluation import evaluate as _evaluate
 
 if TYPE_CHECKING:
     import datasets
     import pandas as pd
 
-    from clinsynth.evaluation import Rows
+    from clinsynth.evaluation import Report, Rows
 
 _SEEDS = (0, 1, 2, 3, 4)
 
@@ -122,17 +119,18 @@ def evaluate(
     """
     import sys
 
+    from clinsynth.evaluation import Request, folder_of, known_places
+    from clinsynth.evaluation import evaluate as run
     from clinsynth.submissions.importing import ImportOptions
     from clinsynth.training import DEFAULT_RECIPE
 
-    name = f"{Path(rows).name.split('.')[0]}-{task}" if isinstance(rows, str | Path) else task
-    folder = Path(out) if out is not None else Path("build") / "evaluate" / name
-    request = _Evaluation(
+    folder = Path(out) if out is not None else folder_of(rows, task)
+    request = Request(
         rows=rows, task=task, out=folder.absolute(), known=known_places(), against=tuple(against),
         options=ImportOptions(columns=columns or {}, labels=labels or {}),
         recipe=recipe or DEFAULT_RECIPE, seeds=tuple(seeds), data_dir=_path(data_dir), sample=sample, offline=offline,
     )  # fmt: skip
-    return _evaluate(request, (lambda _: None) if quiet else lambda line: print(line, file=sys.stderr))  # noqa: T201 - asked for
+    return run(request, (lambda _: None) if quiet else lambda line: print(line, file=sys.stderr))  # noqa: T201 - asked for
 
 
 def generate(
@@ -217,13 +215,22 @@ def score(
 def compare(
     first: str | Path,
     *others: str | Path,
-    rows: int,
+    rows: int = 0,
     tasks: Sequence[str] = (),
     recipe: str = "",
     sample: bool = False,
     data_dir: str | Path | None = None,
 ) -> pd.DataFrame:
     """What the differences to ``first`` are worth, from stored predictions and the test sets on this machine.
+
+    Args:
+        first: a submission's folder.
+        others: one or more.
+        rows: the budget; 0: the recipe's own, or what most of these submissions were run at.
+        tasks: names; empty: every task that any of them was run on.
+        recipe: the student; empty: the leaderboard's.
+        sample: of runs on the bundled sample.
+        data_dir: where prepared data lies.
 
     Returns:
         One row for each comparison: ``scope`` (a task, or a mean), ``other``, ``base_score``, ``other_score``,
@@ -235,14 +242,14 @@ def compare(
     import pandas as pd
 
     from clinsynth.data import open_store
-    from clinsynth.standings import Request, read_entry
+    from clinsynth.standings import Request, headline_budget, read_entry
     from clinsynth.standings import compare as run
-    from clinsynth.training import DEFAULT_RECIPE
+    from clinsynth.training import DEFAULT_RECIPE, RECIPES
 
-    store = open_store(_path(data_dir), sample)
-    student = recipe or DEFAULT_RECIPE
-    entries = tuple(read_entry(Path(each).absolute(), student, store.kind) for each in (first, *others))
-    found = run(Request(entries=entries, tasks=tuple(tasks), recipe=student, rows=rows), store)
+    store, student = open_store(_path(data_dir), sample), RECIPES[recipe or DEFAULT_RECIPE]
+    entries = tuple(read_entry(Path(each).absolute(), student.name, store.kind) for each in (first, *others))
+    budget = rows or headline_budget(entries, student)
+    found = run(Request(entries=entries, tasks=tuple(tasks), recipe=student.name, rows=budget), store)
     names = ("scope", "other", "base_score", "other_score", "difference", "low", "high", "p", "detectable")
     return pd.DataFrame([
         {**{name: getattr(row, name) for name in names}, "verdict": row.judgement.verdict, "words": row.words}
@@ -252,7 +259,7 @@ def compare(
 
 def get_standings(
     *places: str | Path,
-    rows: int,
+    rows: int = 0,
     recipe: str = "",
     statistics: bool = True,
     sample: bool = False,
@@ -262,15 +269,16 @@ def get_standings(
 
     Args:
         places: submissions or folders that hold some; none: what is known on this machine.
-        rows: the budget.
+        rows: the budget; 0: the recipe's own, or what most records have.
         recipe: the student; empty: the leaderboard's.
         statistics: whether intervals, gaps and places are computed, which needs the test sets.
         sample: of runs on the bundled sample.
         data_dir: where prepared data lies.
 
     Returns:
-        Columns ``submission``, ``kind``, ``task``, ``metric``, ``rows``, ``seeds``, ``score``, ``low``, ``high``,
-        ``gap``, ``worth`` (in words), ``overall`` and ``group`` (of the submission; missing where it is not ranked).
+        Columns ``submission``, ``kind``, ``task``, ``metric``, ``rows`` (trained on), ``seeds``, ``score``, ``low``,
+        ``high``, ``gap``, ``worth`` (in words), ``overall`` and ``group`` (of the submission; missing where it is not
+        ranked).
 
     Raises:
         UserError: there is no submission.
@@ -278,25 +286,25 @@ def get_standings(
     import pandas as pd
 
     from clinsynth.data import open_store
-    from clinsynth.standings import Profiler
-    from clinsynth.standings import standings as run
-    from clinsynth.training import DEFAULT_RECIPE
+    from clinsynth.evaluation import known_places
+    from clinsynth.standings import Profiler, collect, headline_budget, standings_of
+    from clinsynth.training import DEFAULT_RECIPE, RECIPES
 
-    store = open_store(_path(data_dir), sample)
-    where = [Path(each) for each in places] or list(known_places())
-    table = run(where, recipe or DEFAULT_RECIPE, rows, store.kind, Profiler(store) if statistics else None)
+    store, student = open_store(_path(data_dir), sample), RECIPES[recipe or DEFAULT_RECIPE]
+    collection = collect([Path(each) for each in places] or list(known_places()), store.kind)
+    budget = rows or headline_budget([each.entry(student.name) for each in collection.stored], student)
+    table = standings_of(collection, student.name, budget, Profiler(store) if statistics else None)
     found: list[dict[str, Any]] = []
     for row in table.rows:
         for name, one in row.scores.items():
-            own = one.statistics
+            own, whole = one.statistics, row.statistics
+            interval = own.interval if own else None
             found.append({
                 "submission": row.name, "kind": row.kind, "task": name, "metric": one.metric, "rows": one.rows,
                 "seeds": len(one.by_seed), "score": one.mean,
-                "low": own.interval.low if own and own.interval else None,
-                "high": own.interval.high if own and own.interval else None,
+                "low": interval.low if interval else None, "high": interval.high if interval else None,
                 "gap": own.gap.value if own else None, "worth": own.worth.words if own else "",
-                "overall": row.statistics.mean if row.statistics else None,
-                "group": row.statistics.group if row.statistics else None,
+                "overall": row.overall(table.required), "group": whole.group if whole else None,
             })  # fmt: skip
     return pd.DataFrame(found)
 

@@ -17,7 +17,7 @@ EXAMPLES = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("path", type=Path, metavar="PATH",
-                        help="a file or a folder; of the format datasets also a name on the Hugging Face Hub: org/name")  # fmt: skip
+                        help="a file or a folder; with --format datasets also a name on the Hub: org/name")  # fmt: skip
     parser.add_argument("--format", choices=tuple(FORMATS), help="default: what the name of the file says")
     parser.add_argument("--task", required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the submission's folder")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clinsynth.quality import NUMBERS, QualityRecord
+from clinsynth.quality import NUMBERS, Measured, QualityRecord
 
 Level = Literal["like real", "off", "far", "unknown"]
 NEAR, FAR = 1.25, 2.0
@@ -58,11 +58,16 @@ class Band:
 
 
 def bands(record: QualityRecord) -> tuple[Band, ...]:
-    """The bands of a quality record; without real rows here every level is unknown."""
+    """The bands of a quality record."""
+    return bands_of(record.data, record.real)
+
+
+def bands_of(data: Measured, reference: Measured | None) -> tuple[Band, ...]:
+    """The bands of rows beside real ones; without real rows every level is unknown."""
     found: dict[tuple[str, str], Band] = {}
     for question in _QUESTIONS:
-        value = record.data.numbers.get(question.name)
-        real = record.real.numbers.get(question.name) if record.real else None
+        value = data.numbers.get(question.name)
+        real = reference.numbers.get(question.name) if reference else None
         level = _level(question, value, real)
         key = question.name, question.title
         if key in found and level in ("like real", "unknown"):

@@ -118,7 +118,7 @@ class Report:
         """The best known submissions first, then the references; of each at most three."""
         known = [each for each in self.rivals if self.kinds.get(each.name) == "submission"][:_TOP]
         references = [each for each in self.rivals if self.kinds.get(each.name) == "reference"][:_TOP]
-        said = _joined([*known, *references])
+        said = joined([*known, *references])
         return f"{said[0].upper()}{said[1:]}." if said else "No other rows are known on this task to compare with."
 
     def _worth(self) -> str:
@@ -128,7 +128,7 @@ class Report:
         worth, gap = statistics.worth, statistics.gap
         parts: list[str] = []
         if worth.words:
-            parts.append(f"worth {_worth_words(worth.words, self.items)}")
+            parts.append(f"worth {worth_words(worth.words, self.items)}")
         if gap.value is not None:
             within = f" ({_share(gap.low)} to {_share(gap.high)} %)" if None not in (gap.low, gap.high) else ""
             parts.append(f"{100 * gap.value:.0f} %{within} of the way from a constant answer to all real data")
@@ -199,7 +199,7 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.0f}"
 
 
-def _worth_words(words: str, items: str) -> str:
+def worth_words(words: str, items: str) -> str:
     """``340 (210 to > 1,000)`` as part of a sentence."""
     value, _, within = words.partition(" (")
     signs = {"<": "fewer than ", ">": "more than "}
@@ -207,7 +207,7 @@ def _worth_words(words: str, items: str) -> str:
     return f"{amount} real {items}" + (f" ({within}" if within else "")
 
 
-def _joined(rivals: Sequence[Rival]) -> str:
+def joined(rivals: Sequence[Rival]) -> str:
     """Verdicts, with those that say the same put together: ``a tie with a and b; worse than c by 2.0``."""
     said: dict[str, list[str]] = {}
     for each in rivals:

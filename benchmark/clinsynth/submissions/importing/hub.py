@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face Hub, by name: fetched through ``datasets`` and written where the importer reads them."""
+"""Data sets of the Hugging Face Hub, by name: fetched through ``datasets`` and written for the importer to read."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def fetched(name: str) -> Generator[Path]:
             OSError,
             ValueError,
             RuntimeError,
-        ) as error:  # not found, not allowed, no network, several configurations
+        ) as error:  # absent, forbidden, no network, several forms
             raise UserError(
                 f"{name} cannot be loaded from the Hugging Face Hub",
                 found=(str(error).strip() or type(error).__name__).splitlines()[0],
-                remedy="check the name and the network; one of several configurations: load it with datasets.load_dataset "
-                "and hand the data set to clinsynth.evaluate",
+                remedy="check the name and the network; one of several configurations: load it with "
+                "datasets.load_dataset and hand the data set to clinsynth.evaluate",
             ) from error
         yield Path(temporary)
