@@ -2,10 +2,10 @@
 
     import clinsynth as cs
 
-    cs.get_tasks()                            # what there is
-    cs.load("mqp", "train")                   # a datasets.Dataset
-    cs.evaluate(rows, task="mqp")             # rows to a verdict
-    cs.get_standings("submissions")           # the table, as a frame
+    cs.evaluate("rows.csv", task="mqp")  # rows to a verdict
+    cs.get_tasks()                       # what there is
+    cs.load("mqp", "train")              # a datasets.Dataset
+    cs.get_standings("submissions")      # the table, as a frame
 
 Scores are in [0, 1]. Whatever is wrong with the input is a ``clinsynth.UserError`` that says place, found and remedy.
 """
@@ -60,6 +60,12 @@ def load(
     task: str, split: str = "train", *, sample: bool = False, data_dir: str | Path | None = None
 ) -> datasets.Dataset:
     """The examples of a split, in the row form of the task's type (docs/submitting.md).
+
+    Args:
+        task: its name.
+        split: train, dev or test.
+        sample: those of the bundled sample.
+        data_dir: where prepared data lies.
 
     Raises:
         UnknownNameError: there is no such task.
@@ -185,6 +191,16 @@ def score(
     workers: int = 0,
 ) -> pd.DataFrame:
     """Fine-tune the student on a submission and test it; runs that are done are not repeated.
+
+    Args:
+        submission: its folder.
+        tasks: names; empty: every task that it has data for and whose test set is here.
+        rows: budgets; empty: the recipe's own. 0: all rows there are.
+        seeds: the runs; fewer than five give no ranked result.
+        recipe: the student; empty: the leaderboard's.
+        sample: test on the bundled sample.
+        data_dir: where prepared data lies.
+        workers: runs at a time; 0: one for each core, or for each GPU.
 
     Returns:
         One row for each run: ``task``, ``recipe``, ``rows``, ``seed``, ``metric``, ``score``, ``steps``, ``loss``,

@@ -46,21 +46,27 @@ class Report:
     """The outcome of an evaluation on one task. Scores are in [0, 1]."""
 
     task: TaskSpec
+    """What the rows are for."""
     name: str
     """Of the submission that the rows became."""
     folder: Path
+    """Where that lies, with all that was found."""
     recipe: str
+    """The student."""
     budget: int
     """Rows that contenders are trained on; who has fewer uses all."""
     score: Score
+    """Of these rows: mean, seeds and statistics."""
     scores: Mapping[str, Score]
     """By name: these rows, the references and the known submissions at the same budget."""
     kinds: Mapping[str, str]
     """By name: submission or reference."""
     rivals: tuple[Rival, ...]
-    """Best first."""
+    """These rows against each of the others, the best of these first."""
     audit: AuditRecord
+    """What repeats test or training items, and what looks private."""
     quality: QualityRecord
+    """What the rows are like, beside real ones."""
     quoted: Mapping[int, Quoted]
     """Rows that are spoken of, by their place in the data file; none where the rows must not be quoted."""
     curve: Curve | None
