@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "clinsynth evaluate rows.csv --task gad --sample --seeds 0",
-    "clinsynth evaluate rows.csv --task mqp --against template,gold-n",
+    "clinsynth evaluate rows.csv --task gad --sample --seeds 0-1 --against demo --json",
 )
 
 
