@@ -98,14 +98,14 @@ def measure(rows: int, tasks: int, spread: float, lag: float, replicates: int) -
 def main(argv: Sequence[str] | None = None) -> int:
     """Simulate, store and render."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replicates", type=int, default=1_000, help="of each line; for the power a tenth")
+    parser.add_argument("--replicates", type=int, default=1_000, help="of each line; for the power a twentieth")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=DOCS, help="the folder docs/")
     parser.add_argument("--render", action="store_true", help="simulate nothing")
     arguments = parser.parse_args(argv)
     path = arguments.out / "simulation" / "groups.json"
     if not arguments.render:
-        few = max(1, arguments.replicates // 10)
+        few = max(1, arguments.replicates // 20)
         todo = [(rows, 1, spread, 0.0, arguments.replicates) for rows, spread in product(ROWS, SPREADS)]
         todo += [(rows, 1, 0.01, lag, few) for rows, lag in product(ROWS, LEADS)]
         todo += [(50, 8, 0.01, lag, few if lag else 3 * few) for lag in (0.0, *LEADS)]
