@@ -29,7 +29,8 @@ for task, pairs in tasks.items():
         print(gap_of(pairs.terms(name, order[0], order[-1])))
     real = LearningCurve((100, 300, 1000), tuple(pairs.profiles[name] for name in (order[1], order[5], order[-2])))
     print(worth_of(pairs.terms(order[4], order[1], order[5], order[-2]), pairs.profiles[order[4]].mean, real))
-both = combine({task: pairs.difference("00", "03") for task, pairs in tasks.items()}, {"a": 0.25, "b": 0.25, "c": 0.5}, 0)
+weights = {"a": 0.25, "b": 0.25, "c": 0.5}
+both = combine({task: pairs.difference("00", "03") for task, pairs in tasks.items()}, weights, 0)
 print(both.interval(), both.p_value())
 """
 

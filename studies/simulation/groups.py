@@ -5,7 +5,7 @@
     python -m studies.simulation.groups --render            # the table from the stored numbers
 
 Tables of 5, 20 and 50 rows with accuracies near 80 % and five seeds, on one test set and over eight. In the null all
-rows are equally good. For the power every fifth row is worse by some points. Two rules: Holm over the comparisons with the
+rows are equally good. For the power every fifth row is worse by some points. Two rules: Holm over comparisons with the
 leader, who is chosen by the scores, and the adjustment for all pairs (``scoring.statistics.ranks``).
 """
 

@@ -26,7 +26,7 @@ from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs] - scip
 
 from clinsynth.scoring.statistics.estimates import Components, Measured, variance_nodes
 from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.units import FloatArray, IntArray
 
 _NOTHING = 1e-12
 """A variance below this share of its terms is what rounding leaves of equal profiles: 0."""
@@ -175,6 +175,41 @@ class Line:
         return Measured(
             self.value[0] + x * self.value[1], Components(self.seeds, self.units, seed, _value(self.unit, x), residual)
         )
+
+
+class Lines:
+    """Many lines on one test set, to be looked at together."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        """Reduce them to arrays."""
+        most = max((len(line.groups) for line in lines), default=0)
+        none: _Group = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+        groups = [[*line.groups, *[none] * (most - len(line.groups))] for line in lines]
+        self._groups: FloatArray = np.array(groups).reshape(len(lines), most, 2, 3)
+        self._value: FloatArray = np.array([line.value for line in lines]).reshape(-1, 2)
+        self._unit: FloatArray = np.array([line.unit for line in lines]).reshape(-1, 3)
+        self._seeds: IntArray = np.array([line.seeds for line in lines], dtype=np.int64)
+        self._units = lines[0].units if lines else 1
+
+    def tails(self, x: FloatArray, which: IntArray) -> FloatArray:
+        """``[which]``: the probability of an error as large as the sum of a line at ``x``; one half where that is 0."""
+        value = np.abs(self._value[which, 0] + x * self._value[which, 1])
+        unit = _values(self._unit[which], x)
+        parts = _values(self._groups[which], x[:, None, None])
+        seed, residual = parts[..., 0].sum(axis=1), parts[..., 1].sum(axis=1)
+        out: FloatArray = np.zeros(len(x))
+        for seeds in np.unique(self._seeds[which]).tolist():
+            at = np.flatnonzero(self._seeds[which] == seeds)
+            found = Differences(seeds, self._units, value[at], seed[at], unit[at], residual[at])
+            out[at] = found.p_values() / 2
+        return out
+
+
+def _values(quadratic: FloatArray, x: FloatArray) -> FloatArray:
+    """As ``_value``, of ``[..., 3]``."""
+    terms = np.stack([quadratic[..., 0], quadratic[..., 1] * x, quadratic[..., 2] * x * x])
+    value = terms.sum(axis=0)
+    return np.where(value > _NOTHING * np.abs(terms).sum(axis=0), value, 0.0)
 
 
 def _along(matrix: FloatArray, start: FloatArray, step: FloatArray) -> Quadratic:

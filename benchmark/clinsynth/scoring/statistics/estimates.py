@@ -133,6 +133,10 @@ class Estimate:
             self._quantiles[tail] = self._quantile(tail)
         return self._quantiles[tail]
 
+    def remember(self, tail: float, distance: float) -> None:
+        """The answer of ``quantile``, found elsewhere."""
+        self._quantiles[tail] = distance
+
     def _quantile(self, tail: float) -> float:
         typical = float((self.weights * self.scales).sum())
         if typical == 0:
@@ -143,7 +147,7 @@ class Estimate:
             """Nearly linear in the distance, which is what makes this quick."""
             return aim - float(ndtri(self.tail(distance)))
 
-        low, high = (0.0, aim), (-1.1 * aim * typical, excess(-1.1 * aim * typical))
+        low, high = (0.0, aim), (-1.6 * aim * typical, excess(-1.6 * aim * typical))
         while high[1] < 0:
             low, high = high, (2 * high[0], excess(2 * high[0]))
         return crossing(excess, low, high, 1e-12 * high[0])

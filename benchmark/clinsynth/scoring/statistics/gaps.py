@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from clinsynth.scoring.statistics.contrasts import Line, Terms, contrast
+from clinsynth.scoring.statistics.batches import crossings
+from clinsynth.scoring.statistics.contrasts import Line, Lines, Terms, contrast
 from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing, settled
 from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.units import FloatArray, IntArray
 
 _TINY = 1e-300
 _FAR = 1e3
@@ -47,12 +48,50 @@ def gap_of(terms: Terms, alpha: float = ALPHA) -> Gap:
     if not is_scale(span):
         return Gap(None, None, None, NO_SCALE)
     value = (terms.means[0] - terms.means[1]) / span.value
-    line = terms.line([1.0, -1.0, 0.0], [0.0, 1.0, -1.0])
-    edge = _Excess(line, alpha)
+    return _bounded([(terms, value, span.value)], alpha)[0]
+
+
+def gaps_of(many: Sequence[Terms], alpha: float = ALPHA) -> list[Gap]:
+    """The same of many on one test set."""
+    spans = [terms.contrast([0.0, -1.0, 1.0]) for terms in many]
+    scaled = [
+        (terms, (terms.means[0] - terms.means[1]) / span.value, span.value)
+        for terms, span in zip(many, spans, strict=True)
+        if is_scale(span)
+    ]
+    found = iter(_bounded(scaled, alpha))
+    return [next(found) if is_scale(span) else Gap(None, None, None, NO_SCALE) for span in spans]
+
+
+def _bounded(scaled: Sequence[tuple[Terms, float, float]], alpha: float) -> list[Gap]:
+    """With their intervals: of terms, the gap, and the span that it is a share of."""
+    lines = [terms.line([1.0, -1.0, 0.0], [0.0, 1.0, -1.0]) for terms, _, _ in scaled]
+    edges = [_Excess(line, alpha) for line in lines]
+    values: FloatArray = np.array([value for _, value, _ in scaled])
     # Where seeds decide and are few, the edge is not much farther than three standard errors.
-    step = 3 * line.at(value).components.variance ** 0.5 / span.value
-    low, high = (_edge(edge, value, sign * max(step, 1e-9)) for sign in (-1, 1))
-    return Gap(settled(value), low, high, "" if low is not None and high is not None else "no bound")
+    steps = np.array(
+        [max(3 * line.at(value).components.variance**0.5 / span, 1e-9)
+         for line, (_, value, span) in zip(lines, scaled, strict=True)]
+    )  # fmt: skip
+    many = Lines(lines)
+    inside = np.array([edge(value) for edge, value in zip(edges, values.tolist(), strict=True)])
+    bounds = [
+        crossings(partial(_excesses, many, alpha), values, inside, values + sign * steps, np.full(len(lines), 1e-12))
+        for sign in (-1, 1)
+    ]
+    out: list[Gap] = []
+    for k, value in enumerate(values.tolist()):
+        low, high = (
+            settled(float(bound[k])) if np.isfinite(bound[k]) else _edge(edges[k], value, sign * float(steps[k]))
+            for sign, bound in zip((-1, 1), bounds, strict=True)
+        )
+        out.append(Gap(settled(value), low, high, "" if low is not None and high is not None else "no bound"))
+    return out
+
+
+def _excesses(many: Lines, alpha: float, x: FloatArray, which: IntArray) -> FloatArray:
+    """As ``_Excess``, of many."""
+    return ndtri(np.maximum(many.tails(x, which), _TINY)) - ndtri(alpha / 2)
 
 
 @dataclass(frozen=True, slots=True)
