@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
+from clinsynth.cli.validate import say_notices
 from clinsynth.core import NotPreparedError, select_tasks
 from clinsynth.data import open_store
 from clinsynth.generation import BASELINES
+from clinsynth.submissions import validate
 
 if TYPE_CHECKING:
     from clinsynth.data import ExampleStore
@@ -78,6 +80,8 @@ def execute(arguments: argparse.Namespace) -> int:
             return _dry_run(baseline, request, store, means)
         done = generate(baseline, request, store, means)
     _print(done)
+    if done.rows:
+        say_notices(validate(arguments.out, done.rows))
     return 0
 
 
