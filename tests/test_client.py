@@ -14,7 +14,7 @@ from clinsynth.core.errors import UserError
 from clinsynth.llm import Client, ClientSettings
 from clinsynth.llm.cache import Cache, PendingBatch, Reply, request_key
 from clinsynth.llm.cost import StatedPrices, UnknownPrices, find_prices, is_local
-from clinsynth.llm.payloads import read_refusal
+from clinsynth.llm.refusals import read_refusal
 from clinsynth.llm.requests import Answer, BudgetSpentError, Prompt
 
 PRICES = StatedPrices(1.0, 2.0, None)
