@@ -30,7 +30,7 @@ def connected(base_url: str, timeout: float, key: str, api_version: str = "") ->
     """
     try:
         import httpx2
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
     except ImportError:
         raise UserError("the openai library is not installed", remedy="pip install 'clinsynth[llm]'") from None
     if not key and base_url.rstrip("/") == OPENAI_URL:
@@ -63,13 +63,18 @@ def connected(base_url: str, timeout: float, key: str, api_version: str = "") ->
             response.stream = Bounded(response.stream, LARGEST // MOST_PACKED if packed else LARGEST)
 
     # Bytes are counted as they come, so none are asked for that unpack to more.
-    headers: dict[str, Any] = {"Accept-Encoding": "identity"}
-    query: dict[str, Any] = {}
+    headers, query = {"Accept-Encoding": "identity"}, dict[str, object]()
     if api_version:
         # Azure's dated interface: the key has a header of its own, and the version is part of the address.
-        headers |= {"api-key": key, "Authorization": Omit()}
-        query = {"api-version": api_version}
-    http = DefaultAsyncHttpxClient(event_hooks={"response": [bound]}, timeout=timeout)
+        headers["api-key"] = key
+        query["api-version"] = api_version
+
+    async def as_azure(request: httpx2.Request) -> None:
+        if api_version:
+            del request.headers["Authorization"]
+
+    hooks: dict[str, list[Any]] = {"request": [as_azure], "response": [bound]}
+    http = DefaultAsyncHttpxClient(event_hooks=hooks, timeout=timeout)
     # A server of one's own wants no key, the library does.
     return AsyncOpenAI(
         api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=0, http_client=http,

@@ -121,14 +121,12 @@ class Server:
         except (APITimeoutError, TimeoutError):
             return ""
         except APIConnectionError as error:
-            if isinstance(error.__cause__, OversizedError):
-                return ""
             raise UserError(
                 f"nothing answers at {place(self._settings.base_url)}",
                 found=str(error.__cause__ or error),
                 remedy="start the server, or mend --base-url; docs/generating.md has the commands",
             ) from None
-        except (APIError, ValueError, TypeError, AttributeError, RecursionError):
+        except (APIError, OversizedError, ValueError, TypeError, AttributeError, RecursionError):
             return ""
         owners = {str(getattr(model, "id", "")): getattr(model, "owned_by", "") for model in listed}
         return str(owners.get(self._settings.model) or next(iter(owners.values()), "") or "")
@@ -214,9 +212,9 @@ class Server:
         except (APITimeoutError, TimeoutError):
             return Refusal("retry", "timeout", "no answer in time")
         except APIConnectionError as error:
-            if isinstance(error.__cause__, OversizedError):
-                return Refusal("refused", "oversized", str(error.__cause__))
             return Refusal("retry", "connection", str(error.__cause__ or error))
+        except OversizedError as error:
+            return Refusal("refused", "oversized", str(error))
         except APIStatusError as error:
             found = read_json(error.response.content)
             return read_refusal(error.status_code, error.body if found is None else found, error.response.headers)
@@ -315,6 +313,6 @@ async def _answers(client: AsyncOpenAI) -> bool:
             await client.with_options(timeout=30.0).models.list()
     except APIConnectionError:
         return False
-    except (APIError, ValueError, TimeoutError):
+    except (APIError, OversizedError, ValueError, TimeoutError):
         return True
     return True
