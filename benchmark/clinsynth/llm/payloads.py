@@ -78,13 +78,15 @@ class Dialect:
             body["top_p"] = prompt.top_p
         if prompt.stop:
             body["stop"] = list(prompt.stop)
-        body = conform(body, self.left_out)
-        if self.effort:
-            body["reasoning_effort"] = self.effort
         held: dict[str, Any] = {} if prompt.schema is None else self._hold(prompt.schema)
         if prompt.schema is not None and not held and self.mode == "completion":
             body["prompt"] += prompt.opening
-        return body | held | dict(self.extra), "" if prompt.schema is None else self.structured if held else "off"
+        return self.dressed(body | held), "" if prompt.schema is None else self.structured if held else "off"
+
+    def dressed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A request without what the server has refused, and with what the user adds."""
+        effort = {"reasoning_effort": self.effort} if self.effort else {}
+        return conform(body, self.left_out) | effort | dict(self.extra)
 
     def _hold(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         plain = dict(schema)
