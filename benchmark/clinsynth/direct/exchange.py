@@ -162,14 +162,17 @@ def exchanging(base: Any, meter: Metering, wire: Wire, digest: Callable[[Any], s
             return answers
 
         async def _exchange(self, session: Any, messages: Any, gen_kwargs: Any, **kwargs: Any) -> Any:
-            while True:
-                if wire.ended:
-                    raise ThoughtlessError(wire.ended)
+            def written() -> dict[str, Any]:
                 # A copy: the settings are shared by all requests, and lm-eval takes them apart.
-                payload = self._create_payload(
+                return self._create_payload(
                     self.create_message(messages), generate=True, gen_kwargs=copy.deepcopy(gen_kwargs),
                     seed=self._seed, **kwargs,
                 )  # fmt: skip
+
+            while True:
+                if wire.ended:
+                    raise ThoughtlessError(wire.ended)
+                payload = written()
                 async with session.post(self.base_url, json=payload, headers=self.header) as response:
                     content = await _read(response)
                     if response.ok:
@@ -177,7 +180,8 @@ def exchanging(base: Any, meter: Metering, wire: Wire, digest: Callable[[Any], s
                     found = read_json(content)
                     said = content[:2_000].decode("utf-8", "replace") if found is None else found
                     refusal = read_refusal(response.status, said, response.headers)
-                    if refusal.kind == "refused" and wire.adapted(refusal, payload):
+                    # Another request may have learnt it meanwhile.
+                    if refusal.kind == "refused" and (written() != payload or wire.adapted(refusal, payload)):
                         continue
                     if response.status in REJECTED:
                         wire.rejected(refusal)

@@ -10,6 +10,10 @@ from .cost import Prices as Prices
 from .cost import UnknownPrices as UnknownPrices
 from .cost import find_prices as find_prices
 from .cost import is_local as is_local
+from .local import LOCAL as LOCAL
+from .local import LOCAL_NAME as LOCAL_NAME
+from .local import LocalModel as LocalModel
+from .local import serve_local as serve_local
 from .payloads import Dialect as Dialect
 from .payloads import read_json as read_json
 from .payloads import read_reply as read_reply
