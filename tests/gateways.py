@@ -22,8 +22,9 @@ def answered(asked: Asked) -> Reaction:
 
 def _google(*names: str) -> list[dict[str, Any]]:
     said = [f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.' for name in names]
-    details = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"description": s} for s in said]}
-    return [{"error": {"code": 400, "message": "\n".join(said), "status": "INVALID_ARGUMENT", "details": [details]}}]
+    violations = [{"description": each} for each in said]
+    details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}]
+    return [{"error": {"code": 400, "message": "\n".join(said), "status": "INVALID_ARGUMENT", "details": details}}]
 
 
 def claude(asked: Asked) -> Reaction:
@@ -66,7 +67,9 @@ def gemma_at_google(asked: Asked) -> Reaction:
 def thinking(asked: Asked) -> Reaction:
     """Another name for the room, a fixed temperature, and no word before it has thought for a while."""
     if "max_tokens" in asked.body:
-        said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        said = (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        )
         return Fail(status=400, message=said, code="unsupported_parameter", param="max_tokens")
     if asked.body.get("temperature", 1) != 1:
         said = (
@@ -83,7 +86,8 @@ def thinking(asked: Asked) -> Reaction:
 def strict(asked: Asked) -> Reaction:
     """A check of pydantic, which names the place of what is too much."""
     extra = sorted(asked.body.keys() & {"seed", "top_p"})
-    detail = [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"} for name in extra]
+    said = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
+    detail = [{**said, "loc": ["body", name]} for name in extra]
     return Fail(status=422, body={"detail": detail}) if extra else answered(asked)
 
 
@@ -112,7 +116,7 @@ REFUSING: dict[str, tuple[Script, dict[str, str]]] = {
     "gemma-at-google": (
         gemma_at_google, {"system": "put before the user's text", "seed": "not sent: the server refuses it"}
     ),
-    "strict": (strict, {name: "not sent: the server refuses it" for name in ("seed", "top_p")}),
+    "strict": (strict, dict.fromkeys(("seed", "top_p"), "not sent: the server refuses it")),
     "newest": (newest, {"temperature": "not sent: the server refuses it"}),
 }  # fmt: skip
 """Each with what it makes a client leave out of a request that has everything."""

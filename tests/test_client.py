@@ -507,7 +507,8 @@ def test_a_model_that_thinks_first_wants_room(connect: Open) -> None:
 
 def test_room_is_never_less_than_the_prompts_own(connect: Open) -> None:
     with serve(echo) as server:
-        list(connect(server, answer_tokens=100).ask([Prompt(text="a", max_tokens=32), Prompt(text="b", max_tokens=512)]))
+        asked_for = [Prompt(text="a", max_tokens=32), Prompt(text="b", max_tokens=512)]
+        list(connect(server, answer_tokens=100).ask(asked_for))
         assert sorted(asked.body["max_tokens"] for asked in server.asked) == [100, 512]
 
 

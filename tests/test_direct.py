@@ -51,6 +51,10 @@ needs_lm_eval = pytest.mark.skipif(
 Ask = Callable[..., Outcome]
 
 
+def always(reaction: Reaction) -> Script:
+    return lambda _: reaction
+
+
 def model_at(server: ScriptedServer, mode: str, cache: Path, **more: Any) -> Model:
     ending, backend = {
         "chat": ("/chat/completions", "local-chat-completions"),
@@ -192,9 +196,12 @@ def test_a_model_that_thinks_first_is_not_asked_on_and_on(concurrent: int, ask: 
             ask(server, "gad", mode="chat", args=args)
         assert server.answers < 5 + concurrent
         assert records(tmp_path) == {}
-        server.script = lambda asked: (
-            Say(text="relation") if isinstance(found := thinking(asked), Say) and found.finish == "stop" else found
-        )
+
+        def obliging(asked: Asked) -> Reaction:
+            found = thinking(asked)
+            return Say(text="relation") if isinstance(found, Say) and found.finish == "stop" else found
+
+        server.script = obliging
         record = ask(server, "gad", mode="chat", limit=4, max_tokens=4_000, args=args).records["gad"]
     assert (record.answers, record.max_tokens, record.temperature) == ({"read": 4}, 4_000, None)
 
@@ -206,10 +213,10 @@ def test_a_score_of_cut_answers_is_not_stored(ask: Ask, tmp_path: Path) -> None:
         return Say(text="Well, the relation", finish="length") if cut else Say(text="relation")
 
     with serve(some) as server:
-        with pytest.raises(UserError, match="6 of 20 answers were cut at 32 tokens(.|\n)*--answer-tokens"):
+        with pytest.raises(UserError, match=r"6 of 20 answers were cut at 32 tokens(.|\n)*--answer-tokens"):
             ask(server, "gad", mode="chat", limit=20)
         assert records(tmp_path) == {}
-        server.script = lambda _: Say(text="relation")
+        server.script = always(Say(text="relation"))
         outcome = ask(server, "gad", "mqp", mode="chat", limit=20, max_tokens=64)
     assert set(outcome.records) == {"gad", "mqp"}
 
@@ -229,7 +236,7 @@ def test_what_was_paid_is_not_asked_for_again_and_nothing_is_waited_for_without_
         record = ask(server, "gad", mode="chat", limit=4, args={"num_concurrent": concurrent}).records["gad"]
         assert len(server.asked) == 4
         assert (record.answers, record.usage.unmeasured) == ({"read": 4}, 2)
-        server.script = lambda _: Drip(0.05)
+        server.script = always(Drip(0.05))
         with pytest.raises(UserError, match="stopped answering"):
             ask(server, "mqp", mode="chat", limit=2, args={"num_concurrent": concurrent, "timeout": 1})
 

@@ -187,8 +187,7 @@ def test_todays_servers_give_rows_and_the_record_says_what_they_took(
     assert sum(sent.answers for sent in record.model.sent) == record.cost.calls if record.cost else 0
     for sent in record.model.sent:
         assert sent.request.keys() <= server.asked[-1].body.keys() | {"roles"}
-        room = {sent.request.get("max_tokens"), sent.request.get("max_completion_tokens")}
-        assert 2 * THOUGHTS in room
+        assert 2 * THOUGHTS in (sent.request.get("max_tokens"), sent.request.get("max_completion_tokens"))
 
 
 def test_prompts_of_a_task_that_is_not_open_are_shown_with_a_flag_alone(
@@ -198,7 +197,7 @@ def test_prompts_of_a_task_that_is_not_open_are_shown_with_a_flag_alone(
         return AsIfReal()
 
     monkeypatch.setattr("clinsynth.cli.generate.open_store", as_if_real)
-    line = f"generate demo --tasks mednli,mqp --rows 3 --model m --cache {tmp_path / 'c'} --out {tmp_path / 'o'} --dry-run"
+    line = f"generate demo --tasks mednli,mqp --rows 3 --model m --cache {tmp_path}/c --out {tmp_path}/o --dry-run"
     secret = AsIfReal().examples(TASKS["mednli"], "train")[0].texts[0]
     assert main(line.split()) == 0
     out = capsys.readouterr().out

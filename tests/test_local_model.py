@@ -182,9 +182,11 @@ def test_a_file_that_is_no_model(content: bytes | None, said: str, tmp_path: Pat
 
 def test_the_wheel_is_named_where_it_is_missing(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find: Callable[..., Any] = local.importlib.util.find_spec
-    monkeypatch.setattr(
-        local.importlib.util, "find_spec", lambda name, *more: None if name == "xllamacpp" else find(name, *more)
-    )
+
+    def without(name: str, package: str | None = None) -> Any:
+        return None if name == "xllamacpp" else find(name, package)
+
+    monkeypatch.setattr(local.importlib.util, "find_spec", without)
     with pytest.raises(UserError, match=r"pip install 'clinsynth\[local\]'"), local.serve_local(weights, print):
         pass
 

@@ -28,7 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N",
                         help="ask a seeded subset of N test examples; the result is preliminary")  # fmt: skip
     parser.add_argument(
-        "--answer-tokens", "--max-tokens", dest="answer_tokens", type=int, metavar="N",
+        "--answer-tokens",
+        "--max-tokens",
+        dest="answer_tokens",
+        type=int,
+        metavar="N",
         help="room for each answer, such as for a model that thinks first",
     )
     parser.add_argument("--send-restricted", action="store_true",

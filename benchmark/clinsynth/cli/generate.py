@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true",
                         help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
     parser.add_argument("--show-restricted", action="store_true",
-                        help="let a dry run print the prompts of tasks that are not open, which may hold their text")  # fmt: skip
+                        help="let a dry run print prompts of tasks that are not open: they may hold text")  # fmt: skip
     parser.add_argument("--send-restricted", action="store_true",
                         help="let few-shot examples of tasks that are not open go to a server elsewhere")  # fmt: skip
     add_model(parser)

@@ -23,7 +23,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "language model", "for baselines that ask one; the key is read from OPENAI_API_KEY"
     )
     group.add_argument("--model", metavar="NAME",
-                       help="as the server knows it; local: a small one that runs here, without key or server")  # fmt: skip
+                       help="as the server knows it; local: a small one that runs here, without server")  # fmt: skip
     group.add_argument("--base-url", metavar="URL", default=OPENAI_URL,
                        help="an OpenAI-compatible server (%(default)s)")  # fmt: skip
     group.add_argument("--api-version", metavar="V", default="", help="of Azure's dated interface, such as 2024-10-21")
@@ -50,7 +50,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_thought(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage] - it has no other name
     """What every command that asks a model can say of its requests."""
     group.add_argument("--model-file", type=Path, metavar="FILE",
-                       help="weights for --model local: a GGUF file (default: Qwen2.5-Coder-1.5B-Instruct)")  # fmt: skip
+                       help="GGUF weights for --model local (default: Qwen2.5-Coder-1.5B-Instruct)")  # fmt: skip
     group.add_argument("--reasoning-effort", metavar="WORD", default="",
                        help="for models that think first: low, medium, high, ...")  # fmt: skip
     group.add_argument("--extra-body", metavar="JSON", default="",

@@ -25,7 +25,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--model-args`` and what goes with them."""
     group = parser.add_argument_group("the model under test")
     group.add_argument("--model", metavar="KIND",
-                       help="lm-eval's name of its kind: local-completions, hf, ...; local: a small one, run here")  # fmt: skip
+                       help="lm-eval's name: local-completions, hf, ...; local: a small one, run here")  # fmt: skip
     group.add_argument(
         "--model-args", default="", metavar="K=V,...", help="for lm-eval; keys come from the environment"
     )

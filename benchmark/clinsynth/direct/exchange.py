@@ -1,9 +1,9 @@
 """lm-eval's API models, with requests that say what the record says.
 
-lm-eval keeps its tasks, its cache, its order of requests and its kinds of model with their addresses and keys. What goes
-over the wire is looked at here: the temperature is the one that was asked for (lm-eval sends 1 to any model whose name
-has a 5 in it), what a server refuses is left out and remembered, an attempt has one deadline and a largest size, and an
-answer that was paid is not asked for again because of odd counts or an odd type.
+lm-eval keeps its tasks, its cache, its order of requests and its kinds of model with their addresses and keys. What
+goes over the wire is looked at here: the temperature is the one that was asked for (lm-eval sends 1 to any model whose
+name has a 5 in it), what a server refuses is left out and remembered, an attempt has one deadline and a largest size,
+and an answer that was paid is not asked for again because of odd counts or an odd type.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """lm-eval's models with a meter: how each answer ended and what it cost, which lm-eval itself does not keep.
 
-A subclass of whatever API model of lm-eval is asked for (``exchange``), so that addresses, keys, retries and concurrency
-are its own. What the server says beside the text goes to a file, an answer a line, without any text: a resumed run, whose
-answers come from lm-eval's cache, still knows it.
+A subclass of whatever API model of lm-eval is asked for (``exchange``), so that addresses, keys, retries and
+concurrency are its own. What the server says beside the text goes to a file, an answer a line, without any text: a
+resumed run, whose answers come from lm-eval's cache, still knows it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast

@@ -215,10 +215,10 @@ def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], se
 
 def _temperature(sent: Sequence[SentRequest]) -> float | None:
     """What was sent; lm-eval's own models, which send nothing, are greedy."""
-    found = {one.request.get("temperature") for one in sent}
-    if not found:
+    if not sent:
         return 0.0
-    (only,) = found if len(found) == 1 else (None,)
+    found = [one.request.get("temperature") for one in sent]
+    only = found[0] if all(each == found[0] for each in found) else None
     return float(only) if isinstance(only, (int, float)) else None
 
 

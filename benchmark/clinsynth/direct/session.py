@@ -48,7 +48,7 @@ class Model:
     weights: str = ""
     """Digest of the weights, where they are known."""
     place: str = ""
-    """Where the model is, in the name of its cache; empty: its address. One that runs here has another port each time."""
+    """Where the model is, in the name of its cache; empty: its address. One that runs here has a new port each time."""
 
     @property
     def elsewhere(self) -> bool:
@@ -125,8 +125,8 @@ class Session:
     ) -> list[Reply]:  # fmt: skip
         """Have ``task``, an lm-eval task, answered at these positions (all for ``None``); in order of the documents.
 
-        Answers go to lm-eval's cache one by one: whatever stops it, the same call goes on from there. ``short`` says that
-        an answer that is cut is worth nothing, so that many of them in a row end it.
+        Answers go to lm-eval's cache one by one: whatever stops it, the same call goes on from there. ``short`` says
+        that an answer that is cut is worth nothing, so that many of them in a row end it.
 
         Raises:
             UserError: the model cannot be made, stopped answering, or took not one request.

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -181,9 +181,11 @@ class Cache:
             row = self._db.execute(
                 "SELECT learnt, day FROM dialects WHERE server = ? AND model = ? AND mode = ?", (server, model, mode)
             ).fetchone()
+        if row is None:
+            return {}
         try:
-            fresh = row is not None and (datetime.now(UTC).date() - date.fromisoformat(row[1])).days <= REMEMBERED
-            learnt: Any = json.loads(row[0]) if fresh else {}
+            age = datetime.now(UTC).date() - date.fromisoformat(row[1])
+            learnt: Any = json.loads(row[0]) if age.days <= REMEMBERED else {}
         except (ValueError, RecursionError):
             return {}
         fields = cast("dict[Any, Any]", learnt) if isinstance(learnt, dict) else {}

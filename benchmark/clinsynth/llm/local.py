@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -173,10 +173,8 @@ def _started(process: subprocess.Popen[bytes], order: dict[str, Any], errors: IO
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None and not process.stdin.closed:
-        try:
+        with suppress(OSError):  # it may have gone before
             process.stdin.close()  # which it takes as the end
-        except OSError:
-            pass  # it has gone before
     try:
         process.wait(_GOODBYE)
     except subprocess.TimeoutExpired:

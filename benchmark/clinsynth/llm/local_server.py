@@ -1,7 +1,7 @@
 """The process of ``--model local``: llama.cpp's own server on loopback, until its standard input ends.
 
-One line of JSON comes in (model, name, slots, context, threads, key), one goes out (address). The other end of the input is the
-process that asked for it: when that ends, whatever ends it, the input ends and so does this.
+One line of JSON comes in (model, name, slots, context, threads, key), one goes out (address). The other end of the
+input is the process that asked for it: when that ends, whatever ends it, the input ends and so does this.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a server's refusal means, and what to leave out of a request because of it.
 
 Servers say the same in many forms. Seen in their documentation and in public reports: OpenAI and Azure name the
-parameter in a field; Claude's gateways write it in backticks inside a sentence; Gemini answers with a list; vLLM has the
-error at the top level, or under ``detail`` where the request itself is at fault; LiteLLM quotes another server's JSON.
+parameter in a field; Claude's gateways write it in backticks inside a sentence; Gemini answers with a list; vLLM has
+the error at the top level; checks of pydantic list places under ``detail``; LiteLLM quotes another server's JSON.
 """
 
 from __future__ import annotations
@@ -174,8 +174,10 @@ def _faults(body: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def _wait(headers: Mapping[str, str], body: Any) -> float | None:
-    """Seconds of ``Retry-After`` (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after), of its finer kin, or of
-    Google's ``retryDelay`` in the body."""
+    """Seconds of ``Retry-After``, of its finer kin, or of Google's ``retryDelay`` in the body.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after.
+    """
     delay = re.search(r"retryDelay['\"]: ['\"](\d+(?:\.\d+)?)s", str(body)[:20_000])
     for said, unit in (
         (headers.get("retry-after-ms", ""), 1e-3), (headers.get("retry-after", ""), 1.0),

@@ -1,10 +1,10 @@
 """The quota loop: requests until every class has its share.
 
-At first exactly what is missing is asked for. With each answer that is taken, in the order of the requests, what has come
-to nothing is asked for anew, divided by the yield so far: the list of requests grows while others are under way, so that
-a slow answer holds up nobody. What is asked is determined by the random generator and the answers, not by when they come:
-a second call with the same answers gives the same rows. To a batch job the list is what has been asked for when it
-begins, and what has come to nothing is the next job.
+At first exactly what is missing is asked for. With each answer that is taken, in the order of the requests, what has
+come to nothing is asked for anew, divided by the yield so far: the list of requests grows while others are under way,
+so that a slow answer holds up nobody. What is asked is determined by the random generator and the answers, not by when
+they come: a second call with the same answers gives the same rows. To a batch job the list is what has been asked for
+when it begins, and what has come to nothing is the next job.
 """
 
 from __future__ import annotations
