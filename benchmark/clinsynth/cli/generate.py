@@ -24,6 +24,7 @@ EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
     "clinsynth generate gold-n --tasks all --sample --out submissions/real",
     "clinsynth generate naive --tasks gad --rows 100 --sample --model gpt-4o-mini --out submissions/naive --dry-run",
+    "clinsynth generate naive --tasks gad --rows 20 --sample --model local --out submissions/local --dry-run",
 )
 LARGEST_BUDGET = 5_000
 """The largest headline budget of any recipe (protocol)."""
@@ -47,6 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="lists that a model makes and you may edit (default: lists/ beside the data)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true",
                         help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
+    parser.add_argument("--show-restricted", action="store_true",
+                        help="let a dry run print prompts of tasks that are not open: they may hold text")  # fmt: skip
     parser.add_argument("--send-restricted", action="store_true",
                         help="let few-shot examples of tasks that are not open go to a server elsewhere")  # fmt: skip
     add_model(parser)
@@ -77,7 +80,7 @@ def execute(arguments: argparse.Namespace) -> int:
             source = open_knowledge(arguments.knowledge, arguments.data_dir)
         means = Means(model=model, source=source, lists=arguments.lists, send_restricted=arguments.send_restricted)
         if arguments.dry_run:
-            return _dry_run(baseline, request, store, means)
+            return _dry_run(baseline, request, store, means, show=arguments.show_restricted)
         done = generate(baseline, request, store, means)
     _print(done)
     if done.rows:
@@ -124,7 +127,7 @@ def _warn(line: str) -> None:
     sys.stderr.write(f"clinsynth: {line}\n")
 
 
-def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means) -> int:
+def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means, *, show: bool) -> int:
     from clinsynth.generation import estimate
 
     if "llm" not in baseline.needs:
@@ -138,7 +141,10 @@ def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: M
             print(f"{task.spec.name}: skipped: {error}")
             continue
         estimates.append(found)
-        for number, prompt in enumerate(found.prompts, 1):
+        shown = show or store.kind == "sample" or task.spec.access == "open"
+        if not shown:
+            print(f"== {task.spec.name}: prompts are not shown, the task is not open: --show-restricted")
+        for number, prompt in enumerate(found.prompts if shown else (), 1):
             held = ", held to a JSON schema" if prompt.schema else ""
             print(f"== {task.spec.name}, request {number}: at most {prompt.max_tokens} tokens, "
                   f"temperature {prompt.temperature:g}{held}")  # fmt: skip
