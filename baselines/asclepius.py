@@ -37,7 +37,7 @@ SPARE = 3
 """Sentences for each row of span tasks, where a sentence serves once: not every answer can be used."""
 PATIENCE = 3
 """Rounds of notes in a row that bring none, after which it goes on with those that there are."""
-EXCERPT = {"chat": 300, "completion": 40}
+EXCERPT = {"chat": 150, "completion": 40}
 """Words of the note that a prompt for a row shows."""
 SENTENCE = (4, 80)
 """Words of a sentence that can be a text of its own."""

@@ -14,20 +14,21 @@ import numpy as np
 
 from clinsynth.core import Row
 from clinsynth.generation import Baseline, Budget, TaskView, Tools
-from clinsynth.generation.asking import Rounds, Wanted, label_sets, load, real_demos
+from clinsynth.generation.asking import Rounds, Wanted, bare_rows, label_sets, load, real_demos, several
 
 PROMPTS = Path(__file__).parent / "prompts" / "demo"
 
 
 def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     """Equally many rows a label, each after its own draw of examples."""
-    demos = real_demos(view, rng)
+    demos = real_demos(view, rng, tools.asking.rows_per_request)
+    perhaps_bare = bare_rows(view, tools, budget, rng)
 
     def draw(labels: tuple[str, ...]) -> Wanted:
-        return Wanted(labels=labels, demos=demos(labels))
+        return perhaps_bare(Wanted(labels=labels, demos=demos(labels)))
 
     row = load(PROMPTS, view.spec.type, tools.tally)
-    yield from Rounds(view, tools, budget, rng, draw, row=row, label_sets=label_sets(view))
+    yield from Rounds(view, several(tools), budget, rng, draw, row=row, label_sets=label_sets(view))
 
 
 BASELINE = Baseline(

@@ -15,7 +15,7 @@ import numpy as np
 
 from clinsynth.core import Row
 from clinsynth.generation import Baseline, Budget, TaskView, Tools
-from clinsynth.generation.asking import Rounds, Wanted, load, no_demos
+from clinsynth.generation.asking import Rounds, Wanted, bare_rows, load, no_demos, several
 
 PROMPTS = Path(__file__).parent / "prompts" / "naive"
 
@@ -23,11 +23,12 @@ PROMPTS = Path(__file__).parent / "prompts" / "naive"
 def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     """Equally many rows a label, all from the same request for a label."""
     demos = no_demos(view.spec, tools.llm.mode, rng)
+    perhaps_bare = bare_rows(view, tools, budget, rng)
 
     def draw(labels: tuple[str, ...]) -> Wanted:
-        return Wanted(labels=labels, demos=demos(labels))
+        return perhaps_bare(Wanted(labels=labels, demos=demos(labels)))
 
-    yield from Rounds(view, tools, budget, rng, draw, row=load(PROMPTS, view.spec.type, tools.tally))
+    yield from Rounds(view, several(tools), budget, rng, draw, row=load(PROMPTS, view.spec.type, tools.tally))
 
 
 BASELINE = Baseline(

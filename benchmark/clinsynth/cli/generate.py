@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.core import NotPreparedError, select_tasks
+from clinsynth.core import NotPreparedError, UserError, select_tasks
 from clinsynth.data import open_store
 from clinsynth.generation import BASELINES
 
 if TYPE_CHECKING:
     from clinsynth.data import ExampleStore
-    from clinsynth.generation import Baseline, Estimate, Generated, GenerationRecord, Means, Request
+    from clinsynth.generation import Asking, Baseline, Estimate, Generated, GenerationRecord, Means, Request
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
@@ -25,6 +25,8 @@ EXAMPLES = (
 )
 LARGEST_BUDGET = 5_000
 """The largest headline budget of any recipe (protocol)."""
+MOST_ROWS = 20
+"""In one answer."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="source of names, for baselines that need one (default: the best here)")  # fmt: skip
     parser.add_argument("--lists", type=Path, metavar="DIR",
                         help="lists that a model makes and you may edit (default: lists/ beside the data)")  # fmt: skip
+    parser.add_argument("--rows-per-request", type=int, default=1, metavar="N",
+                        help="rows in one answer, for baselines whose requests are the same for many rows (1)")  # fmt: skip
+    parser.add_argument("--without-mention", type=float, metavar="SHARE",
+                        help="share of texts without any name in span tasks (default: as real ones, by type)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true",
                         help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
     parser.add_argument("--send-restricted", action="store_true",
@@ -73,12 +79,26 @@ def execute(arguments: argparse.Namespace) -> int:
             from clinsynth.generation.knowledge import open_knowledge
 
             source = open_knowledge(arguments.knowledge, arguments.data_dir)
-        means = Means(model=model, source=source, lists=arguments.lists, send_restricted=arguments.send_restricted)
+        means = Means(
+            model=model, source=source, lists=arguments.lists, send_restricted=arguments.send_restricted,
+            asking=_asking(arguments),
+        )  # fmt: skip
         if arguments.dry_run:
             return _dry_run(baseline, request, store, means)
         done = generate(baseline, request, store, means)
     _print(done)
     return 0
+
+
+def _asking(arguments: argparse.Namespace) -> Asking:
+    from clinsynth.generation import Asking
+
+    rows, share = arguments.rows_per_request, arguments.without_mention
+    if not 1 <= rows <= MOST_ROWS:
+        raise UserError(f"--rows-per-request {rows}", expected=f"1 to {MOST_ROWS}")
+    if share is not None and not 0 <= share < 1:
+        raise UserError(f"--without-mention {share:g}", expected="a share of rows: 0 or more, less than 1")
+    return Asking(rows_per_request=rows, without_mention=share)
 
 
 def _print(done: Generated) -> None:
