@@ -39,6 +39,8 @@ PATIENCE = 3
 """Rounds of notes in a row that bring none, after which it goes on with those that there are."""
 EXCERPT = {"chat": 150, "completion": 40}
 """Words of the note that a prompt for a row shows."""
+CONTEXT = 2_048
+"""Tokens of a case report and its note: rows come from a note's first words and from single sentences."""
 SENTENCE = (4, 80)
 """Words of a sentence that can be a text of its own."""
 
@@ -103,7 +105,7 @@ def _material(tools: Tools, use: Use, rows: int, rng: np.random.Generator) -> It
     """Notes with their requests, enough for so many rows; fewer where the model gives no more."""
     reports = read_reports()
     tools.tally.notes["case reports"] = f"{reports.name}, sha256 {reports.digest}"
-    writer = NoteWriter(tools.llm, tools.tally, rng)
+    writer = NoteWriter(tools.llm, tools.tally, rng, CONTEXT)
     queue = cycled(reports, rng)
     supply, found, idle = 0.0, 0, 0
     while supply < rows and idle < PATIENCE:

@@ -46,9 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lists", type=Path, metavar="DIR",
                         help="lists that a model makes and you may edit (default: lists/ beside the data)")  # fmt: skip
     parser.add_argument("--rows-per-request", type=int, default=1, metavar="N",
-                        help="rows in one answer, for baselines whose requests are the same for many rows (1)")  # fmt: skip
+                        help="rows in one answer, where their requests are the same (1)")  # fmt: skip
     parser.add_argument("--without-mention", type=float, metavar="SHARE",
-                        help="share of texts without any name in span tasks (default: as real ones, by type)")  # fmt: skip
+                        help="share of texts without any name in span tasks (default: by type)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true",
                         help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
     parser.add_argument("--send-restricted", action="store_true",

@@ -90,7 +90,8 @@ class Form:
     def show(self, example: Example, spec: TaskSpec) -> str:
         """The object that a model would have written for an example: one line of JSON."""
         texts = dict(zip(_text_names(spec), example.texts, strict=True))
-        value: dict[str, Any] = {key: texts[key] for key in self.texts}
+        value: dict[str, Any] = dict(zip(self.names, spec.markers, strict=False))
+        value |= {key: texts[key] for key in self.texts}
         for label in self.lists:
             mentions = (example.texts[0][span.start : span.end] for span in example.spans if span.label == label)
             value[label] = list(dict.fromkeys(mentions))
@@ -99,17 +100,17 @@ class Form:
         return json.dumps(value, ensure_ascii=False)
 
 
-def form_of(spec: TaskSpec, step: Step = "row", wanted: Wanted | None = None) -> Form:
+def form_of(spec: TaskSpec, step: Step = "row", *, own_names: bool = False) -> Form:
     """What is written for a task at a step.
 
-    A relation without names that are given and without examples is written with names that the model chooses, and
-    markers are put in their place: a small model breaks signs that it has never seen.
+    With ``own_names``, the sentence of a relation is written with names that the model chooses, and markers are put in
+    their place: a small model breaks signs, or writes of "a gene" and "a disease".
     """
     names = _text_names(spec)
     lists = spec.labels if spec.is_span else ()
     if step == "label":
         return Form(lists=lists, labels=() if spec.is_span else spec.labels, many=spec.multi_label)
-    own = spec.markers if wanted and not (wanted.names or wanted.demos) else ()
+    own = spec.markers if own_names else ()
     return Form(
         names=tuple(marker.strip("@$").lower() for marker in own),
         texts={"row": names, "first": names[:1], "second": names[1:]}[step], lists=lists,
@@ -157,7 +158,8 @@ def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tal
     Raises:
         UnusableError: with the reason, for the caller to count; no row comes of this answer.
     """
-    form = form_of(spec, step, wanted)
+    # A document of a base model has no keys for names, as its opening tells.
+    form = form_of(spec, step, own_names=not (wanted.names or prompt.opening))
     fields = read_object(answer, form, prompt.opening)
     if any(_plain(fields[key]) == _plain(text) != "" for key in form.texts for text in wanted.given):
         raise UnusableError("same-texts")
@@ -170,7 +172,10 @@ def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tal
     labels = tuple(fields.get("labels", [fields["label"]] if "label" in fields else wanted.labels))
     spans: tuple[Span, ...] = ()
     if spec.markers and step != "label":
-        names = wanted.names or tuple(fields.get(key, "") for key in form.names)
+        # "A gene" names none.
+        chosen = (str(fields.get(key, "")) for key in form.names)
+        own = tuple("" if _plain(name) == key else name for key, name in zip(form.names, chosen, strict=True))
+        names = wanted.names or own
         texts = [_marked(texts[0], spec, names, tally), *texts[1:]]
     if form.lists:
         spans = _spans(texts[0], fields, form, wanted, tally)

@@ -184,7 +184,7 @@ def fill_markers(text: str, markers: tuple[str, ...]) -> str:
 
 def write_prompt(spec: TaskSpec, mode: Mode, file: PromptFile, wanted: Wanted, step: Step = "row") -> Prompt:
     """The request for one row, or for one step of it."""
-    form = form_of(spec, step, wanted)
+    form = form_of(spec, step, own_names=mode == "chat" and not wanted.names)
     standing = standing_slots(spec)
     slots = standing | (label_slots(spec, wanted.labels) if wanted.labels else {}) | dict(wanted.slots)
     if spec.is_span:
