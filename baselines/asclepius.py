@@ -12,6 +12,7 @@ Deviations from the paper:
 - Its product, instructions with answers, is what ``clinsynth notes`` writes; here they serve our tasks.
 - The kinds of work are those that suit the task's type, drawn from the seed; theirs are drawn from all eight.
 - Several rows come from one note (``ROWS_A_NOTE``).
+- A prompt for a row shows the beginning of the note, and a case report and its note have 2,048 tokens together.
 - What differs in notes and requests themselves is said in ``clinsynth.generation.notes.writer``.
 - A base model is shown the form by entries that were written for this project and are no data of the task.
 

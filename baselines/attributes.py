@@ -6,6 +6,8 @@ Deviations from that method:
 - Values are drawn independently, as theirs are, so some combinations are odd.
 - No subtopics: what a text is about is left to the model.
 - A base model is shown the form by three entries that were written for this project, as in ``naive``.
+- Names of a relation are chosen by the model and replaced by the task's markers.
+- A share of the rows of span tasks is asked for without any name (``--without-mention``).
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,13 @@
 """demo: rows after real examples of the label, in the manner of DemoGen.
 
 Deviations from that method:
-- Three examples a prompt, drawn at random for each row from the few-shot examples of its label.
+- Three examples a prompt, drawn at random for each row from the few-shot examples of its label; in their own order.
 - One wording for each task type. The model writes the whole row in one answer, pairs too.
 - Rows of multi-label tasks take the label sets of the few-shot examples.
 - A long demonstration is cut after three sentences in text classification.
+- Names of a relation are chosen by the model and replaced by the task's markers.
+- A share of the rows of span tasks is asked for without any name (``--without-mention``).
+- Several rows of a label can be asked for in one request, after one draw of examples (``--rows-per-request``).
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,9 @@ Deviations from that method:
 - Nucleus sampling is left to the command line (temperature 1, top-p 1 by default).
 - A base model is shown the form by three entries with made-up labels that were written for this project; for the two
   span types their keys are the task's labels. They are no data of any task.
+- Names of a relation are chosen by the model and replaced by the task's markers.
+- A share of the rows of span tasks is asked for without any name (``--without-mention``).
+- Several rows of a label can be asked for in one request (``--rows-per-request``).
 """
 
 from collections.abc import Iterator

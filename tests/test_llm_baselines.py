@@ -375,7 +375,7 @@ def test_few_shot_prompts_show_examples_of_the_label(baseline: str) -> None:
         made(baseline, "gad", script, 8)
         for prompt in script.prompts:
             if prompt.schema:
-                shown = [example for example in few if json.dumps(example.texts[0]) in prompt.text]
+                shown = [example for example in few if json.dumps(example.texts[0])[1:-1] in prompt.text]
                 assert len(shown) == 3
                 (label,) = {example.labels[0] for example in shown}
                 order = label_slots(TASKS["gad"].spec, [label])["order"]
@@ -495,7 +495,9 @@ def test_the_best_instruction_is_kept_and_can_be_edited(tmp_path: Path) -> None:
         if prompt.schema is None:
             options = "Write A about [TOPIC].\nWrite B without a place.\nWrite C about [TOPIC]."
             return Answer(text=options, finish="stop")
-        good = "Write C" in prompt.text or "mentions no" in prompt.text or "text" not in prompt.schema["properties"]
+        if "text" not in prompt.schema["properties"]:  # asked again for the names in a text
+            return Answer(text=json.dumps({"Disease": re.findall(r"ended (\w+)", prompt.text)}), finish="stop")
+        good = "Write C" in prompt.text or "mentions no" in prompt.text
         return obedient(prompt, number) if good else Answer(text="{}", finish="stop")
 
     script = Script(write)

@@ -90,8 +90,7 @@ class Form:
     def show(self, example: Example, spec: TaskSpec) -> str:
         """The object that a model would have written for an example: one line of JSON."""
         texts = dict(zip(_text_names(spec), example.texts, strict=True))
-        value: dict[str, Any] = dict(zip(self.names, spec.markers, strict=False))
-        value |= {key: texts[key] for key in self.texts}
+        value: dict[str, Any] = {key: texts[key] for key in self.texts}
         for label in self.lists:
             mentions = (example.texts[0][span.start : span.end] for span in example.spans if span.label == label)
             value[label] = list(dict.fromkeys(mentions))

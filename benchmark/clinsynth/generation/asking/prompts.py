@@ -29,10 +29,12 @@ from clinsynth.core import Example, Span, TaskSpec, UserError
 from clinsynth.generation.asking.answers import Demo, Step, Wanted, form_of
 from clinsynth.generation.baseline import Tally
 from clinsynth.llm import Mode, Prompt
-from clinsynth.task_types import task_type
+from clinsynth.task_types import TASK_TYPES, task_type
 
 MAX_TOKENS: Mapping[Mode, int] = {"chat": 512, "completion": 192}
 """ClinGen asks chat models for up to 512; a base model that has not ended its object by the other seldom does."""
+SECOND_TOKENS = 256
+"""For the second text of a pair (ClinGen)."""
 BETWEEN = "\n\n"
 """What ends an entry of a base model's document."""
 _GIVEN: tuple[Step, ...] = ("second", "label")
@@ -53,8 +55,9 @@ class PromptFile:
 
 
 def load(folder: Path, name: str, tally: Tally) -> PromptFile:
-    """Read ``<folder>/<name>.txt`` and note its digest in ``tally.prompts``, with that of ``writing.txt``."""
-    tally.prompts[f"asking/{WRITING.name}"] = hashlib.sha256(WRITING.read_bytes()).hexdigest()
+    """Read ``<folder>/<name>.txt`` and note its digest in ``tally.prompts``, for a task type also ``writing.txt``'s."""
+    if name in TASK_TYPES:
+        tally.prompts[f"asking/{WRITING.name}"] = hashlib.sha256(WRITING.read_bytes()).hexdigest()
     parts = re.split(r"^== (\w+) ==\n", _read(folder, name, tally), flags=re.MULTILINE)
     found = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
     if parts[0].strip() or set(found) - set(SECTIONS):
@@ -193,13 +196,16 @@ def write_prompt(spec: TaskSpec, mode: Mode, file: PromptFile, wanted: Wanted, s
         slots |= dict(zip(("given", "given_second"), wanted.given, strict=False))
     objects = [form.show(demo.example, spec) for demo in wanted.demos]
     if mode == "chat":
+        if form.names:
+            # The names of real examples are not known, and signs in their place would be copied.
+            objects = [f"- {demo.example.texts[0]}" for demo in wanted.demos]
         before = [f"{slots['first']}: {_given(demo)}\n" if step in _GIVEN else "" for demo in wanted.demos]
         # On lines of their own, below the words that announce them.
         examples = "".join(f"\n\n{a}{b}" for a, b in zip(before, objects, strict=True))
         slots |= {"form": form.said(), "examples": f"{examples}\n" if examples else ""}
         return Prompt(
             text=fill(file.chat, slots), system=fill(file.system, slots), schema=form.schema(),
-            max_tokens=MAX_TOKENS["chat"],
+            max_tokens=SECOND_TOKENS if step == "second" else MAX_TOKENS["chat"],
         )  # fmt: skip
     title = fill(file.title, slots)
     shown = [_shown(spec, demo, standing, step) for demo in wanted.demos]
