@@ -19,10 +19,20 @@ from clinsynth.data.samples import SampleStore
 from clinsynth.generation import Request, generate
 from clinsynth.generation.asking.answers import Wanted, form_of
 from clinsynth.generation.asking.demonstrations import no_demos
-from clinsynth.generation.asking.prompts import PromptFile, fill, format_demos, label_slots, load, standing_slots
+from clinsynth.generation.asking.prompts import (
+    PromptFile,
+    fill,
+    format_demos,
+    label_slots,
+    load,
+    load_values,
+    standing_slots,
+    writing,
+)
 from clinsynth.generation.asking.rounds import Rounds, missing, shares
+from clinsynth.generation.asking.several import Several
 from clinsynth.generation.asking.topics import clean, known_topics, made_list
-from clinsynth.generation.baseline import BASELINES, Budget, Tally, TaskView, Tools, class_of
+from clinsynth.generation.baseline import BASELINES, Asking, Budget, Tally, TaskView, Tools, class_of
 from clinsynth.generation.loop import task_view
 from clinsynth.generation.record import read_generation
 from clinsynth.generation.run import Means
@@ -511,7 +521,95 @@ def test_the_best_instruction_is_kept_and_can_be_edited(tmp_path: Path) -> None:
     (tmp_path / "ncbi-disease.instruction.txt").write_text("Write C my way: [TOPIC].\n")
     mine = Script(write)
     made("tang", "ncbi-disease", mine, 5, lists=tmp_path)
-    assert all("Write C my way: disease" in prompt.text for prompt in mine.prompts)
+    assert all("Write C my way: disease" in p.text or "mentions no" in p.text for p in mine.prompts)
+
+
+def test_the_first_instruction_stays_where_none_is_better(tmp_path: Path) -> None:
+    """Proposals whose rows the model would label otherwise are worth nothing."""
+    start = load_values(PROMPTS / "tang", "start", Tally())["sentence_similarity"][0]
+
+    def write(prompt: Prompt, number: int) -> Answer:
+        if prompt.schema is None:
+            return Answer(text="Write of [TOPIC] at will.", finish="stop")
+        if "label" in prompt.schema["properties"]:
+            label = "similar" if "willed" in prompt.text else "different"
+            return Answer(text=json.dumps({"label": label}), finish="stop")
+        text = obedient(prompt, number).text
+        wrong = "at will" in prompt.text or label_slots(TASKS["mqp"].spec, ["similar"])["order"] in prompt.text
+        return Answer(text=text.replace("ended", "willed") if wrong else text, finish="stop")
+
+    made("tang", "mqp", Script(write), 160, lists=tmp_path)
+    assert (tmp_path / "mqp.instruction.txt").read_text().strip() == start
+
+
+# Several rows in one answer.
+
+
+@pytest.mark.parametrize("baseline", ["naive", "demo"])
+def test_several_rows_come_in_one_answer(baseline: str) -> None:
+    def write(prompt: Prompt, number: int) -> Answer:
+        if "rows" not in (prompt.schema or {})["properties"]:
+            return obedient(prompt, number)
+        rows = prompt.schema["properties"]["rows"] if prompt.schema else {}
+        items = [
+            obedient(replace(prompt, schema=rows["items"]), 100 * number + k).text for k in range(rows["maxItems"])
+        ]
+        return Answer(text=f'{{"rows": [{", ".join(items)}]}}', finish="stop")
+
+    script = Script(write)
+    rows, tally = made(baseline, "mqp", script, 14, asking=Asking(rows_per_request=5))
+    assert Counter(row["label"] for row in rows) == {"similar": 7, "different": 7}
+    assert not tally.dropped
+    assert tally.notes["rows per request"] == "5"
+    assert len(script.prompts) == 4, "five and two of each label"
+
+
+def test_an_answer_that_was_cut_gives_its_whole_rows() -> None:
+    whole = obedient(Prompt(text="", schema=form_of(TASKS["mqp"].spec).schema()), 0).text
+    cut = Script(always(Answer(text=f'{{"rows": [{whole}, {{"first_question": "Can I', finish="length")))
+    prompts = [Prompt(text="x", schema={"type": "object"}, repeat=k) for k in range(3)]
+    answers = list(Several(cut, 3).ask(prompts))
+    assert json.loads(answers[0].text) == json.loads(whole)
+    assert [(one.text, one.finish) for one in answers[1:]] == [("", "length")] * 2
+
+
+def test_rows_of_a_base_model_are_asked_for_alone() -> None:
+    script = Script(mode="completion")
+    made("naive", "mqp", script, 8, asking=Asking(rows_per_request=5))
+    assert len(script.prompts) == 8
+
+
+# Texts without any name.
+
+
+def test_a_share_of_texts_has_no_name() -> None:
+    for share, expected in ((None, 40), (0.2, 20), (0.0, 0)):
+        rows, tally = made("naive", "ncbi-disease", Script(), 100, asking=Asking(without_mention=share))
+        bare = sum(not row["entities"] for row in rows)
+        assert abs(bare - expected) <= 15
+        assert tally.altered["text-without-mention"] == bare
+    assert tally.notes["share without mention"] == "0"
+
+
+def test_texts_without_a_name_that_are_lost_are_made_up_for() -> None:
+    def write(prompt: Prompt, number: int) -> Answer:
+        lost = "mentions no" in prompt.text and number % 3
+        return Answer(text="", finish="stop") if lost else obedient(prompt, number)
+
+    rows, _ = made("naive", "ncbi-disease", Script(write), 100, asking=Asking(without_mention=0.4))
+    assert 30 <= sum(not row["entities"] for row in rows) <= 45
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_writing_names_the_tasks_labels(task: str) -> None:
+    spec, told = TASKS[task].spec, writing(task)
+    assert told["text"]
+    assert ("second" in told) == (len(task_type(spec).text_keys) == 2)
+    if spec.is_span:
+        assert told["without"]
+    else:
+        assert set(spec.labels) <= told.keys()
+    assert told.keys() <= {"text", "second", "without", *spec.labels}
 
 
 # The files.
