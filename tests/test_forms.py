@@ -195,7 +195,7 @@ def test_a_second_text_that_repeats_the_first_is_named_so() -> None:
 def test_a_second_text_may_take_words_from_the_first() -> None:
     first = "Honey on a spoon helps children with a cough at night."
     wanted = Wanted(labels=("supports",), given=(first,))
-    second = "In a trial, honey on a spoon helps children with a cough at last."
+    second = "In a trial of last year, so it says, honey on a spoon helps children with a cough at last."
     for text, reason in ((first, None), (f"Nobody says: {second.replace('last', 'noon')}", "repeats-prompt")):
         tally = Tally()
         row = take_row(TASKS["healthver"].spec, wanted, replace(PROMPT, text=f"The claim is: {text}"),

@@ -82,7 +82,8 @@ def _asked(tools: Tools, prompt: Prompt, wanted: int, longest: int, pairs: bool)
             text = answer.text if answer.finish == "stop" else answer.text.rpartition("\n")[0]
             for item in clean(text, longest=longest, pairs=pairs):
                 items.setdefault(item.casefold(), item)
-        if len(items) >= wanted or (len(items) == before and turn > 0):
+        # Nothing at all is bad luck of one answer, nothing new is the end of what the model knows.
+        if len(items) >= wanted or (items and len(items) == before and turn > 0):
             break
     return list(items.values())[:wanted]
 
