@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
 from clinsynth.cli.validate import say_notices
-from clinsynth.core import NotPreparedError, select_tasks
+from clinsynth.core import NotPreparedError, UserError, select_tasks
 from clinsynth.data import open_store
 from clinsynth.generation import BASELINES
 from clinsynth.submissions import validate
 
 if TYPE_CHECKING:
     from clinsynth.data import ExampleStore
-    from clinsynth.generation import Baseline, Estimate, Generated, GenerationRecord, Means, Request
+    from clinsynth.generation import Asking, Baseline, Estimate, Generated, GenerationRecord, Means, Request
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
@@ -28,6 +28,8 @@ EXAMPLES = (
 )
 LARGEST_BUDGET = 5_000
 """The largest headline budget of any recipe (protocol)."""
+MOST_ROWS = 20
+"""In one answer."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +48,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="source of names, for baselines that need one (default: the best here)")  # fmt: skip
     parser.add_argument("--lists", type=Path, metavar="DIR",
                         help="lists that a model makes and you may edit (default: lists/ beside the data)")  # fmt: skip
+    parser.add_argument("--rows-per-request", type=int, default=1, metavar="N",
+                        help="rows in one answer, where their requests are the same (1)")  # fmt: skip
+    parser.add_argument("--without-mention", type=float, metavar="SHARE",
+                        help="share of texts without any name in span tasks (default: by type)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true",
                         help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
     parser.add_argument("--show-restricted", action="store_true",
@@ -78,7 +84,10 @@ def execute(arguments: argparse.Namespace) -> int:
             from clinsynth.generation.knowledge import open_knowledge
 
             source = open_knowledge(arguments.knowledge, arguments.data_dir)
-        means = Means(model=model, source=source, lists=arguments.lists, send_restricted=arguments.send_restricted)
+        means = Means(
+            model=model, source=source, lists=arguments.lists, send_restricted=arguments.send_restricted,
+            asking=_asking(arguments),
+        )  # fmt: skip
         if arguments.dry_run:
             return _dry_run(baseline, request, store, means, show=arguments.show_restricted)
         done = generate(baseline, request, store, means)
@@ -86,6 +95,17 @@ def execute(arguments: argparse.Namespace) -> int:
     if done.rows:
         say_notices(validate(arguments.out, done.rows))
     return 0
+
+
+def _asking(arguments: argparse.Namespace) -> Asking:
+    from clinsynth.generation import Asking
+
+    rows, share = arguments.rows_per_request, arguments.without_mention
+    if not 1 <= rows <= MOST_ROWS:
+        raise UserError(f"--rows-per-request {rows}", expected=f"1 to {MOST_ROWS}")
+    if share is not None and not 0 <= share < 1:
+        raise UserError(f"--without-mention {share:g}", expected="a share of rows: 0 or more, less than 1")
+    return Asking(rows_per_request=rows, without_mention=share)
 
 
 def _print(done: Generated) -> None:

@@ -94,7 +94,7 @@ def _record(
     recorder = _Recorder(client, client.mode, client.model)
     view, _ = task_view(task, store, request.real_split)
     tally = Tally()
-    tools = Tools(tally=tally, model=recorder, source=means.source, lists=means.lists)
+    tools = Tools(tally=tally, model=recorder, source=means.source, lists=means.lists, asking=means.asking)
     made = baseline.generate(view, tools, Budget(rows), rng_of(request.seed, task.spec))
     with suppress(_Enough):
         _take(made, tally, rows)
