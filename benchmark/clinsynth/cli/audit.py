@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clinsynth.audit import AuditRecord, audit, read_hashes
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.core import UserError
+from clinsynth.core import UserError, clean
 from clinsynth.data import open_store
 from clinsynth.submissions import read_submission
 
@@ -35,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
         try:
             (record,) = audit(arguments.submission, [task], store, canaries=hashes)
         except UserError as error:
-            sys.stderr.write(f"clinsynth: {error}\n")
+            sys.stderr.write(clean(f"clinsynth: {error}\n"))
             unusable = True
             continue
         failed = failed or not record.clean

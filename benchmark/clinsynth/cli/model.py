@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.core import UserError
+from clinsynth.core import UserError, clean
 
 if TYPE_CHECKING:
     from clinsynth.llm import Client
@@ -41,7 +41,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(clean(line) + "\n")
 
 
 def open_model(arguments: argparse.Namespace, stack: ExitStack) -> Client:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.core import TASKS
+from clinsynth.core import TASKS, clean
 from clinsynth.data import open_store
 from clinsynth.submissions import validate
 from clinsynth.training import Request, budgets_of, describe, plan, score, seeds_of
@@ -36,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """1 if the submission is refused or a run failed."""
     report = validate(arguments.submission, arguments.tasks or None)
     if report.exit_code:
-        sys.stderr.write(f"{report}\n")
+        sys.stderr.write(clean(f"{report}\n"))
         return report.exit_code
     request = Request(
         submission=arguments.submission,
@@ -50,7 +50,9 @@ def execute(arguments: argparse.Namespace) -> int:
         executor=arguments.executor,
     )
     planned = plan(request)
-    sys.stderr.writelines(f"{line}\n" for line in describe(planned, open_store(arguments.data_dir, arguments.sample)))
+    sys.stderr.writelines(
+        clean(f"{line}\n") for line in describe(planned, open_store(arguments.data_dir, arguments.sample))
+    )
     if arguments.dry_run:
         for cell in sorted([*planned.missing, *planned.stale]):
             print(cell.stem)
