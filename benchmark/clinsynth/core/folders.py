@@ -48,7 +48,7 @@ def _begun(target: Path) -> tuple[Path, int]:
     prefix = f".{target.name}.new-"
     parent = os.open(target.parent, os.O_RDONLY)
     try:
-        # One at a time: a folder that another call has just made, and not locked yet, is not to be taken for a left one.
+        # One at a time: a folder that another call has just made and not locked yet is not one that was left.
         fcntl.flock(parent, fcntl.LOCK_EX)
         if (old := _old(target)).exists():
             if target.exists():

@@ -66,8 +66,8 @@ _KINDS = frozenset(
 _COMMANDS = frozenset(
     re.findall(
         r"\S+",
-        "' ` ^ \" ~ = . - & % $ # _ { } aa AA ae AE c d emph H i j k l L o O oe OE r ss textbf textgreater textit textless "
-        "textsubscript textsuperscript u url v",
+        "' ` ^ \" ~ = . - & % $ # _ { } aa AA ae AE c d emph H i j k l L o O oe OE r ss textbf textgreater textit "
+        "textless textsubscript textsuperscript u url v",
     )
 )
 """Accents, letters, typefaces and escapes: commands of TeX that only print."""
