@@ -64,8 +64,15 @@ reliability: install
 	$(BIN)/python -m pytest -m reliability tests/test_reliability.py
 
 # What is installed, as CycloneDX and as a table of licences; fails on GPL and AGPL among what clinsynth needs to run.
+supply-chain: TOOLS := build/tools/bin
 supply-chain: install
-	$(BIN)/python -m tests.supply_chain build/supply-chain
+	@mkdir -p build/supply-chain
+	@if [ ! -e build/tools/.installed ]; then rm -rf build/tools; $(PYTHON) -m venv build/tools; \
+	  $(TOOLS)/python -m pip install --quiet cyclonedx-bom==7.5.0 pip-licenses==5.5.5; touch build/tools/.installed; fi
+	$(TOOLS)/cyclonedx-py environment --output-format JSON -o build/supply-chain/sbom.cdx.json $(BIN)/python
+	$(TOOLS)/pip-licenses --python $(BIN)/python --from mixed --with-urls --format json \
+	  --output-file build/supply-chain/licences.json
+	$(BIN)/python .ci/licences.py build/supply-chain/licences.json
 
 # Needs uv. The CPU build of torch is another file than PyPI's, of the same version: its hash is added.
 CPU_TORCH := $(shell sed -n 's/^# CPU build of torch: //p' constraints.txt)

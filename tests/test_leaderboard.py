@@ -25,6 +25,7 @@ from tests.invented_snapshot import write
 from clinsynth.core.errors import UserError
 from clinsynth.export import FORMATS, SUFFIXES
 from clinsynth.leaderboard import archive
+from clinsynth.leaderboard.uploads import AT_A_TIME
 from clinsynth.snapshot import read_snapshot
 from clinsynth.submissions import validate
 from clinsynth.views import TITLES, VIEWS, page
@@ -40,14 +41,23 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(snapshot: Path) -> Iterator[str]:
+def server_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for temporary files of the server."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def address(snapshot: Path, server_files: Path) -> Iterator[str]:
     """Where ``clinsynth leaderboard`` serves the snapshot."""
     pytest.importorskip("gradio", reason="gradio is not installed")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     command = [sys.executable, "-m", "clinsynth", "leaderboard", "--snapshot", str(snapshot), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603 - ours
+    process = subprocess.Popen(  # noqa: S603 - ours
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "TMPDIR": str(server_files)},
+    )  # fmt: skip
     try:
         for _ in range(600):
             assert process.poll() is None, process.communicate()[0]
@@ -213,6 +223,114 @@ def test_an_archive_is_checked_without_scripts(address: str, chromium: Any, subm
     tab.get_by_role("button", name="Check it").click()
     assert tab.locator("#report").inner_text().startswith("toy: accepted")
     context.close()
+
+
+def ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, str, Any]:
+    """Status, text and headers of an answer, whatever it is."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, named), timeout=120) as answer:  # noqa: S310
+            return answer.status, answer.read().decode("utf-8", "replace"), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode("utf-8", "replace"), error.headers
+
+
+@pytest.mark.parametrize("path", ["", "plain/overall", "take/overall.csv", "take/curves.svg", "config", "nothing"])
+def test_every_answer_has_the_headers(address: str, path: str) -> None:
+    _, _, headers = ask(address + path)
+    policy = headers["content-security-policy"]
+    assert "frame-ancestors 'self'" in policy
+    assert "object-src 'none'" in policy
+    assert ("script-src" in policy) == (not path.startswith(("plain", "take")))
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["openapi.json", "docs", "gradio_api/openapi.json", "gradio_api/upload", "gradio_api/upload_progress",
+     "gradio_api/file=/etc/passwd", "gradio_api/file/etc/passwd", "gradio_api/proxy=http://127.0.0.1/",
+     "gradio_api/runs", "gradio_api/run-history/records", "monitoring", "gradio_api/dev/reload", "login",
+     "gradio_api/process_recording", "gradio_api/vibe-edit", "gradio_api/component_server", "gradio_api/token"],
+)  # fmt: skip
+@pytest.mark.parametrize("body", [None, b"{}"], ids=["get", "post"])
+def test_what_the_app_does_not_need_is_closed(address: str, path: str, body: bytes | None) -> None:
+    assert ask(address + path, body)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"data": [{"path": "http://127.0.0.1:1/x", "meta": {"_type": "gradio.FileData"}}]}', 400),
+        (b'{"data": [[{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]]}', 400),
+        (b'{"data": {"path": "/etc/passwd"}}', 400),
+        (b"[" * 60_000, 400),
+        (b"x" * 70_000, 413),
+        (b"not json", 400),
+    ],
+    ids=["fetch", "file", "object", "deep", "long", "words"],
+)
+def test_what_is_no_filter_is_not_handed_on(address: str, body: bytes, status: int) -> None:
+    for path in ("gradio_api/queue/join", "gradio_api/call/tasks", "gradio_api/run/predict"):
+        assert ask(address + path, body, Content_Type="application/json")[0] == status
+
+
+def form(name: str, content: bytes) -> tuple[bytes, str]:
+    head = f'--x\r\nContent-Disposition: form-data; name="archive"; filename="{name}"\r\n\r\n'
+    return head.encode() + content + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
+
+
+def test_uploads_are_bounded_and_gone(address: str, server_files: Path) -> None:
+    body, kind = form("x.exe", b"MZ")
+    assert ask(f"{address}check", body, Content_Type=kind)[0] == 415
+    assert ask(f"{address}check", b"x", Content_Type="text/plain")[0] == 415
+    assert ask(f"{address}check", b"--x\r\n" * 9, Content_Type="multipart/form-data; boundary=x")[0] in (400, 415)
+    body, kind = form("x.zip", b"PK junk <script>alert(1)</script>")
+    status, text, headers = ask(f"{address}check", body, Content_Type=kind)
+    assert status == 200
+    assert "cannot be read" in text
+    assert "<script" not in text
+    assert headers["cache-control"] == "no-store"
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2].strip("/"))), 30) as line:
+        line.sendall(b"POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+        assert b" 413 " in line.recv(100)
+    assert [path.name for path in server_files.rglob("*") if path.is_file() and "clinsynth" in path.name] == []
+
+
+def test_only_so_many_uploads_come_in_at_a_time(address: str) -> None:
+    port = int(address.rpartition(":")[2].strip("/"))
+    head = (
+        b"POST /check HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: 1000\r\n\r\n"
+    )
+    lines = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(AT_A_TIME)]
+    try:
+        for line in lines:
+            line.sendall(head + b"--x\r\n")
+        body, kind = form("x.zip", b"PK")
+        for _ in range(100):
+            if (status := ask(f"{address}check", body, Content_Type=kind)[0]) == 503:
+                break
+            time.sleep(0.1)
+        assert status == 503
+    finally:
+        for line in lines:
+            line.close()
+    for _ in range(100):
+        if (status := ask(f"{address}check", body, Content_Type=kind)[0]) == 200:
+            break
+        time.sleep(0.1)
+    assert status == 200, "those that went away do not hold their places"
+
+
+def test_programs_are_told_their_mistakes_and_no_paths(address: str) -> None:
+    client: Any = pytest.importorskip("gradio_client").Client(address, verbose=False)
+    with pytest.raises(Exception, match="formats: csv"):
+        client.predict(view="overall", form="exe", filters="{}", api_name="/export")
+    with pytest.raises(Exception, match="JSON object"):
+        client.predict(view="overall", form="csv", filters="[", api_name="/export")
+    client.close()
 
 
 def pack_zip(target: Path, folder: Path) -> Path:

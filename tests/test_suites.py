@@ -297,7 +297,7 @@ def test_alpha_is_that_of_the_literature() -> None:
     }
     assert alpha(observers) == pytest.approx(0.815, abs=5e-4)
     assert alpha({"a": [1, 2, 3, 4], "b": [1, 2, 3, 4]}) == pytest.approx(1.0)
-    # The same paper's two observers of ten articles, yes or no: 0.095; with two values, nominal and ordinal are the same.
+    # The same paper's two observers of ten articles: 0.095; with two values, nominal is ordinal.
     first = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0]
     second = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
     assert alpha({"A": first, "B": second}) == pytest.approx(0.095, abs=5e-4)

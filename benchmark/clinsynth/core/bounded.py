@@ -92,7 +92,14 @@ def _limit(bounds: Bounds) -> None:
     # Elsewhere than on Linux the memory that the modules take is not known, and address space is not limited.
     if own.is_file() and sys.platform == "linux":
         taken = int(own.read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (taken + bounds.memory, taken + bounds.memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (bounds.cpu_seconds, bounds.cpu_seconds + 5))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bounds.file_bytes, bounds.file_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _lower(resource.RLIMIT_AS, taken + bounds.memory)
+    _lower(resource.RLIMIT_CPU, bounds.cpu_seconds)
+    _lower(resource.RLIMIT_FSIZE, bounds.file_bytes)
+    _lower(resource.RLIMIT_CORE, 0)
+
+
+def _lower(kind: int, value: int) -> None:
+    """Set a limit, unless this process has a lower one already."""
+    _, most = resource.getrlimit(kind)
+    value = value if most == resource.RLIM_INFINITY else min(value, most)
+    resource.setrlimit(kind, (value, most))
