@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
 from clinsynth.cli.validate import say_notices
-from clinsynth.core import NotPreparedError, UserError, select_tasks
+from clinsynth.core import NotPreparedError, UserError, clean, select_tasks
 from clinsynth.data import open_store
 from clinsynth.generation import BASELINES
 from clinsynth.submissions import validate
@@ -144,7 +144,7 @@ def _print_record(task: str, record: GenerationRecord) -> None:
 
 
 def _warn(line: str) -> None:
-    sys.stderr.write(f"clinsynth: {line}\n")
+    sys.stderr.write(clean(f"clinsynth: {line}\n"))
 
 
 def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means, *, show: bool) -> int:

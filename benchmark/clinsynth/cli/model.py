@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from clinsynth.core import UserError
+from clinsynth.core import UserError, clean
 
 if TYPE_CHECKING:
     from clinsynth.llm import Client
@@ -59,7 +59,7 @@ def add_thought(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[repo
 
 def say(line: str) -> None:
     """A line for the user, beside what the command prints."""
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(clean(line) + "\n")
 
 
 def extra_body(text: str) -> dict[str, Any]:
