@@ -310,6 +310,7 @@ def test_only_so_many_uploads_come_in_at_a_time(address: str) -> None:
         for line in lines:
             line.sendall(head + b"--x\r\n")
         body, kind = form("x.zip", b"PK")
+        status = 0
         for _ in range(100):
             if (status := ask(f"{address}check", body, Content_Type=kind)[0]) == 503:
                 break

@@ -562,7 +562,7 @@ def test_several_rows_come_in_one_answer(baseline: str) -> None:
     def write(prompt: Prompt, number: int) -> Answer:
         if "rows" not in (prompt.schema or {})["properties"]:
             return obedient(prompt, number)
-        rows = prompt.schema["properties"]["rows"] if prompt.schema else {}
+        rows: dict[str, Any] = prompt.schema["properties"]["rows"] if prompt.schema else {}
         items = [
             obedient(replace(prompt, schema=rows["items"]), 100 * number + k).text for k in range(rows["maxItems"])
         ]
