@@ -548,9 +548,10 @@ def test_the_first_instruction_stays_where_none_is_better(tmp_path: Path) -> Non
 @pytest.mark.parametrize("baseline", ["naive", "demo"])
 def test_several_rows_come_in_one_answer(baseline: str) -> None:
     def write(prompt: Prompt, number: int) -> Answer:
-        if "rows" not in (prompt.schema or {})["properties"]:
+        assert prompt.schema is not None
+        if "rows" not in prompt.schema["properties"]:
             return obedient(prompt, number)
-        rows = prompt.schema["properties"]["rows"] if prompt.schema else {}
+        rows = prompt.schema["properties"]["rows"]
         items = [
             obedient(replace(prompt, schema=rows["items"]), 100 * number + k).text for k in range(rows["maxItems"])
         ]
