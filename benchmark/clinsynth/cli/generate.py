@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.core import NotPreparedError, UserError, select_tasks
+from clinsynth.cli.validate import say_notices
+from clinsynth.core import NotPreparedError, UserError, clean, select_tasks
 from clinsynth.data import open_store
 from clinsynth.generation import BASELINES
+from clinsynth.submissions import validate
 
 if TYPE_CHECKING:
     from clinsynth.data import ExampleStore
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
-    "clinsynth generate majority --tasks all --sample --out submissions/floor",
+    "clinsynth generate gold-n --tasks all --sample --out submissions/real",
     "clinsynth generate naive --tasks gad --rows 100 --sample --model gpt-4o-mini --out submissions/naive --dry-run",
+    "clinsynth generate naive --tasks gad --rows 20 --sample --model local --out submissions/local --dry-run",
 )
 LARGEST_BUDGET = 5_000
 """The largest headline budget of any recipe (protocol)."""
@@ -51,6 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="share of texts without any name in span tasks (default: by type)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true",
                         help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
+    parser.add_argument("--show-restricted", action="store_true",
+                        help="let a dry run print prompts of tasks that are not open: they may hold text")  # fmt: skip
     parser.add_argument("--send-restricted", action="store_true",
                         help="let few-shot examples of tasks that are not open go to a server elsewhere")  # fmt: skip
     add_model(parser)
@@ -84,9 +89,11 @@ def execute(arguments: argparse.Namespace) -> int:
             asking=_asking(arguments),
         )  # fmt: skip
         if arguments.dry_run:
-            return _dry_run(baseline, request, store, means)
+            return _dry_run(baseline, request, store, means, show=arguments.show_restricted)
         done = generate(baseline, request, store, means)
     _print(done)
+    if done.rows:
+        say_notices(validate(arguments.out, done.rows))
     return 0
 
 
@@ -137,10 +144,10 @@ def _print_record(task: str, record: GenerationRecord) -> None:
 
 
 def _warn(line: str) -> None:
-    sys.stderr.write(f"clinsynth: {line}\n")
+    sys.stderr.write(clean(f"clinsynth: {line}\n"))
 
 
-def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means) -> int:
+def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means, *, show: bool) -> int:
     from clinsynth.generation import estimate
 
     if "llm" not in baseline.needs:
@@ -154,7 +161,10 @@ def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: M
             print(f"{task.spec.name}: skipped: {error}")
             continue
         estimates.append(found)
-        for number, prompt in enumerate(found.prompts, 1):
+        shown = show or store.kind == "sample" or task.spec.access == "open"
+        if not shown:
+            print(f"== {task.spec.name}: prompts are not shown, the task is not open: --show-restricted")
+        for number, prompt in enumerate(found.prompts if shown else (), 1):
             held = ", held to a JSON schema" if prompt.schema else ""
             print(f"== {task.spec.name}, request {number}: at most {prompt.max_tokens} tokens, "
                   f"temperature {prompt.temperature:g}{held}")  # fmt: skip

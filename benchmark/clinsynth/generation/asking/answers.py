@@ -183,7 +183,7 @@ def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tal
     if form.lists:
         spans = _spans(texts[0], fields, form, wanted, tally)
     kind = task_type(spec)
-    row = kind.encode(Example(tuple(texts), labels, spans))
+    row = kind.encode(Example(tuple(texts), labels=labels, spans=spans))
     for fault in kind.faults(row, spec):
         raise UnusableError(fault.reason)
     return row
