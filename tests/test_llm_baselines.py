@@ -610,7 +610,7 @@ def test_texts_without_a_name_that_are_lost_are_made_up_for() -> None:
         return Answer(text="", finish="stop") if lost else obedient(prompt, number)
 
     rows, _ = made("naive", "ncbi-disease", Script(write), 100, asking=Asking(without_mention=0.4))
-    assert 30 <= sum(not row["entities"] for row in rows) <= 45
+    assert 25 <= sum(not row["entities"] for row in rows) <= 45
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
