@@ -199,8 +199,8 @@ def test_kills_at_random_moments(clinsynth: Clinsynth, submit: Submit, tmp_path:
 
     def ends_well(name: str) -> None:
         process = clinsynth(*every[name].words, steps=20)
-        _, error = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, (name, error[-2000:])
+        said, error = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, (name, said[-2000:], error[-2000:])
 
     (root / "site-old").mkdir()
     (root / "site-old" / ".clinsynth-site").write_text("old\n")
