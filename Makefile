@@ -1,4 +1,4 @@
-# make install | quickstart | test | check | reliability | supply-chain | lock | clean
+# make install | quickstart | quickstart-llm | test | check | reliability | supply-chain | lock | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,9 +6,9 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 QUICK := build/quickstart
 QUICK_TASKS := gad,ncbi-disease
-QUICK_METHODS := majority gold-n template augment
+QUICK_METHODS := gold-n template augment
 
-.PHONY: install quickstart test check reliability supply-chain lock clean
+.PHONY: install quickstart quickstart-llm test check reliability supply-chain lock clean
 .DEFAULT_GOAL := install
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -49,6 +49,21 @@ quickstart: install
 	@echo "Next: get the open data sets          $(BIN)/clinsynth prepare"
 	@echo "      score rows of your own          docs/submitting.md"
 	@echo "      see what a score means          docs/protocol.md"
+
+# The same with a small language model that runs on this machine: rows that it writes are scored beside the others, and it
+# answers a task by itself. Its 1.1 GB are downloaded once; MODEL_FILE=FILE takes them from a file.
+quickstart-llm: LOCAL := --model local $(if $(MODEL_FILE),--model-file $(MODEL_FILE)) --cache $(QUICK)-cache --sample
+quickstart-llm: quickstart
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]'
+	@echo "== generate: naive, by the model on this machine"
+	@$(BIN)/clinsynth generate naive --tasks $(QUICK_TASKS) --rows 20 --out $(QUICK)/naive $(LOCAL)
+	@echo "== score: naive"
+	@$(BIN)/clinsynth score $(QUICK)/naive --tasks $(QUICK_TASKS) --sample --seeds 0
+	@echo "== direct: the model answers by itself"
+	@$(BIN)/clinsynth direct --tasks gad --out $(QUICK)/local-model $(LOCAL)
+	@echo "== standings (on the sample: the numbers mean nothing)"
+	@$(BIN)/clinsynth standings $(addprefix $(QUICK)/,$(QUICK_METHODS) naive local-model) --sample
 
 test: install
 	$(BIN)/python -m pytest -n 2

@@ -18,6 +18,7 @@ COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",
     "tasks": "list the tasks: type, access, metric, and the rows that are prepared here",
     "show": "all there is to know of a task, with an example row",
+    "new-task": "write a task module of your own that works, with sample rows to replace",
     "knowledge": "sources of names to write about: prepare one, count and show its names",
     "new": "write the skeleton of a submission",
     "import": "turn data made elsewhere into a submission; what cannot be carried over is counted",
