@@ -11,7 +11,7 @@ from pathlib import Path
 from clinsynth.audit import AuditRecord, audit, read_hashes
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.validate import say_unfilled
-from clinsynth.core import UserError
+from clinsynth.core import UserError, clean
 from clinsynth.data import open_store
 from clinsynth.submissions import read_submission
 
@@ -37,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
         try:
             (record,) = audit(arguments.submission, [task], store, canaries=hashes)
         except UserError as error:
-            sys.stderr.write(f"clinsynth: {error}\n")
+            sys.stderr.write(clean(f"clinsynth: {error}\n"))
             unusable = True
             continue
         failed = failed or not record.clean
