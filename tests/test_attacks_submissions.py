@@ -236,8 +236,9 @@ def _parquet_of_one_value(path: Path) -> None:
 
 
 def _arrow_of_nothing(path: Path) -> None:
-    """A batch that says that it has 2**40 rows, and needs no byte for them."""
-    nulls = pa().nulls(2**40)
+    """A batch that says that it has two thousand million rows, and needs no byte for them."""
+    # Not pyarrow.nulls: that one does take the memory.
+    nulls = pa().Array.from_buffers(pa().null(), 2**31 - 1, [None])
     batch = pa().RecordBatch.from_arrays([nulls, nulls], names=["text", "label"])
     ipc: Any = importlib.import_module("pyarrow.ipc")
     with ipc.new_stream(str(path), batch.schema) as stream:
@@ -289,7 +290,7 @@ def _laughs(path: Path) -> None:
 
 
 def _far_cell(path: Path) -> None:
-    cells = b'<row r="1"><c r="A1" t="inlineStr"><is><t>text</t></is></c></row>'
+    cells = b'<row r="1"><c r="A1" t="inlineStr"><is><t>text</t></is></c><c r="B1" t="inlineStr"><is><t>label</t></is></c></row>'
     cells += b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
     _workbook(path, SHEET, [XML, cells, b"</sheetData></worksheet>"])
 
