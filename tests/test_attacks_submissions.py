@@ -290,7 +290,8 @@ def _laughs(path: Path) -> None:
 
 
 def _far_cell(path: Path) -> None:
-    cells = b'<row r="1"><c r="A1" t="inlineStr"><is><t>text</t></is></c><c r="B1" t="inlineStr"><is><t>label</t></is></c></row>'
+    head = b"".join(b'<c t="inlineStr"><is><t>%s</t></is></c>' % name for name in (b"text", b"label"))
+    cells = b'<row r="1">' + head + b"</row>"
     cells += b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
     _workbook(path, SHEET, [XML, cells, b"</sheetData></worksheet>"])
 
@@ -426,3 +427,12 @@ def test_validate_quotes_nothing_of_rows_that_stay_private(tmp_path: Path) -> No
     assert private in str(validate(path)), "an open task may be quoted"
     (path / "data" / ".gitignore").write_text("*\n")
     assert private not in str(validate(path)), "rows that import --private wrote may not"
+
+
+def test_the_card_of_a_model_is_read_within_the_same_bounds(tmp_path: Path) -> None:
+    for number, content in enumerate(("a." * 20_000 + "a = 1", "a = " + "[" * 50_000)):
+        place = tmp_path / f"model{number}"
+        place.mkdir()
+        (place / "direct.toml").write_text(content)
+        status, said = attacked("validate", place)
+        assert (status, "direct.toml" in said) == (status or 1, True)
