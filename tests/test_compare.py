@@ -202,7 +202,7 @@ def test_only_references_may_have_more_rows_and_who_has_fewer_uses_all(write: Wr
         ({"student_fingerprint": "other"}, "different weights"),
         ({"test": stored.TestData(kind="real", fingerprint="other", examples=ITEMS)}, "another test set"),
         ({"predictions_sha256": "other"}, "not those of its records"),
-        ({"scores": {"f1": 0.123}}, "do not give the recorded score"),
+        ({"scores": {"macro_f1": 0.123}}, "do not give the recorded score"),
     ],
 )
 def test_what_is_not_alike_is_not_compared(write: Write, changes: dict[str, Any], reason: str) -> None:

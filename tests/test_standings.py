@@ -75,7 +75,7 @@ def test_one_seed_has_no_spread(fill: Callable[..., Path], places: Path) -> None
     fill("one", {"gad": [0.5]})
     (row,) = table(places).rows
     assert row.scores["gad"].spread is None
-    assert grid(table(places))[1][0] == ["gad", "f1", "50.0"]
+    assert grid(table(places))[1][0] == ["gad", "macro f1", "50.0"]
 
 
 def test_a_missing_task_makes_no_overall_and_goes_last(fill: Callable[..., Path], places: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -17,7 +19,11 @@ from typing import Any
 def atomic_path(target: Path) -> Generator[Path]:
     """Give a temporary path beside ``target`` that is moved there if the block ends well."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        error.filename = str(target)
+        raise
     os.close(handle)
     temporary = Path(name)
     try:
@@ -26,6 +32,11 @@ def atomic_path(target: Path) -> Generator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(target)
+    except OSError as error:
+        # A full disk is told without a name, and a temporary name says nothing to the user.
+        if error.filename in (None, name):
+            error.filename = str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -91,3 +102,20 @@ def sha256_file(path: Path) -> str:
 def unpacked_bytes(path: Path) -> bytes:
     """Content of a file, unpacked if its name ends in ``.gz``."""
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes.
+
+    Raises:
+        OSError: there is none; it is a link, a pipe, a device or a folder; or it is larger.
+    """
+    # Without O_NONBLOCK the opening of a pipe waits for its writer, for ever; a device never ends.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
+    return content
