@@ -312,7 +312,12 @@ def standings_of(collection: Collection, recipe: str, budget: int, profiler: Pro
 def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget: int) -> Standings:
     """The table without statistics."""
     left_out = list(collection.left_out)
-    here = {(task, record.test.fingerprint) for each in chosen for task, runs in each.runs.items() for record in runs}
+    here = {
+        (task, record.metric, record.test.fingerprint)
+        for each in chosen
+        for task, runs in each.runs.items()
+        for record in runs
+    }
     rows: list[Standing] = []
     for each in chosen:
         card = each.stored.card
@@ -330,7 +335,7 @@ def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget:
     of_references = {task for row in rows if row.kind == "reference" for task in row.scores}
     required = tuple(task for task in tasks if task in of_references) or tasks
     table = Standings(recipe, budget, collection.kind, tasks, _ordered(rows, required), tuple(left_out), required)
-    stored = [recorded().get((task, TASKS[task].spec.metric, fingerprint)) for task, fingerprint in here]
+    stored = [recorded().get(each) for each in here]
     floors = {each.task: each.score for each in stored if each}
     return _with_constant(table, floors)
 
