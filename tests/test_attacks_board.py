@@ -1,4 +1,4 @@
-"""Attacks on what publishes results, each in a process with limits: archives, hostile cards, kills, full disks."""
+"""Attacks on what publishes results, played in processes with limits: archives, hostile cards, kills, full disks."""
 
 from __future__ import annotations
 
@@ -519,7 +519,7 @@ def full(submit: Submit, tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(  # noqa: S603 - of our own making
-        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", place],  # noqa: S607 - whatever the system has
+        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", place],  # noqa: S607
         capture_output=True,
         check=False,
     )
