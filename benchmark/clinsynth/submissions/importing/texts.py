@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ MAX_NAMES = 10_000
 MAX_LINES = 50 * MAX_ROWS
 """Lines of a text: a token each, they are the sentences of the largest import."""
 _CHUNK = 2**16
+_SPACE = re.compile(r"[\ufeff \t\r\n]*+")
 _LEGACY = "cp1252"
 """What Windows programs of western countries write if not told otherwise."""
 
@@ -81,11 +83,11 @@ def _elements(path: Path, encoding: str, session: Session) -> Iterator[tuple[int
     """The elements of one JSON array, one at a time, with their numbers."""
     with _text_stream(path, encoding) as stream:
         window = _Window(stream)
-        window.skip("\ufeff \t\r\n")
+        window.skip()
         window.take("[")
         number = 0
         while True:
-            window.skip(" \t\r\n")
+            window.skip()
             if window.peek() == "]" and not number:
                 return
             number += 1
@@ -93,7 +95,7 @@ def _elements(path: Path, encoding: str, session: Session) -> Iterator[tuple[int
                 raise UserError(f"{path} has too many elements", expected=f"at most {MAX_ROWS:,}")
             try:
                 yield number, window.value()
-                window.skip(" \t\r\n")
+                window.skip()
                 if window.peek() == "]":
                     return
                 if window.take(",") != ",":
@@ -136,10 +138,13 @@ class _Window:
         self._at += found == expected
         return found
 
-    def skip(self, characters: str) -> None:
-        """Pass over any of these."""
-        while (found := self.peek()) and found in characters:
-            self._at += 1
+    def skip(self) -> None:
+        """Pass over white space, and a byte order mark."""
+        while True:
+            if space := _SPACE.match(self._text, self._at):
+                self._at = space.end()
+            if self._at < len(self._text) or not self._more():
+                return
 
     def value(self) -> Any:
         """The next JSON value. Raises ``ValueError`` as ``parse_json``."""
