@@ -74,6 +74,7 @@ check: install
 
 # Kills at random, full disks, two calls at once: some minutes. TRIALS=200 for the figures of docs/reliability.md.
 reliability: export CLINSYNTH_KILLS := $(or $(TRIALS),40)
+reliability: export CLINSYNTH_KILLS_REPORT := build/reliability/kills.json
 reliability: install
 	$(BIN)/python -m pytest -m reliability tests/test_reliability.py
 

@@ -1,4 +1,4 @@
-"""Attacks on what publishes results, each played in a process with limits: archives, hostile cards, kills, full disks."""
+"""Attacks on what publishes results, played in processes with limits: archives, hostile cards, kills, full disks."""
 
 from __future__ import annotations
 
@@ -253,7 +253,8 @@ def test_pictures_are_made_one_at_a_time_and_kept(monkeypatch: pytest.MonkeyPatc
 
 HOSTILE = (
     "<script>alert(1)</script>", "</pre><img src=x onerror=alert(1)>", r"\input{/etc/passwd}", r"\write18{id}",
-    "\x1b[2J\x1b]0;owned\x07", "\x9b31m", "\u202egnp.exe\u2066", "```\n<script>x</script>\n```", "[x](javascript:alert(1))",
+    "\x1b[2J\x1b]0;owned\x07", "\x9b31m", "\u202egnp.exe\u2066", "```\n<script>x</script>\n```",
+    "[x](javascript:alert(1))",
     "| a | b |", "# heading", "=cmd()", "^^5cinput", "\U000e0041", "a\r\nb",
 )  # fmt: skip
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
@@ -518,9 +519,9 @@ def full(submit: Submit, tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(  # noqa: S603 - of our own making
-        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", place],
+        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", place],  # noqa: S607
         capture_output=True,
-        check=False,  # noqa: S607
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("no file system can be mounted here")

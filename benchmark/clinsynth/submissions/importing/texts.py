@@ -18,6 +18,7 @@ from clinsynth.submissions.rows import (
     BOM,
     MAX_BYTES,
     MAX_LINE,
+    MAX_ROWS,
     json_fault,
     parse_json,
     parse_json_at,
@@ -27,6 +28,8 @@ from clinsynth.submissions.streams import open_bytes
 
 MAX_NAMES = 10_000
 """Names of columns, all records together."""
+MAX_LINES = 50 * MAX_ROWS
+"""Lines of a text: a token each, they are the sentences of the largest import."""
 _CHUNK = 2**16
 _LEGACY = "cp1252"
 """What Windows programs of western countries write if not told otherwise."""
@@ -86,6 +89,8 @@ def _elements(path: Path, encoding: str, session: Session) -> Iterator[tuple[int
             if window.peek() == "]" and not number:
                 return
             number += 1
+            if number > MAX_ROWS:
+                raise UserError(f"{path} has too many elements", expected=f"at most {MAX_ROWS:,}")
             try:
                 yield number, window.value()
                 window.skip(" \t\r\n")
@@ -171,6 +176,8 @@ def _bounded(path: Path, stream: IO[str]) -> Iterator[str]:
             raise UserError(f"{path}, line {number:,} is too long", expected=f"at most {MAX_LINE:,} characters")
         if size > MAX_BYTES:
             raise UserError(f"{path} is too large", expected=f"at most {MAX_BYTES // 2**20:,} MiB unpacked")
+        if number > MAX_LINES:
+            raise UserError(f"{path} has too many lines", expected=f"at most {MAX_LINES:,}")
         yield line
 
 
