@@ -52,7 +52,7 @@ TASK = TaskSpec(
 def read(split, files):
     for number, line in enumerate(files.open("f.txt").read().split(chr(10))):
         if (number % 2 == 0) == (split == "train"):
-            yield Example((f"{line} {number}",), ("yes" if number % 3 else "no",))
+            yield Example((f"{line} {number}",), labels=("yes" if number % 3 else "no",))
 """
 
 

@@ -49,11 +49,11 @@ def table_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else [c.key for c in table.columns], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _spreadsheet(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: spreadsheet(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 
-def _spreadsheet(value: Value) -> Value:
+def spreadsheet(value: Value) -> Value:
     """Text that a spreadsheet would run as a formula is made text: cards are strangers' words."""
     if not isinstance(value, str):
         return value
