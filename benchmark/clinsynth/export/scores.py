@@ -46,7 +46,9 @@ def _record(path: Path) -> RunRecord:
     try:
         record = RunRecord.model_validate_json(read_regular(path, _MOST))
     except (OSError, ValidationError) as error:
-        raise UserError(f"{path} is no run record", found=type(error).__name__, remedy="see clinsynth verify") from error
+        raise UserError(
+            f"{path} is no run record", found=type(error).__name__, remedy="see clinsynth verify"
+        ) from error
     if record.sealed() != record:
         raise UserError(f"{path} was edited: its seal does not fit", remedy="see clinsynth verify")
     return record
