@@ -9,10 +9,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from clinsynth.core import UserError, write_text
+from clinsynth.core import UserError, read_regular, write_text
 from clinsynth.direct.records import CARD_FILE
 from clinsynth.llm import Mode
 from clinsynth.submissions import NAME_PATTERN, Line, Llm, to_toml
+
+MAX_CARD = 2**18
+"""Bytes of a card."""
 
 
 class DirectCard(BaseModel):
@@ -45,9 +48,10 @@ def read_card(folder: Path) -> DirectCard:
     """The card of a folder. Raises ``UserError`` where there is none, or it is faulty or another folder's."""
     path = folder / CARD_FILE
     try:
-        card = DirectCard.model_validate(tomllib.loads(path.read_text("utf-8")))
+        card = DirectCard.model_validate(tomllib.loads(read_regular(path, MAX_CARD).decode()))
     except OSError as error:
-        raise UserError(f"no {CARD_FILE} in {folder}", remedy="clinsynth direct writes it") from error
+        raise UserError(f"no {CARD_FILE} in {folder}", found=error.strerror or str(error),
+                        remedy="clinsynth direct writes it") from error  # fmt: skip
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(

@@ -152,9 +152,9 @@ def counted(entry: Entry, test: TestSet, records: Sequence[RunRecord]) -> Runs:
 
 def _counts(entry: Entry, test: TestSet, record: RunRecord) -> IntArray:
     path = entry.results.predictions_path(record.cell)
-    content = prediction_bytes(path)
+    content = prediction_bytes(path, test.task.spec, len(test.gold))
     counts = test.tally.counts(content)
-    predicted = predictions_in(path, content) if counts is None else ()
+    predicted = predictions_in(path, content, test.task.spec) if counts is None else ()
     same = hashlib.sha256(content).hexdigest() == record.predictions_sha256
     if not same or (counts is None and len(predicted) != len(test.gold)):
         raise NotComparableError(f"the predictions of {entry.name} are not those of its records: see clinsynth verify")

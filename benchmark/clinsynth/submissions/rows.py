@@ -175,6 +175,7 @@ _BESIDE = frozenset(
         "quality",
         "generation",
         "lists",
+        "reproduced",
         "sample",
         "README.md",
         "LICENSE",

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
-from clinsynth.core import Row, UserError, write_jsonl_gz, write_text
+from clinsynth.core import Row, UserError, read_regular, write_jsonl_gz, write_text
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, NAME_PATTERN, Card, to_toml
 from clinsynth.submissions.faults import Findings
-from clinsynth.submissions.rows import DATA, read_card
+from clinsynth.submissions.rows import DATA, MAX_CARD, read_card
 
 
 def write_submission(
@@ -63,8 +63,8 @@ def write_rows(path: Path, rows_by_task: Mapping[str, Iterable[Row]], *, private
 def existing_card(path: Path) -> Card | None:
     """The card in a folder; ``None`` where there is none, or a faulty one."""
     try:
-        table = tomllib.loads((path / CARD_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
+        table = tomllib.loads(read_regular(path / CARD_FILE, MAX_CARD).decode())
+    except (OSError, ValueError, RecursionError):
         return None
     return read_card(table, path.name, Findings())
 
