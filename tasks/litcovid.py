@@ -23,9 +23,9 @@ TASK = TaskSpec(
         "Diagnosis": "assesses the disease by symptoms, laboratory tests or imaging",
         "Epidemic Forecasting": "models or predicts the spread and the number of cases in a population",
         "Mechanism": "explains the biology: virus, host cells, immune response, possible drug targets",
-        "Prevention": "is about control, prevention and management in a population: vaccines, masks, policy, surveys",
+        "Prevention": "is about control, prevention and management of the disease in a population",
         "Transmission": "is about how, where and how easily the virus passes from host to host",
-        "Treatment": "is about therapies, drugs, vaccines under study, and the outcome of treated patients",
+        "Treatment": "is about therapies, the development of drugs and vaccines, and the outcome of treated patients",
     },
     metric="macro_f1",
     also=("micro_f1",),
@@ -64,4 +64,4 @@ TASK = TaskSpec(
 def read(split: Split, files: RawFiles) -> Iterator[Example]:
     """Rows of a quoted TSV file with the labels joined by semicolons."""
     for _, row in table(files, f"{split}.tsv", ("pmid", "text", "labels"), delimiter="\t"):
-        yield Example((row["text"],), tuple(sorted(row["labels"].split(";"))), unit=row["pmid"])
+        yield Example((row["text"],), labels=tuple(sorted(row["labels"].split(";"))), unit=row["pmid"])

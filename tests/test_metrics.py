@@ -59,6 +59,9 @@ CASES = [
     Case("nothing at all", "f1", AB_NOT_B, "bb", "bb", 0, NOTHING),
     Case("mean over classes", "macro_f1", AB, "aabb", "abbb", (2 / 3 + 4 / 5) / 2, "F1 of a 2/3, of b 4/5"),
     Case("a class never met counts", "macro_f1", AB, "aa", "aa", 0.5, NOTHING),
+    Case("both of two, also the negative one", "macro_f1", AB_NOT_B, "aabb", "abbb", (2 / 3 + 4 / 5) / 2, "as without"),
+    Case("one answer always", "macro_f1", AB_NOT_B, "aabb", "aaaa", (2 / 3 + 0) / 2, "F1 of a 2/3, of b 0"),
+    Case("of three one left out", "macro_f1", ABN, "aabnn", "abbna", (1 / 2 + 2 / 3) / 2, "F1 of a 1/2, of b 2/3"),
     Case("pooled, one left out", "micro_f1", ABN, "aabnn", "abbna", 2 * 2 / (4 + 3), "TP 2, predicted 4, gold 3"),
     Case("several labels", "micro_f1", AB, ["ab", "a", ""], ["a", "ab", "b"], 2 * 2 / (4 + 3), "TP 2 of 4 and 3"),
     Case("several labels by class", "macro_f1", AB, ["ab", "a", ""], ["a", "ab", "b"], 0.5, "a 1, b 0"),
@@ -76,7 +79,7 @@ CASES = [
 def examples(answers: Sequence[Any], spec: TaskSpec) -> list[Example]:
     if spec.is_span:
         return [Example(("",), spans=tuple(answer)) for answer in answers]
-    return [Example(("",), tuple(answer)) for answer in answers]
+    return [Example(("",), labels=tuple(answer)) for answer in answers]
 
 
 def said(items: Sequence[Example]) -> list[Prediction]:
@@ -119,10 +122,11 @@ def test_single_label_metrics_equal_scikit_learn(trial: int) -> None:
     gold = (gold * 40)[: len(predicted)]
     pair = examples(gold, spec), said(examples(predicted, spec))
     positive = [label for label in labels if label != negative]
+    averaged = positive if len(positive) > 1 else list(labels)
     shared: dict[str, Any] = {"labels": positive, "zero_division": 0}
     expected = {
         "accuracy": sklearn_score("accuracy_score", gold, predicted),
-        "macro_f1": sklearn_score("f1_score", gold, predicted, average="macro", **shared),
+        "macro_f1": sklearn_score("f1_score", gold, predicted, average="macro", **{**shared, "labels": averaged}),
         "micro_f1": sklearn_score("f1_score", gold, predicted, average="micro", **shared),
     }
     if len(positive) == 1:
@@ -187,8 +191,8 @@ def random_answers(spec: TaskSpec, rng: np.random.Generator, number: int) -> lis
     if spec.is_span:
         return [Example(texts, spans=spans_from_tags(WORDS, random_tags(rng, spec.labels))) for _ in range(number)]
     if spec.multi_label:
-        return [Example(texts, tuple(n for n in spec.labels if rng.random() < 0.3)) for _ in range(number)]
-    return [Example(texts, (str(rng.choice(spec.labels)),)) for _ in range(number)]
+        return [Example(texts, labels=tuple(n for n in spec.labels if rng.random() < 0.3)) for _ in range(number)]
+    return [Example(texts, labels=(str(rng.choice(spec.labels)),)) for _ in range(number)]
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

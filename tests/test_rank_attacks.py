@@ -67,7 +67,7 @@ def honest(rng: np.random.Generator, count: int) -> list[Example]:
         numbers = rng.integers((40, 30, 1_000_000), size=(4, 3))
         return " ".join(f"the organ{a} verb{b} {c} times" for a, b, c in numbers)
 
-    return [Example((f"Here {words()}.",), (labels[int(rng.integers(len(labels)))],)) for _ in range(count)]
+    return [Example((f"Here {words()}.",), labels=(labels[int(rng.integers(len(labels)))],)) for _ in range(count)]
 
 
 def shuffled(text: str, rng: np.random.Generator) -> str:
@@ -130,7 +130,7 @@ def test_an_audit_looks_at_what_is_drawn(tmp_path: Path, rng: np.random.Generato
     test = STORE.examples(HOC, "test")
     for k, row in enumerate(drawn("hoc", 3, len(examples), 20)):
         item = test[k % len(test)]
-        examples[row] = Example((EDITS["case-changed"](item.texts[0], rng),), item.labels)
+        examples[row] = Example((EDITS["case-changed"](item.texts[0], rng),), labels=item.labels)
     (found,) = audit(submission(tmp_path, "hoc", examples), ["hoc"], STORE)
     assert any("rows that seed 3 draws" in failure for failure in found.failures), found.failures
     assert [draw.leaks for draw in found.draws if (draw.budget, draw.seed) == (100, 3)] == [20]
@@ -142,7 +142,7 @@ def test_an_audit_looks_at_what_is_drawn(tmp_path: Path, rng: np.random.Generato
 @pytest.mark.usefixtures("bag_of_words")
 def test_test_rows_with_scrambled_words_are_found(tmp_path: Path, rng: np.random.Generator) -> None:
     test = STORE.examples(HOC, "test")
-    rows = [Example((shuffled(example.texts[0], rng),), example.labels) for example in test]
+    rows = [Example((shuffled(example.texts[0], rng),), labels=example.labels) for example in test]
     (found,) = audit(submission(tmp_path, "hoc", [*honest(rng, 60), *rows]), ["hoc"], STORE)
     assert {match.row for match in found.test.matches} >= set(range(61, 61 + len(rows)))
     assert "same-words" in {match.method for match in found.test.matches}
@@ -156,7 +156,7 @@ def test_reworded_training_text_that_is_called_synthetic_is_found(
 ) -> None:
     train = STORE.examples(HOC, "train")
     change = shuffled if disguise == "scrambled" else EDITS["paraphrased"]
-    rows = [Example((change(example.texts[0], rng),), example.labels) for example in train]
+    rows = [Example((change(example.texts[0], rng),), labels=example.labels) for example in train]
     (found,) = audit(submission(tmp_path, "hoc", [*honest(rng, 60), *rows]), ["hoc"], STORE)
     assert any("real_data.used = none" in failure for failure in found.failures)
     assert found.tier == "real"
@@ -240,7 +240,7 @@ def test_a_copied_submission_is_named(
 ) -> None:
     rows = honest(rng, 300)
     changed = [
-        Example((f"{row.texts[0]} Indeed." if k % 3 else row.texts[0].replace("Here", "There"),), row.labels)
+        Example((f"{row.texts[0]} Indeed." if k % 3 else row.texts[0].replace("Here", "There"),), labels=row.labels)
         for k, row in enumerate(rows)
     ]
     mixed = [changed[int(k)] for k in rng.permutation(len(changed))]

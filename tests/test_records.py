@@ -258,7 +258,7 @@ class Damaged(SampleStore):
 
     def examples(self, task: Task, split: Split) -> list[Example]:
         first, *others = super().examples(task, split)
-        return [Example((f"{first.texts[0]}!",), first.labels, first.spans, first.unit), *others]
+        return [Example((f"{first.texts[0]}!",), labels=first.labels, spans=first.spans, unit=first.unit), *others]
 
     def fingerprint(self, task: Task, split: Split) -> str:
         return SampleStore().fingerprint(task, split)
@@ -453,7 +453,7 @@ def test_label_faults_of_spans() -> None:
 
     def row(text: str, *mentions: str) -> Example:
         spans = [Span(text.index(each), text.index(each) + len(each), "Disease") for each in mentions]
-        return Example((text,), (), tuple(sorted(spans)))
+        return Example((text,), spans=tuple(sorted(spans)))
 
     rows = [
         row("Cystic fibrosis and flu were seen.", "Cystic fibrosis", "flu"),

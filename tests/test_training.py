@@ -116,7 +116,7 @@ def test_one_answer_only_is_said_without_training(submit: Submit, tiny_recipe: R
 
 def test_what_is_one_answer() -> None:
     def rows(*labels: tuple[str, ...]) -> list[Example]:
-        return [Example(("a",), own) for own in labels]
+        return [Example(("a",), labels=own) for own in labels]
 
     assert constant(rows(("x",), ("x",))) == Prediction(("x",))
     assert constant(rows((), ())) == Prediction()
@@ -180,7 +180,7 @@ def test_absent_weights_offline(students: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def numbered(n: int, prefix: str) -> list[Example]:
-    return [Example((f"{prefix}{k}",), ("x",)) for k in range(n)]
+    return [Example((f"{prefix}{k}",), labels=("x",)) for k in range(n)]
 
 
 def places(rows: list[Example], cell: Cell) -> list[int]:

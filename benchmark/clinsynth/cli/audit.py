@@ -10,7 +10,8 @@ from pathlib import Path
 
 from clinsynth.audit import AuditRecord, Copy, audit, copies, read_hashes
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.core import UserError
+from clinsynth.cli.validate import say_unfilled
+from clinsynth.core import UserError, clean
 from clinsynth.data import open_store
 from clinsynth.results import DataKind
 from clinsynth.submissions import read_submission
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0: clean; 1: leaks or privacy findings above the gate; 2: a task could not be audited."""
+    say_unfilled([arguments.submission])
     store = open_store(arguments.data_dir, arguments.sample)
     hashes = read_hashes(arguments.canaries) if arguments.canaries else None
     unusable = failed = False
@@ -39,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
         try:
             (record,) = audit(arguments.submission, [task], store, canaries=hashes)
         except UserError as error:
-            sys.stderr.write(f"clinsynth: {error}\n")
+            sys.stderr.write(clean(f"clinsynth: {error}\n"))
             unusable = True
             continue
         failed = failed or not record.clean

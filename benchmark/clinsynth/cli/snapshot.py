@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
-    from clinsynth.core import UserError
+    from clinsynth.core import UserError, clean
     from clinsynth.data import open_store
     from clinsynth.snapshot import Wanted, build, write_snapshot
     from clinsynth.standings import Profiler, cores
@@ -45,6 +45,6 @@ def execute(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     store = open_store(arguments.data_dir, arguments.sample)
     profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples, workers=cores())
-    made = write_snapshot(arguments.out, build(wanted, profiler, lambda line: print(line, file=sys.stderr)))
+    made = write_snapshot(arguments.out, build(wanted, profiler, lambda line: print(clean(line), file=sys.stderr)))
     print(f"{arguments.out}: snapshot {made.manifest.short} of {len(made.tables.submissions)} submissions")
     return 0

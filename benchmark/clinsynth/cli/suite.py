@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, names
@@ -45,7 +46,10 @@ def execute(arguments: argparse.Namespace) -> int:
     positive("--limit", arguments.limit)
     if arguments.report is not None:
         return _report(arguments)
-    return {"clinicalgpt": _clinicalgpt, "asclepius-notes": _notes, "humans": _humans}[arguments.suite](arguments)
+    if arguments.suite == "humans":
+        return _humans(arguments)
+    with ExitStack() as stack:
+        return {"clinicalgpt": _clinicalgpt, "asclepius-notes": _notes}[arguments.suite](arguments, stack)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -66,12 +70,12 @@ def _raw(arguments: argparse.Namespace) -> Path:
     return (arguments.data_dir or default_data_dir()) / "raw"
 
 
-def _clinicalgpt(arguments: argparse.Namespace) -> int:
+def _clinicalgpt(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import text_table
     from clinsynth.direct import slug
     from clinsynth.direct.suites import SETS, SuiteRequest, run_clinicalgpt
 
-    model = model_of(arguments)
+    model = model_of(arguments, stack)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
     if arguments.dry_run:
@@ -91,14 +95,14 @@ def _clinicalgpt(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _notes(arguments: argparse.Namespace) -> int:
+def _notes(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import UserError
     from clinsynth.direct import slug
     from clinsynth.direct.suites import SuiteRequest, notes_text, open_judges, run_notes
 
     if arguments.notes is None:
         raise UserError("which notes?", expected="--notes FOLDER, as `clinsynth notes` writes it")
-    model = model_of(arguments)
+    model = model_of(arguments, stack)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
     if arguments.dry_run:

@@ -1,6 +1,10 @@
+from .bounded import Bounds as Bounds
+from .bounded import BoundsError as BoundsError
+from .bounded import run_bounded as run_bounded
 from .errors import NotPreparedError as NotPreparedError
 from .errors import UnknownNameError as UnknownNameError
 from .errors import UserError as UserError
+from .errors import machine_fault as machine_fault
 from .files import UnfitFileError as UnfitFileError
 from .files import atomic_path as atomic_path
 from .files import canonical_json as canonical_json
@@ -13,6 +17,7 @@ from .files import unpacked_bytes as unpacked_bytes
 from .files import write_json as write_json
 from .files import write_jsonl_gz as write_jsonl_gz
 from .files import write_text as write_text
+from .folders import replaced_folder as replaced_folder
 from .machine import Environment as Environment
 from .machine import environment as environment
 from .nouns import SPLITS as SPLITS
@@ -45,3 +50,6 @@ from .registry import leaves as leaves
 from .registry import select_tasks as select_tasks
 from .tables import Grid as Grid
 from .tables import text_table as text_table
+from .terminal import clean as clean
+from .terminal import cleaned_output as cleaned_output
+from .workers import worker_pool as worker_pool

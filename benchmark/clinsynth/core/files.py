@@ -32,7 +32,11 @@ class UnfitFileError(OSError):
 def atomic_path(target: Path) -> Generator[Path]:
     """Give a temporary path beside ``target`` that is moved there if the block ends well."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        error.filename = str(target)
+        raise
     os.close(handle)
     temporary = Path(name)
     try:
@@ -41,6 +45,11 @@ def atomic_path(target: Path) -> Generator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(target)
+    except OSError as error:
+        # A full disk is told without a name, and a temporary name says nothing to the user.
+        if error.filename in (None, name):
+            error.filename = str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

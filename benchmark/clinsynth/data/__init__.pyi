@@ -1,3 +1,5 @@
+from .documents import documents_by_size as documents_by_size
+from .documents import documents_by_text as documents_by_text
 from .fetch import MissingSourceError as MissingSourceError
 from .fetch import check as check
 from .fetch import download as download
@@ -9,6 +11,7 @@ from .samples import DATA_VARIABLE as DATA_VARIABLE
 from .samples import SampleStore as SampleStore
 from .samples import default_data_dir as default_data_dir
 from .samples import open_store as open_store
+from .skeletons import new_task as new_task
 from .store import DataStore as DataStore
 from .store import ExampleStore as ExampleStore
 from .store import Outcome as Outcome

@@ -16,7 +16,15 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from clinsynth.core import (
     TASKS,
@@ -96,6 +104,14 @@ class Usage(Stored):
     price_date: date | None = None
 
 
+class SentRequest(Stored):
+    """Requests as they were sent."""
+
+    request: dict[str, JsonValue]
+    """All fields but the text."""
+    answers: int
+
+
 class DirectRecord(SealedRecord):
     """What happened when a model answered a task. Holds no text of any dataset."""
 
@@ -123,7 +139,8 @@ class DirectRecord(SealedRecord):
     """Demonstrations a label; 0 is zero-shot."""
     demonstrations: Demonstrations | None
     max_tokens: int
-    temperature: float
+    temperature: float | None
+    """As it was sent; absent where the server has it fixed."""
     limit: Annotated[int, Field(ge=1)] | None
     """Size of the subset; ``None``: the whole test set. With a limit the record is preliminary."""
     limit_seed: int
@@ -140,10 +157,20 @@ class DirectRecord(SealedRecord):
     metric: str
     scores: dict[str, float]
     """Every metric of the task, in [0, 1], of the examples that were asked."""
+    sent: tuple[SentRequest, ...] = ()
+    """What the answers are answers to; empty where that is not known, as in records from before it was kept."""
+    weights: str = ""
+    """Digest of the weights, where they are known: those that run here by ``--model local``."""
     predictions_sha256: str
     seconds: float
     environment: Environment
     created: str
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A record from before these were kept has a seal without them.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value or name not in ("sent", "weights")}
 
     @model_validator(mode="after")
     def _consistent(self) -> DirectRecord:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from clinsynth.core import FaultyRecordError, RecordKind, Sealed, TaskSpec, read_sealed, write_sealed
 from clinsynth.generation.baseline import Baseline
@@ -72,6 +72,15 @@ class CostRecord(_Stored):
         )  # fmt: skip
 
 
+class SentRecord(_Stored):
+    """Requests as they were sent."""
+
+    request: dict[str, JsonValue]
+    """All fields but the text; the seed, which is each request's own, and schemas are only named."""
+    answers: int
+    """Answers to requests of this kind."""
+
+
 class ModelRecord(_Stored):
     """The language model and how it was asked."""
 
@@ -88,6 +97,16 @@ class ModelRecord(_Stored):
     """Answers to prompts with a schema, by how they were held to it; ``off``: they were not."""
     left_out: dict[str, str]
     """Parameters that the server refused, with what was done instead."""
+    sent: tuple[SentRecord, ...] = ()
+    """What the answers are answers to; empty in records from before it was kept."""
+    weights: str = ""
+    """Digest of the weights, where they are known: those that run here by ``--model local``."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A record from before these were kept has a seal without them.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value or name not in ("sent", "weights")}
 
 
 class GenerationRecord(_Stored, Sealed):

@@ -293,7 +293,8 @@ def prediction_of(number: int, row: Any, spec: TaskSpec) -> Prediction:
     if type(row["id"]) is not int or row["id"] != number:
         raise ValueError(f"id {str(row['id'])[:40]}")
     answer = answer_of(row, spec)
-    if not (spec.is_span or spec.multi_label or len(answer.labels) == 1):
+    # A language model's answer that could not be read is stored as none, and marked.
+    if not (spec.is_span or spec.multi_label or len(answer.labels) == 1 or row.get("unparsable")):
         raise ValueError(f"{len(answer.labels)} labels, not one")
     return answer
 

@@ -20,6 +20,7 @@ from clinsynth.results import (
     repeated_seeds,
     reproduced_runs,
 )
+from clinsynth.standings.model import CONSTANT, LeftOut
 from clinsynth.standings.runs import Entry, mixed, select_runs
 from clinsynth.submissions import Card, existing_card
 
@@ -76,7 +77,7 @@ class Collection:
 
     kind: DataKind
     stored: tuple[Stored, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     """What a reader must know of what is not shown, or shown twice: folders, records, copied text."""
     refused: tuple[RecordFault, ...] = ()
     """Run records that were not taken: typed, for whoever shows them in another form."""
@@ -123,18 +124,25 @@ def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) 
     """
     stored: list[Stored] = []
     refused: list[RecordFault] = []
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     for folder in (each.absolute() for each in folders(places)):
         card = existing_card(folder)
         if card is None:
-            left_out.append(f"{folder.name} is not shown: submission.toml is faulty; see clinsynth validate {folder}")
+            text = f"{folder.name} is not shown: submission.toml is faulty; see clinsynth validate {folder}"
+            left_out.append(LeftOut(folder.name, "", text))
+            continue
+        if card.name == CONSTANT:
+            text = f"{folder.name} is not shown: {CONSTANT} is the name of the best constant answers; call it otherwise"
+            left_out.append(LeftOut(folder.name, "", text))
             continue
         found = Results(folder, kind).stored()
         records = tuple(record for record in found.records if record.task in TASKS)
         stored.append(Stored(folder, card, kind, records, found.faults, published))
         refused += found.faults
-        left_out += (f"{folder.name} lacks a run that is not shown: {fault.text}." for fault in found.faults)
-    left_out += (copy.text for copy in copies([each.folder for each in stored], kind))
+        for fault in found.faults:
+            text = f"{folder.name} lacks a run that is not shown: {fault.text}."
+            left_out.append(LeftOut(folder.name, fault.task, text))
+    left_out += (LeftOut(copy.first, copy.task, copy.text) for copy in copies([each.folder for each in stored], kind))
     return Collection(kind, tuple(stored), tuple(left_out), tuple(refused))
 
 

@@ -4,6 +4,7 @@ from .answers import take_row as take_row
 from .clingen import list_prompt as list_prompt
 from .clingen import made_topics as made_topics
 from .clingen import topics_by_styles as topics_by_styles
+from .demonstrations import bare_rows as bare_rows
 from .demonstrations import label_sets as label_sets
 from .demonstrations import no_demos as no_demos
 from .demonstrations import real_demos as real_demos
@@ -15,6 +16,7 @@ from .prompts import standing_slots as standing_slots
 from .prompts import write_prompt as write_prompt
 from .rounds import Draw as Draw
 from .rounds import Rounds as Rounds
+from .several import several as several
 from .topics import clean as clean
 from .topics import known_topics as known_topics
 from .topics import pick as pick
