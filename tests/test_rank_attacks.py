@@ -258,7 +258,7 @@ def test_a_copied_submission_is_named(
         frozenset(("first", "copied")), frozenset(("first", "part")), frozenset(("copied", "part")),
     }  # fmt: skip
     assert found[frozenset(("first", "part"))] > 0.85
-    said = "\n".join(collect([tmp_path], "sample").left_out)
+    said = "\n".join(each.text for each in collect([tmp_path], "sample").left_out)
     assert "copied shares" in said or "first shares" in said
     assert main(["audit", str(folders[1]), "--sample", "--against", str(tmp_path)]) == 1
     assert "of its text on hoc with" in capsys.readouterr().out

@@ -131,7 +131,7 @@ def test_who_is_ranked_and_why_the_others_are_not(table: Standings) -> None:
     assert "seal" in said["edited"]
     assert "3 of 5 seeds" in said["few"]
     (line,) = table.left_out
-    assert line.startswith("edited lacks a run that is not shown: runs/gad/")
+    assert line.text.startswith("edited lacks a run that is not shown: runs/gad/")
 
 
 def test_ranks_groups_and_points(table: Standings) -> None:

@@ -225,7 +225,7 @@ def test_a_faulty_record_is_shown_by_no_table(
     write_json(path, json.loads(path.read_text()) | EDITS[name])
     table = standings([folder.parent], "minilm-l6.v1", 40, "sample")
     assert {row.name: len(row.scores["gad"].by_seed) for row in table.rows} == {"toy": 1, "other": 2}
-    assert any("runs/gad/minilm-l6.v1/n40/seed0.json" in line for line in table.left_out)
+    assert any("runs/gad/minilm-l6.v1/n40/seed0.json" in each.text for each in table.left_out)
     (fault,) = collect([folder.parent], "sample").refused
     assert (fault.submission, fault.task, fault.path) == ("toy", "gad", path)
     assert fault.code == ("edited" if name == "a better score" else "bad-number")
