@@ -206,7 +206,7 @@ def test_one_label_is_said_where_there_is_one(labels: list[str], tmp_path: Path)
 
 
 EDITS: dict[str, dict[str, Any]] = {
-    "a better score": {"scores": {"f1": 0.99, "accuracy": 0.99}},
+    "a better score": {"scores": dict.fromkeys((TASKS["gad"].spec.metric, *TASKS["gad"].spec.also), 0.99)},
     "fewer rows than none": {"rows": -300},
     "a count below 0": {"counts": {"test.truncated": -3}},
     "a count beyond 64 bit": {"steps": 2**70},
