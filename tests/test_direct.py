@@ -27,7 +27,7 @@ from clinsynth.direct import prompts
 from clinsynth.direct.estimates import estimate
 from clinsynth.direct.lm_eval_folder import write_folder
 from clinsynth.direct.plot import as_svg
-from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults, read_predictions
+from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults
 from clinsynth.direct.report import direct_standings
 from clinsynth.direct.runner import Outcome, Request, run, subset
 from clinsynth.direct.session import Model
@@ -36,7 +36,7 @@ from clinsynth.direct.tracks import entry_at
 from clinsynth.direct.verification import validate_direct, verify_direct
 from clinsynth.llm.cost import StatedPrices
 from clinsynth.results.store import Cell, Results
-from clinsynth.results.store import read_predictions as read_run
+from clinsynth.results.store import read_record as read_run
 from clinsynth.scoring.metrics import score_all
 from clinsynth.standings.comparison import Request as CompareRequest
 from clinsynth.standings.comparison import compare
@@ -130,7 +130,7 @@ def test_refusals_truncation_filters_and_cost_are_counted(ask: Ask, tmp_path: Pa
     assert record.finish == {"filtered": 2, "length": 2, "rejected": 2, "stop": 6}
     assert (record.usage.answers, record.usage.tokens_in, record.usage.tokens_out) == (10, 100, 54)
     assert record.usage.dollars == pytest.approx((100 * 1 + 54 * 10) / 1e6)
-    stored, digest = read_predictions(DirectResults(tmp_path / "out", "sample").predictions_path(record.cell))
+    stored, digest = DirectResults(tmp_path / "out", "sample").read_predictions(record)
     assert digest == record.predictions_sha256
     assert [each.position for each in stored] == subset(record.test.examples, 12)
     assert sum(bool(each.unparsable) for each in stored) == 8
@@ -618,7 +618,8 @@ def test_a_subset_is_compared_with_students_on_that_subset(
     assert (pair.asked, pair.preliminary, pair.zero_shot, pair.few_shot) == (10, True, 1.0, None)
     assert table.direct[0].overall(table.tasks) is None
     gold = SAMPLE.examples(TASKS["gad"], "test")
-    said = read_run(Results(folder, "sample").predictions_path(Cell("gad", "minilm-l6.v1", 20, 0)))[0]
+    runs = Results(folder, "sample")
+    said, _ = runs.read_predictions(read_run(runs.record_path(Cell("gad", "minilm-l6.v1", 20, 0))))
     asked = subset(len(gold), 10)
     on_subset = score_all(spec_of("gad"), [gold[k] for k in asked], [said[k] for k in asked])
     assert pair.student == pytest.approx(on_subset["macro_f1"])

@@ -28,6 +28,7 @@ COMMANDS = {
     "notes": "write synthetic notes from case reports, with requests and answers: a product of its own",
     "score": "fine-tune the student on a submission and test it on real text; resumes",
     "verify": "recompute every score and every hash of a submission from what is stored",
+    "reproduce": "train stored runs again and compare: what a row needs to be ranked on a published board",
     "quality": "how diverse, how close to real text and how faulty the rows are: reported, never scored",
     "standings": "the table of results, per task and overall: intervals, tie groups and ranks, curves, cost",
     "compare": "what the differences to a submission are worth: interval, p, and a verdict in words",

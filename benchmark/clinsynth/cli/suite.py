@@ -60,9 +60,11 @@ def _report(arguments: argparse.Namespace) -> int:
     from clinsynth.core import text_table
     from clinsynth.direct.suites import STAR, suite_report
 
-    head, body = suite_report(arguments.suite, arguments.report)
+    (head, body), left_out = suite_report(arguments.suite, arguments.report)
     print(text_table(head, body))
     print(f"\n{STAR}")
+    for fault in left_out:
+        print(f"Not shown: {fault.submission}: {fault.text}.")
     return 0
 
 

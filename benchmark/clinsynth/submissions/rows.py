@@ -186,6 +186,7 @@ _BESIDE = frozenset(
         "quality",
         "generation",
         "lists",
+        "reproduced",
         "sample",
         "README.md",
         "LICENSE",
