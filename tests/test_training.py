@@ -15,7 +15,7 @@ from clinsynth.core.nouns import Example, Prediction
 from clinsynth.core.registry import TASKS
 from clinsynth.data.few_shots import few_shot
 from clinsynth.data.samples import SampleStore
-from clinsynth.results.store import Cell, Results, RunRecord, read_predictions
+from clinsynth.results.store import Cell, Results, RunRecord
 from clinsynth.scoring.metrics import score_all
 from clinsynth.task_types import TASK_TYPES, task_type
 from clinsynth.training.recipe import RECIPES, Recipe, Weights, recipe_fingerprint
@@ -49,7 +49,7 @@ def test_every_type_runs_and_tells_what_happened(name: str, submit: Submit) -> N
     spec = TASKS[name].spec
     test = SAMPLE.examples(TASKS[name], "test")
     results = Results(folder, "sample")
-    predictions, digest = read_predictions(results.predictions_path(record.cell))
+    predictions, digest = results.read_predictions(record)
     assert len(predictions) == len(test) == record.test.examples
     assert digest == record.predictions_sha256
     assert record.scores == score_all(spec, test, predictions)
@@ -108,7 +108,7 @@ def test_one_answer_only_is_said_without_training(submit: Submit, tiny_recipe: R
     folder = submit({"gad": rows, "ncbi-disease": [{"text": f"nothing {k}", "entities": []} for k in range(30)]})
     record = do(folder, "gad", tiny_recipe.name)
     assert (record.fit, record.steps, record.loss) == ("constant", 0, None)
-    predictions, _ = read_predictions(Results(folder, "sample").predictions_path(record.cell))
+    predictions, _ = Results(folder, "sample").read_predictions(record)
     assert set(predictions) == {Prediction((spec.labels[1],))}
     spans = do(folder, "ncbi-disease", tiny_recipe.name)
     assert (spans.fit, spans.score) == ("constant", 0.0)
@@ -154,7 +154,7 @@ def test_long_texts_are_windowed_or_truncated_and_counted(submit: Submit, regist
     rows = [{"text": f"{'a b ' * 12}{w}", "entities": [{"start": 0, "end": 48 + len(w), "label": entity}]}
             for w in ("pain", "fever", "cancer", "drug")]  # fmt: skip
     all_of_it = do(submit({"ncbi-disease": rows}, name="greedy"), "ncbi-disease", "greedy.v1", rows=4)
-    predictions, _ = read_predictions(Results(folder.parent / "greedy", "sample").predictions_path(all_of_it.cell))
+    predictions, _ = Results(folder.parent / "greedy", "sample").read_predictions(all_of_it)
     test = SAMPLE.examples(TASKS["ncbi-disease"], "test")
     reached = [p.spans[-1].end == len(e.texts[0]) for p, e in zip(predictions, test, strict=True) if p.spans]
     assert any(reached)

@@ -95,7 +95,7 @@ def _table(record: QualityRecord) -> str:
 
 
 def _cells(number: Number, measured: Measured) -> list[str]:
-    value, spread = measured.numbers[number.name], measured.spread.get(number.name)
+    value, spread = measured.value(number.name), measured.spread.get(number.name)
     return ["-" if value is None else _shown(number, value), "" if spread is None else _shown(number, spread)]
 
 

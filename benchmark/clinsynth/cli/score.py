@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.validate import say_notices
-from clinsynth.core import TASKS, UserError
+from clinsynth.core import TASKS, UserError, clean
 from clinsynth.data import open_store
 from clinsynth.submissions import validate
 from clinsynth.training import DEFAULT_RECIPE, Request, budgets_of, describe, plan, score, seeds_of
@@ -37,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """1 if the submission is refused or a run failed; 2 if nothing of what was asked for can be done."""
     report = validate(arguments.submission, arguments.tasks or None)
     if not report.usable:
-        sys.stderr.write(f"{report}\n")
+        sys.stderr.write(clean(f"{report}\n"))
         return report.exit_code
     say_notices(report)
     request = Request(
@@ -52,7 +52,9 @@ def execute(arguments: argparse.Namespace) -> int:
         executor=arguments.executor,
     )
     planned = plan(request)
-    sys.stderr.writelines(f"{line}\n" for line in describe(planned, open_store(arguments.data_dir, arguments.sample)))
+    sys.stderr.writelines(
+        clean(f"{line}\n") for line in describe(planned, open_store(arguments.data_dir, arguments.sample))
+    )
     if planned.skipped and not (planned.done or planned.missing or planned.stale):
         raise UserError(
             "nothing can be scored: no test set of these tasks is here",

@@ -54,6 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
                         help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
     parser.add_argument("--wide", action="store_true", help="all columns, however wide the terminal is")
+    parser.add_argument("--published", action="store_true",
+                        help="rank only rows whose runs were trained again here: clinsynth reproduce")  # fmt: skip
     add_sample(parser)
     add_data_dir(parser)
 
@@ -61,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
     recipe, store = RECIPES[arguments.recipe], open_store(arguments.data_dir, arguments.sample)
-    collection = collect(arguments.places, store.kind)
+    collection = collect(arguments.places, store.kind, published=arguments.published)
     entries = [each.entry(recipe.name) for each in collection.stored]
     budget = arguments.rows or headline_budget(entries, recipe)
     if arguments.view == "direct":

@@ -6,6 +6,7 @@ from .fetch import download as download
 from .fetch import unpack as unpack
 from .few_shots import FewShot as FewShot
 from .few_shots import few_shot as few_shot
+from .manifest import fingerprint as fingerprint
 from .samples import DATA_VARIABLE as DATA_VARIABLE
 from .samples import SampleStore as SampleStore
 from .samples import default_data_dir as default_data_dir

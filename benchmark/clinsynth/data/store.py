@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from clinsynth import __version__
-from clinsynth.core import TASKS, Example, NotPreparedError, Split, Task, UserError
+from clinsynth.core import TASKS, Example, NotPreparedError, Split, Task, UserError, worker_pool
 from clinsynth.data import manifest
 from clinsynth.data import manifest as arrow
 from clinsynth.data.fetch import Files, MissingSourceError, pin, splits_of
@@ -362,8 +361,7 @@ def prepare_all(
             if on_progress:
                 on_progress(outcomes[task.spec.name])
         return [outcomes[task.spec.name] for task in tasks]
-    # spawn: a forked child of a process that has threads (progress bars, torch) can hang.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         running = {pool.submit(_outcome_by_name, t.spec.name, store.root, source_dir): t.spec.name for t in tasks}
         for future in as_completed(running):
             name = running[future]

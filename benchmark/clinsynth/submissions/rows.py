@@ -187,6 +187,7 @@ _BESIDE = frozenset(
         "quality",
         "generation",
         "lists",
+        "reproduced",
         "sample",
         "README.md",
         "LICENSE",
