@@ -13,7 +13,7 @@ NAMES = sorted(path.stem for path in EXAMPLES.glob("*.ipynb"))
 
 
 def cells(name: str) -> list[dict[str, Any]]:
-    return [cell for cell in json.loads((EXAMPLES / f"{name}.ipynb").read_text("utf-8"))["cells"]]
+    return json.loads((EXAMPLES / f"{name}.ipynb").read_text("utf-8"))["cells"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -148,10 +148,7 @@ def _use_tasks_dirs(folders: Sequence[Path]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. 0: fine; 1: a check failed; 2: the user must act; 130: stopped by Ctrl-C."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if not words:
-        build_parser("").print_help()
-        return 0
+    words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     arguments = build_parser(next((word for word in words if word in COMMANDS), "")).parse_args(words)
     try:
         with cleaned_output(sys.stdout):
@@ -164,12 +161,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"clinsynth: {clean(str(error))}\n")
         return 2
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
+        if (name := error.name or "").partition(".")[0] not in EXTRAS:
             raise
-        sys.stderr.write(
-            f"clinsynth: this needs {error.name}, which is not installed: pip install 'clinsynth[{extra}]'\n"
-        )
+        extra = EXTRAS[name.partition(".")[0]]
+        sys.stderr.write(f"clinsynth: this needs {name}, which is not installed: pip install 'clinsynth[{extra}]'\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("\nclinsynth: stopped. What was finished is kept; the same command goes on from there.\n")

@@ -100,16 +100,25 @@ def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
 
 def _as_text(compared: Compared, *, wide: bool = False) -> str:
     head, body = _grid(compared)
-    if not wide:
-        # Why there is no verdict fills a line of its own: said once below, not in a column.
-        body = [[*cells[:2], _short(row), *cells[3:]] for cells, row in zip(body, compared.comparisons, strict=True)]
-    spare = ("p (Holm)", "resolves", "note", "p", head[4], head[5])
-    why: dict[str, list[str]] = {}
+    if wide:
+        return "\n".join([fitted_table((head, body), 4, (), wide=True), "", *compared.remarks])
+    # Notes, and why there is no verdict, fill lines of their own: said once below the table, not in columns.
+    place = head.index("note")
+    rows = zip(body, compared.comparisons, strict=True)
+    body = [[*cells[:2], _short(row), *cells[place + 1 :]] for cells, row in rows]
+    spare = ("p (Holm)", "resolves", "p", head[place + 2], head[place + 1])
+    table = fitted_table(([*head[:place], *head[place + 1 :]], body), place, spare)
+    return "\n".join([table, "", *_said_of(compared), *compared.remarks])
+
+
+def _said_of(compared: Compared) -> list[str]:
+    """Reasons and notes, each once, with the lines that it belongs to."""
+    said: dict[str, list[str]] = {}
     for row in compared.comparisons:
-        if _short(row) != row.words:
-            why.setdefault(row.words, []).append(row.scope)
-    reasons = [] if wide else [f"{words} ({', '.join(dict.fromkeys(scopes))})" for words, scopes in why.items()]
-    return "\n".join([fitted_table((head, body), 4, spare, wide=wide), "", *reasons, *compared.remarks])
+        for text in (row.words if _short(row) != row.words else "", row.note):
+            if text:
+                said.setdefault(text, []).append(f"{row.scope}, {row.other}")
+    return [f"{'; '.join(dict.fromkeys(places))}: {text}" for text, places in said.items()]
 
 
 def _short(row: Comparison) -> str:

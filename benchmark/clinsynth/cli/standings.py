@@ -62,15 +62,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
-    recipe, store = RECIPES[arguments.recipe], open_store(arguments.data_dir, arguments.sample)
+    store = open_store(arguments.data_dir, arguments.sample)
     collection = collect(arguments.places, store.kind, published=arguments.published)
-    entries = [each.entry(recipe.name) for each in collection.stored]
-    budget = arguments.rows or headline_budget(entries, recipe)
+    entries = [each.entry(arguments.recipe) for each in collection.stored]
+    budget = arguments.rows or headline_budget(entries, RECIPES[arguments.recipe])
     if arguments.view == "direct":
         print(_direct(arguments, budget, store).rstrip("\n"))
         return 0
     profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples, workers=cores())
-    table = standings_of(collection, recipe.name, budget, profiler)
+    table = standings_of(collection, arguments.recipe, budget, profiler)
     print(_shown(table, arguments).rstrip("\n"))
     if arguments.view == "means" and arguments.format in ("table", "markdown") and direct_folders(arguments.places):
         print(f"\n{_direct(arguments, budget, store)}".rstrip("\n"))
