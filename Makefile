@@ -54,8 +54,7 @@ quickstart: install
 # answers a task by itself. Its 1.1 GB are downloaded once; MODEL_FILE=FILE takes them from a file.
 quickstart-llm: LOCAL := --model local $(if $(MODEL_FILE),--model-file $(MODEL_FILE)) --cache $(QUICK)-cache --sample
 quickstart-llm: quickstart
-	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]'
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || $(PIP) install -c constraints.txt xllamacpp
 	@echo "== generate: naive, by the model on this machine"
 	@$(BIN)/clinsynth generate naive --tasks $(QUICK_TASKS) --rows 20 --out $(QUICK)/naive $(LOCAL)
 	@echo "== score: naive"

@@ -236,8 +236,9 @@ def _parquet_of_one_value(path: Path) -> None:
 
 
 def _arrow_of_nothing(path: Path) -> None:
-    """A batch that says that it has 2**40 rows, and needs no byte for them."""
-    nulls = pa().nulls(2**40)
+    """A batch that says that it has two thousand million rows, and needs no byte for them."""
+    # Not pyarrow.nulls: that one does take the memory.
+    nulls = pa().Array.from_buffers(pa().null(), 2**31 - 1, [None])
     batch = pa().RecordBatch.from_arrays([nulls, nulls], names=["text", "label"])
     ipc: Any = importlib.import_module("pyarrow.ipc")
     with ipc.new_stream(str(path), batch.schema) as stream:
@@ -289,7 +290,8 @@ def _laughs(path: Path) -> None:
 
 
 def _far_cell(path: Path) -> None:
-    cells = b'<row r="1"><c r="A1" t="inlineStr"><is><t>text</t></is></c></row>'
+    head = b"".join(b'<c t="inlineStr"><is><t>%s</t></is></c>' % name for name in (b"text", b"label"))
+    cells = b'<row r="1">' + head + b"</row>"
     cells += b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
     _workbook(path, SHEET, [XML, cells, b"</sheetData></worksheet>"])
 
@@ -425,3 +427,12 @@ def test_validate_quotes_nothing_of_rows_that_stay_private(tmp_path: Path) -> No
     assert private in str(validate(path)), "an open task may be quoted"
     (path / "data" / ".gitignore").write_text("*\n")
     assert private not in str(validate(path)), "rows that import --private wrote may not"
+
+
+def test_the_card_of_a_model_is_read_within_the_same_bounds(tmp_path: Path) -> None:
+    for number, content in enumerate(("a." * 20_000 + "a = 1", "a = " + "[" * 50_000)):
+        place = tmp_path / f"model{number}"
+        place.mkdir()
+        (place / "direct.toml").write_text(content)
+        status, said = attacked("validate", place)
+        assert (status, "direct.toml" in said) == (status or 1, True)

@@ -85,7 +85,7 @@ def test_answers_come_in_the_order_of_the_prompts(mode: str, connect: Open) -> N
         client = connect(server, mode=mode, concurrency=4)
         answers = list(client.ask(prompts(20)))
         assert texts(answers) == EXPECTED
-        assert server.most_at_once == 4
+        assert 1 < server.most_at_once <= 4
         assert {asked.path for asked in server.asked} == {"/chat/completions" if mode == "chat" else "/completions"}
     assert (client.ledger.new, client.ledger.cached, client.ledger.failed) == (20, 0, 0)
     assert client.ledger.known_tokens == (200, 100)

@@ -21,6 +21,7 @@ from clinsynth.direct.suites.judge import GRADED, Case, compare_answers, grade, 
 from clinsynth.direct.suites.records import SuiteRecord
 from clinsynth.direct.suites.sets import SETS, SuiteFiles
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
+from clinsynth.llm import Client
 from clinsynth.llm.requests import LLM, Answer, Mode, Prompt
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.suite_track import grade_rows, suite_rows
@@ -327,6 +328,13 @@ def test_judges_are_named_with_their_address(tmp_path: Path) -> None:
             pass
 
 
+def test_a_judge_that_thinks_first_gets_room(tmp_path: Path) -> None:
+    with open_judges(["j1=http://127.0.0.1:9/v1"], tmp_path, 4_000) as judges:
+        judge = judges["j1"]
+        assert isinstance(judge, Client)
+        assert judge.as_asked(Prompt(text="x", max_tokens=32)).max_tokens == 4_000
+
+
 # --- whole runs
 
 
@@ -357,6 +365,9 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
         out = capsys.readouterr().out
         assert main(words) == 0
         assert len(server.asked) == 2, "stored sets are not asked again"
+        assert main([*words, "--answer-tokens", "2000"]) == 0
+        assert [asked.body["max_tokens"] for asked in server.asked[2:]] == [2_000, 2_000]
+        capsys.readouterr()
     assert "accuracy 100.0" in out
     assert "rougeL 100.0" in out
     assert "medqa: skipped" in out

@@ -35,7 +35,8 @@ REPEATED = 8
 LONGEST = 4_000
 """Characters. Longer than nearly every text of the sixteen tasks; a model that goes on and on makes such."""
 WITHOUT = "text-without-mention"
-"""Counted among the altered: a text without any name, as it was asked for."""
+WITHOUT_LOST = "text-without-mention-lost"
+"""Counted among the altered: texts without any name, as they were asked for, and answers that should have held one."""
 _REFUSAL = re.compile(
     r"\bas an? (ai|artificial intelligence|language model)\b|\b(ai|large) language model\b"
     r"|\bi(['\u2019]m| am) sorry,? but\b"
@@ -197,6 +198,8 @@ def take_row(
         return read_row(spec, wanted, prompt, answer, tally, step)
     except UnusableError as error:
         tally.drop(str(error))
+        if wanted.bare:
+            tally.alter(WITHOUT_LOST)
         return None
 
 

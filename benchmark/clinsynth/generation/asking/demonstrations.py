@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from clinsynth.core import TaskSpec
-from clinsynth.generation.asking.answers import WITHOUT, Demo, Wanted
+from clinsynth.generation.asking.answers import WITHOUT_LOST, Demo, Wanted
 from clinsynth.generation.asking.prompts import format_demos, real_demo, writing
 from clinsynth.generation.baseline import Budget, TaskView, Tools
 from clinsynth.llm import Mode
@@ -73,11 +73,19 @@ def bare_rows(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Gener
     tally.notes["share without mention"] = f"{share:g}"
     themes = [theme for theme in writing(spec.name).get("without", "").split("; ") if theme]
 
+    drawn = bare = 0
+
     def perhaps(wanted: Wanted) -> Wanted:
-        lacking = budget.rows - tally.kept.total()
-        part = (share * budget.rows - tally.altered[WITHOUT]) / lacking if lacking > 0 else share
-        if rng.random() >= part:
+        nonlocal drawn, bare
+        # Each kind is asked for as often as its share and what was lost of it say; beyond that, by share.
+        lost = tally.altered[WITHOUT_LOST]
+        lacking_bare = max(share * budget.rows + lost - bare, 0.0)
+        lacking_other = max((1 - share) * budget.rows + tally.dropped.total() - lost - (drawn - bare), 0.0)
+        lacking = lacking_bare + lacking_other
+        drawn += 1
+        if rng.random() >= (lacking_bare / lacking if lacking else share):
             return wanted
+        bare += 1
         slots = {slot: text for slot, text in wanted.slots.items() if slot != "topic"}
         if themes:
             slots["theme"] = themes[int(rng.integers(len(themes)))]

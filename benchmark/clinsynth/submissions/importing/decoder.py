@@ -18,13 +18,15 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import IO, Any, cast
 
-from clinsynth.submissions.rows import MAX_BYTES, MAX_LINE, MAX_ROWS
+from clinsynth.submissions.rows import MAX_LINE, MAX_ROWS
 from clinsynth.submissions.streams import open_regular
 
 MEMORY = 3 << 30
 """Bytes of address space: 200,000 rows, read some at a time, need under a tenth."""
-SECONDS = 600
+SECONDS = 300
 """Of computing."""
+MAX_WORKBOOK = 256 * 2**20
+"""Unpacked bytes of a workbook: a sheet is several times as large as the text in it, and slow to parse."""
 _AT_A_TIME = 64
 _MAX_PARTS = 10_000
 """Files within a workbook."""
@@ -149,8 +151,8 @@ def _workbook(files: list[Path]) -> None:
     with open_regular(files[0], follow=True) as stream:
         with zipfile.ZipFile(stream) as packed:
             parts = packed.infolist()
-        if len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > MAX_BYTES:
-            raise FaultError(f"more than {MAX_BYTES // 2**20:,} MiB unpacked")
+        if len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > MAX_WORKBOOK:
+            raise FaultError(f"more than {MAX_WORKBOOK // 2**20:,} MiB unpacked")
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
         # What a sheet says of its own size need not be so.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from clinsynth.submissions.rows import (
     BOM,
     MAX_BYTES,
     MAX_LINE,
+    MAX_ROWS,
     json_fault,
     parse_json,
     parse_json_at,
@@ -27,7 +29,10 @@ from clinsynth.submissions.streams import open_bytes
 
 MAX_NAMES = 10_000
 """Names of columns, all records together."""
+MAX_LINES = 50 * MAX_ROWS
+"""Lines of a text: a token each, they are the sentences of the largest import."""
 _CHUNK = 2**16
+_SPACE = re.compile(r"[\ufeff \t\r\n]*+")
 _LEGACY = "cp1252"
 """What Windows programs of western countries write if not told otherwise."""
 
@@ -78,17 +83,19 @@ def _elements(path: Path, encoding: str, session: Session) -> Iterator[tuple[int
     """The elements of one JSON array, one at a time, with their numbers."""
     with _text_stream(path, encoding) as stream:
         window = _Window(stream)
-        window.skip("\ufeff \t\r\n")
+        window.skip()
         window.take("[")
         number = 0
         while True:
-            window.skip(" \t\r\n")
+            window.skip()
             if window.peek() == "]" and not number:
                 return
             number += 1
+            if number > MAX_ROWS:
+                raise UserError(f"{path} has too many elements", expected=f"at most {MAX_ROWS:,}")
             try:
                 yield number, window.value()
-                window.skip(" \t\r\n")
+                window.skip()
                 if window.peek() == "]":
                     return
                 if window.take(",") != ",":
@@ -131,10 +138,13 @@ class _Window:
         self._at += found == expected
         return found
 
-    def skip(self, characters: str) -> None:
-        """Pass over any of these."""
-        while (found := self.peek()) and found in characters:
-            self._at += 1
+    def skip(self) -> None:
+        """Pass over white space, and a byte order mark."""
+        while True:
+            if space := _SPACE.match(self._text, self._at):
+                self._at = space.end()
+            if self._at < len(self._text) or not self._more():
+                return
 
     def value(self) -> Any:
         """The next JSON value. Raises ``ValueError`` as ``parse_json``."""
@@ -171,6 +181,8 @@ def _bounded(path: Path, stream: IO[str]) -> Iterator[str]:
             raise UserError(f"{path}, line {number:,} is too long", expected=f"at most {MAX_LINE:,} characters")
         if size > MAX_BYTES:
             raise UserError(f"{path} is too large", expected=f"at most {MAX_BYTES // 2**20:,} MiB unpacked")
+        if number > MAX_LINES:
+            raise UserError(f"{path} has too many lines", expected=f"at most {MAX_LINES:,}")
         yield line
 
 
