@@ -82,7 +82,9 @@ def _bounded(scaled: Sequence[tuple[Terms, float, float]], alpha: float) -> list
     out: list[Gap] = []
     for k, value in enumerate(values.tolist()):
         low, high = (
-            settled(round(float(bound[k]), 11)) if np.isfinite(bound[k]) else _edge(edges[k], value, sign * float(steps[k]))
+            settled(round(float(bound[k]), 11))
+            if np.isfinite(bound[k])
+            else _edge(edges[k], value, sign * float(steps[k]))
             for sign, bound in zip((-1, 1), bounds, strict=True)
         )
         out.append(Gap(settled(value), low, high, "" if low is not None and high is not None else "no bound"))
