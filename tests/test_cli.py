@@ -133,6 +133,46 @@ def test_help_imports_nothing_heavy() -> None:
     assert not HEAVY & set(imported.split())
 
 
+def test_without_words_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert all(name in capsys.readouterr().out for name in ("usage: clinsynth",))
+
+
+@pytest.mark.parametrize(("module", "extra"), [("gradio", "app"), ("openai.types", "llm"), ("peft", "tune")])
+def test_a_missing_extra_is_one_line_with_the_command_that_brings_it(
+    module: str, extra: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object) -> int:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr(command("tasks"), "execute", absent)
+    assert main(["tasks"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"pip install 'clinsynth[{extra}]'" in error
+    monkeypatch.setattr(command("tasks"), "execute", lambda _: __import__("nothing_of_ours"))
+    with pytest.raises(ModuleNotFoundError):
+        main(["tasks"])
+
+
+@pytest.mark.usefixtures("folder", "quick")
+def test_a_table_fits_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    demo()
+    assert clinsynth("clinsynth score submissions/demo --sample --tasks gad --seeds 0-1") == 0
+    monkeypatch.setenv("COLUMNS", "100")
+    capsys.readouterr()
+    line = "clinsynth standings submissions --sample --view overall"
+    assert clinsynth(line) == 0
+    table, _, rest = capsys.readouterr().out.partition("No room here for: ")
+    assert max(map(len, table.splitlines())) <= 100
+    assert rest.splitlines()[0].endswith("(--wide).")
+    assert "not defined" not in rest
+    assert clinsynth(f"{line} --wide") == 0
+    wide = capsys.readouterr().out
+    assert "Borda" in wide
+    assert "No room" not in wide
+
+
 def test_the_module_and_the_script_are_the_same() -> None:
     done = subprocess.run([sys.executable, "-m", "clinsynth", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("clinsynth ")

@@ -22,6 +22,7 @@ COMMANDS = {
     "knowledge": "sources of names to write about: prepare one, count and show its names",
     "new": "write the skeleton of a submission",
     "import": "turn data made elsewhere into a submission; what cannot be carried over is counted",
+    "evaluate": "from rows to a verdict in one command: import, audit, quality, runs, comparison; resumes",
     "validate": "check everything of a submission before any compute: all problems in one report",
     "audit": "whether rows repeat test or training text or show what must stay private; resumes",
     "generate": "run a baseline: its output is an ordinary submission",
@@ -44,6 +45,14 @@ COMMANDS = {
 }
 """Subcommands in the order in which they are used, with one line each. ``import`` is a keyword: its module is
 ``import_``."""
+
+
+EXTRAS = {
+    "gradio": "app", "plotly": "app", "kaleido": "app", "openai": "llm", "genai_prices": "llm", "lm_eval": "direct",
+    "krippendorff": "direct", "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
+    "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "submitit": "slurm", "ray": "ray",
+}  # fmt: skip
+"""Packages that are not always there, and the extra that brings each."""
 
 
 class Command(Protocol):
@@ -140,6 +149,9 @@ def _use_tasks_dirs(folders: Sequence[Path]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. 0: fine; 1: a check failed; 2: the user must act; 130: stopped by Ctrl-C."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        build_parser("").print_help()
+        return 0
     arguments = build_parser(next((word for word in words if word in COMMANDS), "")).parse_args(words)
     try:
         with cleaned_output(sys.stdout):
@@ -150,6 +162,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except UserError as error:
         sys.stderr.write(f"clinsynth: {clean(str(error))}\n")
+        return 2
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"clinsynth: this needs {error.name}, which is not installed: pip install 'clinsynth[{extra}]'\n"
+        )
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("\nclinsynth: stopped. What was finished is kept; the same command goes on from there.\n")

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.validate import say_unfilled
-from clinsynth.core import text_table
+from clinsynth.core import fitted_table
 from clinsynth.data import open_store
 from clinsynth.direct import entry_at
-from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare, read_entry
-from clinsynth.training import RECIPES
+from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare, headline_budget, read_entry
+from clinsynth.training import DEFAULT_RECIPE, RECIPES
 
 EXAMPLES = (
     "clinsynth compare submissions/real submissions/demo --sample",
@@ -29,35 +29,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", type=Path, metavar="A", help="the submission that the others are compared with")
     parser.add_argument("others", type=Path, nargs="+", metavar="B", help="one submission or more")
     parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
-    parser.add_argument("--recipe", default="minilm-l6.v1")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
     parser.add_argument("--rows", type=_budget, default=0,
-                        help="the budget, or all: each on all the rows it has (default: the recipe's own)")  # fmt: skip
+                        help="the budget, or all: each on all the rows it has (default: the recipe's own, or what "
+                        "most of them were run at)")  # fmt: skip
     parser.add_argument("--ceiling", type=Path, metavar="DIR",
                         help="a student of all real rows: an interval wider than what it has above a constant answer "
                         "decides nothing (default: gold-full beside A, if it is there)")  # fmt: skip
     parser.add_argument("--format", choices=tuple(_FORMATS), default="table")
     parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
                         help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
+    parser.add_argument("--wide", action="store_true", help="all columns, however wide the terminal is")
     add_sample(parser)
     add_data_dir(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0: that two methods tie is no fault."""
+    say_unfilled([arguments.base, *arguments.others])
     store, recipe = open_store(arguments.data_dir, arguments.sample), arguments.recipe
     beside = arguments.base.absolute().parent / "gold-full"
     ceiling = arguments.ceiling or (beside if (beside / "submission.toml").is_file() else None)
-    say_unfilled([arguments.base, *arguments.others])
+    entries = tuple(entry_at(place, recipe, store.kind) for place in (arguments.base, *arguments.others))
     request = Request(
-        entries=tuple(entry_at(place, recipe, store.kind) for place in (arguments.base, *arguments.others)),
+        entries=entries,
         tasks=arguments.tasks,
         recipe=recipe,
-        rows=RECIPES[recipe].budget if arguments.rows == 0 else arguments.rows,
+        rows=headline_budget(entries, RECIPES[recipe]) if arguments.rows == 0 else arguments.rows,
         ceiling=read_entry(ceiling, recipe, store.kind) if ceiling else None,
         resamples=arguments.resamples,
     )
     compared = compare(request, store)
-    print(_FORMATS[arguments.format](compared).rstrip("\n"))
+    shown = (
+        _as_text(compared, wide=arguments.wide) if arguments.format == "table" else _FORMATS[arguments.format](compared)
+    )
+    print(shown.rstrip("\n"))
     return 0
 
 
@@ -92,9 +98,22 @@ def _grid(compared: Compared) -> tuple[list[str], list[list[str]]]:
     return head, [_cells(compared.base, row) for row in compared.comparisons]
 
 
-def _as_text(compared: Compared) -> str:
+def _as_text(compared: Compared, *, wide: bool = False) -> str:
     head, body = _grid(compared)
-    return "\n".join([text_table(head, body, right=7), "", *compared.remarks])
+    if not wide:
+        # Why there is no verdict fills a line of its own: said once below, not in a column.
+        body = [[*cells[:2], _short(row), *cells[3:]] for cells, row in zip(body, compared.comparisons, strict=True)]
+    spare = ("p (Holm)", "resolves", "note", "p", head[4], head[5])
+    why: dict[str, list[str]] = {}
+    for row in compared.comparisons:
+        if _short(row) != row.words:
+            why.setdefault(row.words, []).append(row.scope)
+    reasons = [] if wide else [f"{words} ({', '.join(dict.fromkeys(scopes))})" for words, scopes in why.items()]
+    return "\n".join([fitted_table((head, body), 4, spare, wide=wide), "", *reasons, *compared.remarks])
+
+
+def _short(row: Comparison) -> str:
+    return row.words if row.judgement.verdict in ("better", "worse", "tie") else row.judgement.verdict
 
 
 def _as_markdown(compared: Compared) -> str:

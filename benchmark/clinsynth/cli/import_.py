@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clinsynth.core import TASKS, UserError
-from clinsynth.submissions.importing import FORMATS, ImportOptions, format_of, import_data
+from clinsynth.core import TASKS
+from clinsynth.submissions.importing import FORMATS, ImportOptions, format_of, import_data, pairs_of
 
 EXAMPLES = (
     "clinsynth import rows.csv --format csv --task gad --out submissions/mine --column text=sentence",
@@ -16,7 +16,8 @@ EXAMPLES = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("path", type=Path, metavar="PATH",
+                        help="a file or a folder; with --format datasets also a name on the Hub: org/name")  # fmt: skip
     parser.add_argument("--format", choices=tuple(FORMATS), help="default: what the name of the file says")
     parser.add_argument("--task", required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the submission's folder")
@@ -36,8 +37,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Always 0; where no row could be carried over, that is an error."""
     columns = [part for part in arguments.columns.split(",") if part]
     options = ImportOptions(
-        columns=_pairs(columns, "--columns") | _pairs(arguments.column, "--column"),
-        labels=_pairs(arguments.label, "--label"),
+        columns=pairs_of(columns, "--columns") | pairs_of(arguments.column, "--column"),
+        labels=pairs_of(arguments.label, "--label"),
         swap_labels=arguments.swap_labels,
         private=arguments.private,
         strict_types=arguments.strict_types,
@@ -47,13 +48,3 @@ def execute(arguments: argparse.Namespace) -> int:
     print(report)
     print(f"\nnext: {report.next_command()}")
     return 0
-
-
-def _pairs(values: list[str], option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for value in values:
-        left, equals, right = value.partition("=")
-        if not left or not equals:
-            raise UserError(f"{option} {value!r}", expected="a name, an equals sign, and a name")
-        pairs[left] = right
-    return pairs

@@ -11,7 +11,7 @@ from clinsynth.cli.validate import say_notices
 from clinsynth.core import TASKS, UserError, clean
 from clinsynth.data import open_store
 from clinsynth.submissions import validate
-from clinsynth.training import Request, budgets_of, describe, plan, score, seeds_of
+from clinsynth.training import DEFAULT_RECIPE, Request, budgets_of, describe, plan, score, seeds_of
 
 EXAMPLES = (
     "clinsynth score submissions/demo --sample --tasks gad --seeds 0",
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
-    parser.add_argument("--recipe", default="minilm-l6.v1")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
     parser.add_argument("--rows", default="", help="budgets, such as 100,300,1000 or all (default: the recipe's own)")
     parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
     parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one a core, or one a GPU)")

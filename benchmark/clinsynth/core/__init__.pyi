@@ -49,6 +49,7 @@ from .registry import Registry as Registry
 from .registry import leaves as leaves
 from .registry import select_tasks as select_tasks
 from .tables import Grid as Grid
+from .tables import fitted_table as fitted_table
 from .tables import text_table as text_table
 from .terminal import clean as clean
 from .terminal import cleaned_output as cleaned_output

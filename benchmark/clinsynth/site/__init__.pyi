@@ -1,6 +1,7 @@
 from .build import build_site as build_site
 from .build import document as document
 from .html import Links as Links
+from .html import blocks as blocks
 from .html import body as body
 from .html import take as take
 from .markup import escape as escape

@@ -12,6 +12,7 @@ from .constants import best_constant as best_constant
 from .constants import constant_of as constant_of
 from .grids import GRIDS as GRIDS
 from .grids import LEFT as LEFT
+from .grids import SPARE as SPARE
 from .grids import notes as notes
 from .grids import records as records
 from .model import CONSTANT as CONSTANT
@@ -41,6 +42,7 @@ from .runs import Answers as Answers
 from .runs import Entry as Entry
 from .runs import TestSet as TestSet
 from .runs import TestSets as TestSets
+from .runs import headline_budget as headline_budget
 from .runs import read_entry as read_entry
 from .runs import scale_of as scale_of
 from .runs import select_runs as select_runs

@@ -103,13 +103,17 @@ class Chosen:
     """Tasks that cannot stand in the table, with the reason."""
 
 
-def folders(places: Sequence[Path]) -> list[Path]:
-    """Submission folders among ``places``: each is one, or holds some. Raises ``UserError`` where there is none."""
+def folders(places: Sequence[Path], *, some: bool = True) -> list[Path]:
+    """Submission folders among ``places``: each is one, or holds some.
+
+    Raises:
+        UserError: there is none, and ``some`` says that there must be.
+    """
     found: list[Path] = []
     for place in places:
         inside = [path.parent for path in sorted(place.glob("*/submission.toml"))]
         found += [place] if (place / "submission.toml").is_file() else inside
-    if not found:
+    if some and not found:
         raise UserError(f"no submission under {', '.join(map(str, places))}", expected="a folder with submission.toml")
     return found
 

@@ -141,6 +141,15 @@ def _cost(row: Standing) -> Iterator[list[str]]:
 
 LEFT = {"overall": 3, "tasks": 2, "curves": 3, "cost": 2}
 """Columns of each view that are text from the left."""
+SPARE = {
+    "overall": ("Borda", "wins", "P(better)", "largest share of the variance", "p (adjusted)", "ranks", "tasks", "gap",
+                "95 % interval", "to the leader"),
+    "tasks": ("share of the variance", "missing", "resolves", "tie group", "worth real rows", "to the leader"),
+    "curves": ("area",),
+    "cost": ("front: tokens", "front: dollars", "price source", "per million tokens", "seconds", "calls",
+             "per dollar"),
+}  # fmt: skip
+"""Columns of each view that a narrow terminal does without, the first one first."""
 GRIDS = {"overall": ranking, "tasks": tasks, "curves": curves, "cost": cost}
 
 
@@ -152,9 +161,9 @@ def notes(table: Standings, view: str) -> list[str]:
             names = ", ".join(row.name for row in table.rows if reason in row.reasons)
             out.append(f"{names}: {reason.code}: {reason.text}.")
         out += [
-            f"Kendall's tau of {each.first} and {each.second}, {each.names} rows: "
-            f"{'not defined' if each.tau is None else f'{each.tau:.2f}'}."
+            f"Kendall's tau of {each.first} and {each.second}, {each.names} rows: {each.tau:.2f}."
             for each in table.agreements
+            if each.tau is not None
         ]
     if view == "tasks":
         out += [

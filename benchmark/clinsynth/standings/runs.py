@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +18,7 @@ from clinsynth.results import TOLERANCE, DataKind, Results, RunRecord, Tally, pr
 from clinsynth.scoring import METRICS, Metric
 from clinsynth.scoring.statistics import IntArray, Runs, sum_by_unit, unit_index
 from clinsynth.submissions import existing_card
+from clinsynth.training import Recipe
 
 
 class NotComparableError(Exception):
@@ -154,6 +155,19 @@ def select_runs(stored: Sequence[RunRecord], budget: int | None, *, reference: b
         fewer = [record for record in fitting if budget is None or record.rows < budget] or fitting
         records = [record for record in fewer if record.rows == max(each.rows for each in fewer)]
     return sorted(records, key=lambda record: record.seed)
+
+
+def headline_budget(entries: Iterable[Entry], recipe: Recipe) -> int:
+    """The budget that a table opens at: the recipe's own where anybody was run at it.
+
+    Else the one that most submissions (or, without any, references) were run at, the largest of several.
+    """
+    with_runs = [entry for entry in entries if entry.runs]
+    chosen = [entry for entry in with_runs if not entry.reference] or with_runs
+    found = Counter(rows for entry in chosen for rows in {r.rows for runs in entry.runs.values() for r in runs})
+    if not found or recipe.budget in found:
+        return recipe.budget
+    return max(rows for rows, count in found.items() if count == max(found.values()))
 
 
 def comparable_answers(entry: Entry, test: TestSet, budget: int | None) -> Answers:

@@ -183,6 +183,7 @@ _BESIDE = frozenset(
         "runs",
         "predictions",
         "audit",
+        "evaluation",
         "quality",
         "generation",
         "lists",

@@ -1,6 +1,8 @@
 from .embeddings import embed as embed
 from .embeddings import embedder_fingerprint as embedder_fingerprint
+from .recipe import DEFAULT_RECIPE as DEFAULT_RECIPE
 from .recipe import RECIPES as RECIPES
+from .recipe import Recipe as Recipe
 from .reproduction import ReproductionRequest as ReproductionRequest
 from .reproduction import plan_reproduction as plan_reproduction
 from .reproduction import reproduce as reproduce

@@ -118,6 +118,9 @@ _PUBMEDBERT_EVIDENCE = (
     "published code by overlapping authors (AttrPrompt's run_nyt.sh); ClinGen's own are not published."
 )
 
+DEFAULT_RECIPE = "minilm-l6.v1"
+"""The leaderboard's student: what every command takes unless it is told another."""
+
 RECIPES: Registry[Recipe] = Registry(
     "recipe",
     lambda: {

@@ -12,6 +12,7 @@ from clinsynth.core import TASKS, NotPreparedError, Task, UserError, progress
 from clinsynth.data import ExampleStore, open_store
 from clinsynth.results import Cell, Results, RunRecord
 from clinsynth.submissions import fingerprint, read_submission
+from clinsynth.training.recipe import DEFAULT_RECIPE
 
 RUN_BYTES = 3 << 30
 """Memory of a run of the CPU student, at most (seen: 1 to 3.3 GB)."""
@@ -24,7 +25,7 @@ class Request:
     submission: Path
     tasks: tuple[str, ...] = ()
     """Names; empty: every task that the submission has data for and whose test set is here."""
-    recipe: str = "minilm-l6.v1"
+    recipe: str = DEFAULT_RECIPE
     budgets: tuple[int, ...] = ()
     """Training rows; empty: the recipe's own budget. 0: all rows there are."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)

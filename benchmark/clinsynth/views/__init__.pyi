@@ -13,6 +13,7 @@ from .model import Section as Section
 from .model import Series as Series
 from .model import Table as Table
 from .model import Value as Value
+from .model import number as number
 from .model import plain as plain
 from .pages import TITLES as TITLES
 from .pages import VIEWS as VIEWS

@@ -7,11 +7,13 @@ import json
 import pkgutil
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from clinsynth.core import Registry, TaskSpec, UserError
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, RealData
 from clinsynth.submissions.faults import shown
+from clinsynth.submissions.importing.hub import fetched, is_hub_name
 from clinsynth.submissions.importing.labels import LabelMap
 from clinsynth.submissions.importing.session import Format, ImportOptions, ImportReport, Session
 from clinsynth.submissions.rows import DATA, MAX_BYTES, SUFFIXES, too_deep
@@ -46,7 +48,7 @@ def format_of(path: Path) -> str:
     Raises:
         UserError: it speaks for none.
     """
-    if path.is_dir():
+    if path.is_dir() or is_hub_name(path):
         return "datasets"
     name = path.name.lower().removesuffix(".gz")
     found = _BY_SUFFIX.get(Path(name).suffix)
@@ -61,7 +63,7 @@ def import_data(
     """Turn somebody else's file or folder into the data file of one task in a submission's folder.
 
     Args:
-        path: the source.
+        path: the source; for the format ``datasets`` also the name of a data set on the Hugging Face Hub.
         format_name: one of ``FORMATS``.
         spec: the task that the data is for.
         out: the submission's folder. If it has a card, a file is added; else a card to fill in is written too.
@@ -82,13 +84,21 @@ def import_data(
     for suffix in SUFFIXES:
         if (there := out / DATA / f"{spec.name}{suffix}").exists():
             raise UserError(f"{there} exists", remedy="remove it, or import into another folder; nothing was changed")
-    _check_source(path, chosen)
+    with fetched(str(path)) if chosen.name == "datasets" and is_hub_name(path) else nullcontext(path) as source:
+        return _imported(source, path, chosen, spec, out, options)
+
+
+def _imported(
+    source: Path, path: Path, chosen: Format, spec: TaskSpec, out: Path, options: ImportOptions
+) -> ImportReport:
+    """As ``import_data``: what ``source`` holds, under the name ``path``."""
+    _check_source(source, chosen)
     # Numbers mean what the released files say where those have an order of their own.
-    order = spec.clingen_labels if format_name == "clingen" else spec.labels
-    published = format_name == "clingen" and bool(order)
+    order = spec.clingen_labels if chosen.name == "clingen" else spec.labels
+    published = chosen.name == "clingen" and bool(order)
     labels = LabelMap(spec, options.labels, order, swap=options.swap_labels, published=published)
     session = Session(spec, options, labels)
-    rows = _judged(chosen, path, session)
+    rows = _judged(chosen, source, session)
     session.notes += session.labels.notes()
     report = ImportReport(
         path, chosen.name, spec.name, out, len(rows),

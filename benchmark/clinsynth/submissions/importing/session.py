@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,17 @@ class ImportOptions:
     """The rows hold real text: keep them out of version control, and quote nothing of them."""
     strict_types: bool = False
     """Refuse a file with entities of types that are not the task's, instead of leaving those entities out."""
+
+
+def pairs_of(values: Iterable[str], option: str) -> dict[str, str]:
+    """``NAME=NAME`` as a mapping, for ``columns`` and ``labels``. Raises ``UserError`` naming the option."""
+    pairs: dict[str, str] = {}
+    for value in values:
+        left, equals, right = value.partition("=")
+        if not left or not equals:
+            raise UserError(f"{option} {value!r}", expected="a name, an equals sign, and a name")
+        pairs[left] = right
+    return pairs
 
 
 @dataclass(slots=True)
