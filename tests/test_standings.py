@@ -123,8 +123,9 @@ def test_runs_of_other_conditions_are_left_out(
     made = table(places)
     assert [row.name for row in made.rows] == ["one", "two"]
     (reason,) = made.left_out
-    assert reason.startswith("a-odd on gad is not shown: another test set, recipe version or student")
-    assert reason in made.remarks()
+    assert (reason.submission, reason.task) == ("a-odd", "gad")
+    assert reason.text.startswith("a-odd on gad is not shown: another test set, recipe version or student")
+    assert reason.text in made.remarks()
 
 
 def test_seeds_of_different_data_are_left_out(fill: Callable[..., Path], store_run: StoreRun, places: Path) -> None:
@@ -133,7 +134,7 @@ def test_seeds_of_different_data_are_left_out(fill: Callable[..., Path], store_r
     store_run(folder, Cell("gad", RECIPE, 40, 2), training=record.training.model_copy(update={"fingerprint": "old"}))
     made = table(places)
     assert made.rows == ()
-    assert "different data" in made.left_out[0]
+    assert "different data" in made.left_out[0].text
 
 
 def test_budgets_are_apart_but_for_those_that_have_fewer(fill: Callable[..., Path], places: Path) -> None:
@@ -143,7 +144,7 @@ def test_budgets_are_apart_but_for_those_that_have_fewer(fill: Callable[..., Pat
     made = table(places)
     assert [row.name for row in made.rows] == ["right", "small"]
     assert "Had fewer rows and used all of them: small (20-20 rows)." in made.remarks()
-    assert made.left_out == (f"large is not shown: no sample run of {RECIPE} on 40 rows.",)
+    assert [each.text for each in made.left_out] == [f"large is not shown: no sample run of {RECIPE} on 40 rows."]
 
 
 def test_a_cut_of_a_larger_submission_does_not_stand_in_for_the_budget(
@@ -158,14 +159,14 @@ def test_real_and_sample_are_apart(fill: Callable[..., Path], places: Path) -> N
     fill("one", {"gad": [0.5] * 5})
     made = standings([places], RECIPE, 40, "real")
     assert made.rows == ()
-    assert made.left_out == (f"one is not shown: no real run of {RECIPE} on 40 rows.",)
+    assert [each.text for each in made.left_out] == [f"one is not shown: no real run of {RECIPE} on 40 rows."]
 
 
 def test_a_faulty_card_is_told(fill: Callable[..., Path], places: Path) -> None:
     fill("one", {"gad": [0.5] * 5})
-    (fill("two", {"gad": [0.5] * 5}) / "submission.toml").write_text("name = 'two'\n")
+    (fill("two", {"gad": [0.5] * 5}) / "submission.toml").write_text("name = [\n")
     assert [row.name for row in table(places).rows] == ["one"]
-    assert "two is not shown: submission.toml is faulty" in table(places).left_out[0]
+    assert "two is not shown: submission.toml is faulty" in table(places).left_out[0].text
 
 
 def test_places(fill: Callable[..., Path], places: Path) -> None:

@@ -71,7 +71,8 @@ class Terms:
     def pick(self, places: Sequence[int]) -> Terms:
         """Some of the profiles, in this order."""
         block = np.ix_(places, places)
-        seeds, scores, means = (tuple(each[k] for k in places) for each in (self.seeds, self.scores, self.means))
+        seeds, scores = tuple(self.seeds[k] for k in places), tuple(self.scores[k] for k in places)
+        means = tuple(self.means[k] for k in places)
         return Terms(seeds, self.units, scores, self.shared[block], self.product[block], means)
 
     def contrast(self, weights: Sequence[float] | FloatArray) -> Measured:

@@ -54,7 +54,7 @@ def crossing(function: Callable[[float], float], low: Point, high: Point, tolera
 
 def settled(value: float) -> float:
     """A number as it leaves the statistics: ten digits, the last place where processors differ being the sixteenth."""
-    return float(f"{value:.10g}")
+    return float(f"{value:.10g}") + 0.0  # never -0.0
 
 
 @cache

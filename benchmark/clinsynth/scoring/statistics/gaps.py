@@ -82,7 +82,9 @@ def _bounded(scaled: Sequence[tuple[Terms, float, float]], alpha: float) -> list
     out: list[Gap] = []
     for k, value in enumerate(values.tolist()):
         low, high = (
-            settled(float(bound[k])) if np.isfinite(bound[k]) else _edge(edges[k], value, sign * float(steps[k]))
+            settled(round(float(bound[k]), 11))
+            if np.isfinite(bound[k])
+            else _edge(edges[k], value, sign * float(steps[k]))
             for sign, bound in zip((-1, 1), bounds, strict=True)
         )
         out.append(Gap(settled(value), low, high, "" if low is not None and high is not None else "no bound"))
@@ -119,7 +121,7 @@ def _edge(excess: _Excess, start: float, step: float) -> float | None:
         if abs(step) > _FAR:
             return None
         inside, outside = outside, (start + step, excess(start + step))
-    return settled(crossing(excess, inside, outside, 1e-12))
+    return settled(round(crossing(excess, inside, outside, 1e-12), 11))
 
 
 def _mean(values: Sequence[float], places: Sequence[int]) -> float:
