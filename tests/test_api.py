@@ -13,6 +13,7 @@ import pytest
 import clinsynth as cs
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import DATA_VARIABLE
+from clinsynth.evaluation.page import report_body
 from clinsynth.submissions import read_submission
 from clinsynth.submissions.importing import ImportOptions, format_of, hub, import_data
 from clinsynth.training.recipe import DEFAULT_RECIPE, RECIPES, Recipe
@@ -79,7 +80,7 @@ def test_from_rows_to_frames(tmp_path: Path) -> None:
     assert isinstance(report, cs.Report)
     assert report.folder == tmp_path / "build" / "evaluate" / "rows-mqp"
     assert str(report).splitlines()[1].startswith("On mqp, ")
-    shown = report._repr_html_()
+    shown = report_body(report)
     assert "<svg" in shown
     assert "<html" not in shown
 
@@ -88,8 +89,9 @@ def test_a_data_set_of_the_hub_by_name(tmp_path: Path, monkeypatch: pytest.Monke
     datasets: Any = pytest.importorskip("datasets")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "local").mkdir()
-    cs.load("mqp", sample=True).to_json(tmp_path / "local" / "train.jsonl")
-    cs.load("mqp", "test", sample=True).to_json(tmp_path / "local" / "test.jsonl")
+    for split in ("train", "test"):
+        rows: Any = cs.load("mqp", split, sample=True)
+        rows.to_json(tmp_path / "local" / f"{split}.jsonl")
 
     def stand_in(name: str) -> Any:
         assert name == "org/name"

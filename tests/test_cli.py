@@ -241,7 +241,7 @@ def test_a_folder_of_tasks_that_is_not_there(
     assert "check --tasks-dir" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["nonsense"], [], ["show"], ["generate", "gold-n", "--rows", "many"]])
+@pytest.mark.parametrize("words", [["nonsense"], ["show"], ["generate", "gold-n", "--rows", "many"]])
 def test_what_cannot_be_parsed_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(words)

@@ -13,13 +13,15 @@ Scores are in [0, 1]. Whatever is wrong with the input is a ``clinsynth.UserErro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clinsynth.core import SPLITS, TASKS, UserError
 
 if TYPE_CHECKING:
-    import datasets
+    import datasets  # pyright: ignore[reportMissingTypeStubs]
     import pandas as pd
 
     from clinsynth.evaluation import Report, Rows
@@ -72,7 +74,7 @@ def load(
         NotPreparedError: the split is not on this machine; its message has the command that brings it.
         UserError: there is no such split.
     """
-    import datasets
+    import importlib
 
     from clinsynth.data import open_store
     from clinsynth.task_types import task_type
@@ -82,7 +84,8 @@ def load(
     found = TASKS[task]
     store = open_store(_path(data_dir), sample)
     kind = task_type(found.spec)
-    return datasets.Dataset.from_list([kind.encode(example) for example in store.examples(found, split)])
+    module: Any = importlib.import_module("datasets")
+    return module.Dataset.from_list([kind.encode(example) for example in store.examples(found, split)])
 
 
 def evaluate(
@@ -136,7 +139,10 @@ def evaluate(
         options=ImportOptions(columns=columns or {}, labels=labels or {}),
         recipe=recipe or DEFAULT_RECIPE, seeds=tuple(seeds), data_dir=_path(data_dir), sample=sample, offline=offline,
     )  # fmt: skip
-    return run(request, (lambda _: None) if quiet else lambda line: print(line, file=sys.stderr))  # noqa: T201 - asked for
+    if not quiet:
+        return run(request, lambda line: print(line, file=sys.stderr))  # noqa: T201 - asked for
+    with redirect_stderr(StringIO()):
+        return run(request)
 
 
 def generate(

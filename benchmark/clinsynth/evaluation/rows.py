@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from clinsynth.core import Row, TaskSpec, UserError, atomic_path, sha256_file, write_json
 from clinsynth.submissions import CARD_FILE, Card, check_name, read_submission, write_rows, write_submission
@@ -25,7 +25,7 @@ _STATE = "rows.json"
 
 def folder_of(rows: Rows, task: str) -> Path:
     """Where rows are worked on if nobody says: a submission in its own folder, others under ``build/evaluate``."""
-    first = rows if isinstance(rows, str | Path) else rows[0] if _is_files(rows) else ""
+    first = next(iter(_named(rows)), "")
     if first and (Path(first) / CARD_FILE).is_file():
         return Path(first).absolute()
     plain = re.sub(r"[^a-z0-9]+", "-", Path(first).name.partition(".")[0].lower()).strip("-")
@@ -55,7 +55,7 @@ def stage(rows: Rows, spec: TaskSpec, folder: Path, options: ImportOptions | Non
         files = _files(rows, Path(temporary))
         digest = _digest(files, spec, options, form)
         state = folder / FOLDER / _STATE
-        known = json.loads(state.read_text("utf-8")) if state.is_file() else {}
+        known: dict[str, Any] = json.loads(state.read_text("utf-8")) if state.is_file() else {}
         if known.get("digest") == digest and (folder / CARD_FILE).is_file():
             return list(known["notes"])
         if not known and (folder / CARD_FILE).is_file():
@@ -77,15 +77,19 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _is_files(rows: Any) -> bool:
-    return isinstance(rows, Sequence) and bool(rows) and all(isinstance(each, str | Path) for each in rows)
+def _named(rows: Rows) -> list[Path]:
+    """The files or folders that rows are said to be in; empty where they are the rows themselves."""
+    if isinstance(rows, str | Path):
+        return [Path(rows)]
+    if not isinstance(rows, Sequence):
+        return []
+    several = cast("Sequence[Any]", rows)
+    return [Path(each) for each in several] if all(isinstance(each, str | Path) for each in several) else []
 
 
 def _files(rows: Rows, temporary: Path) -> list[Path]:
-    if isinstance(rows, str | Path):
-        return [Path(rows)]
-    if _is_files(rows):
-        return [Path(each) for each in rows]
+    if named := _named(rows):
+        return named
     path = temporary / "rows.jsonl"
     with atomic_path(path) as writing, writing.open("w", encoding="utf-8") as stream:
         for row in _mappings(rows):
@@ -114,7 +118,7 @@ def _digest(files: Sequence[Path], spec: TaskSpec, options: ImportOptions, form:
     for file in files:
         inner = sorted(path for path in file.rglob("*") if path.is_file()) if file.is_dir() else [file]
         parts += [sha256_file(path) for path in inner if path.is_file()]
-    return hashlib.sha256("\n".join([*parts, *map(str, files)]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*parts, *(file.name for file in files)]).encode()).hexdigest()
 
 
 def _carried(

@@ -41,7 +41,7 @@ def rival(name: str, compared: Compared) -> Rival:
     return Rival(name, next(row for row in compared.comparisons if row.scope in row.tasks or not row.tasks))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
     """The outcome of an evaluation on one task. Scores are in [0, 1]."""
 
@@ -103,6 +103,9 @@ class Report:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def __repr__(self) -> str:
+        return f"<Report of {self.name} on {self.task.name}: {_x(self.score.mean)}>"
+
     @property
     def leaking(self) -> tuple[int, ...]:
         """Rows that repeat test items, by their place in the data file, from 1."""
@@ -114,7 +117,7 @@ class Report:
         seeds = len(self.score.by_seed)
         within = f" ({_x(interval.low)} to {_x(interval.high)})" if interval else ""
         count = "from one seed, so without an interval" if seeds == 1 else f"over {seeds} seeds"
-        few = f" Others are trained on {self.budget:,}." if self.rows < self.budget else ""
+        few = f" Others are trained on {self.budget:,}." if self.rivals and self.rows < self.budget else ""
         return (
             f"On {self.task.name}, {self.rows:,} of your rows give {METRIC_NAMES[self.task.metric]} "
             f"{_x(self.score.mean)}{within}, {count}.{few}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -39,8 +40,7 @@ def is_hub_name(path: Path) -> bool:
 
 def load(name: str) -> Any:
     """The data set of that name, or in that folder: every split."""
-    import datasets
-
+    datasets: Any = importlib.import_module("datasets")
     return datasets.load_dataset(name)
 
 
