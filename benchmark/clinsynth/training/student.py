@@ -22,7 +22,7 @@ class Device(NamedTuple):
 
     kind: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16"]
-    """Type of the matrix products under autocast; weights and updates stay in float32."""
+    """Type of the student's arithmetic; the weights that are updated, and the updates, stay in float32."""
     threads: int
 
 
@@ -55,15 +55,16 @@ class Student(nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         """Logits in float32."""
-        states = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+        states: torch.Tensor = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
         if self.head == "token":
             pooled = states
         elif self.pooling == "first":
             pooled = states[:, 0]
         else:
-            weight = mask.unsqueeze(-1).to(states.dtype)
+            weight = mask.unsqueeze(-1).float()
             pooled = (states * weight).sum(1) / weight.sum(1)
-        return self.classifier(self.dropout(pooled)).float()
+        # Dropout in float32: its noise is then the same whatever the type of the rest.
+        return self.classifier(self.dropout(pooled.float()).to(states.dtype)).float()
 
     def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy: over labels for multi-label heads, over words for token heads."""
