@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 QUICK := build/quickstart
 QUICK_TASKS := gad,ncbi-disease
-QUICK_METHODS := majority gold-n template augment
+QUICK_METHODS := gold-n template augment
 
 .PHONY: install quickstart test check clean
 .DEFAULT_GOAL := install

@@ -61,6 +61,6 @@ BASELINE = Baseline(
     generate=generate,
     needs=frozenset({"knowledge"}),
     disclosures={
-        "gad": "the patterns were changed once after a look at the score on its test set (49 to 52 F1, one seed).",
+        "gad": "the patterns were made with its training set in view; no sentence of it is copied.",
     },
 )

@@ -72,19 +72,25 @@ def _seen(real_data: str) -> str:
 
 
 def results() -> str | None:
-    """The standings of ``submissions/`` under the default recipe, at the largest budget that anybody was cut to.
+    """The standings of ``submissions/`` under the default recipe, at the budget that most submissions have runs at.
 
     ``None``, to leave the block alone, before a run.
     """
-    from clinsynth.results.store import Results
-    from clinsynth.standings import as_markdown, folders, standings
+    from clinsynth.standings import as_markdown, collect, standings_of
 
     place, recipe = ROOT / "submissions", RECIPES["minilm-l6.v1"]
     if not any(place.glob("*/runs/*/*/n*/seed*.json")):
         return None
-    records = [record for folder in folders([place]) for record in Results(folder, "real").records()]
-    budgets = {record.rows for record in records if record.rows < record.training.available}
-    return as_markdown(standings([place], recipe.name, max(budgets, default=recipe.budget), "real")).strip()
+    collection = collect([place], "real")
+    budgets = Counter(
+        record.rows
+        for each in collection.stored
+        if each.card.kind == "submission"
+        for record in each.records
+        if record.recipe == recipe.name
+    )
+    (budget, _), *_ = budgets.most_common(1) or [(recipe.budget, 0)]
+    return as_markdown(standings_of(collection, recipe.name, budget)).strip()
 
 
 def direct() -> str | None:

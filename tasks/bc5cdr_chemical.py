@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 
 from clinsynth.core import Example, RawFiles, Source, Split, TaskSpec
-from clinsynth.data.formats import iob
+from clinsynth.data import documents_by_text
+from clinsynth.data.formats import iob, pubtator
 
 _AT = (
     "https://raw.githubusercontent.com/cambridgeltl/MTL-Bioinformatics-2016/"
     "df0df02fae6dbb87d88ffcf323b9096528f06f84/data/BC5CDR-chem-IOB/"
 )
 _FILES = {"train": "train.tsv", "dev": "devel.tsv", "test": "test.tsv"}
+_DOCUMENTS_AT = (
+    "https://raw.githubusercontent.com/JHnlp/BioCreative-V-CDR-Corpus/3a4ab7038d97b46ebd5298700ce4f34390c7ec82/"
+)
+_DOCUMENTS = {"train": "CDR_TrainingSet.PubTator.txt", "dev": "CDR_DevelopmentSet.PubTator.txt",
+              "test": "CDR_TestSet.PubTator.txt"}  # fmt: skip
+"""The same corpus by abstract: it says which sentences belong together."""
 
 TASK = TaskSpec(
     name="bc5cdr-chemical",
@@ -18,11 +25,15 @@ TASK = TaskSpec(
     description="Read a sentence of a biomedical abstract and mark every mention of a chemical.",
     labels=("Chemical",),
     label_descriptions={
-        "Chemical": "a drug, element, molecule or other chemical substance, named in full, abbreviated or by formula",
+        "Chemical": (
+            "a drug, element, ion, small molecule or class of substances, named in full, abbreviated or by code, but "
+            "not proteins, genetic material or fluids, and not words that only say what a substance does or that it "
+            "is one"
+        ),
     },
     metric="entity_f1",
     topics=("chemical",),
-    unit="example",
+    unit="document",
     sources=(
         Source(_FILES["train"], ("train",), _AT + _FILES["train"],
                sha256="165c4cd2efadd0caf1bb8f3c6bcd3acca199446bb3d55eb06d9137114c9a0b2d"),
@@ -30,6 +41,12 @@ TASK = TaskSpec(
                sha256="3f1df5cfcff95735663ffc37121fd3687e82b1e9a019bec0480491502652721b"),
         Source(_FILES["test"], ("test",), _AT + _FILES["test"],
                sha256="6fce42139a9d819151eff3ab8cb0eda6fbf861fd17d4cfe6be2123f010a3b6c5"),
+        Source(_DOCUMENTS["train"], ("train",), _DOCUMENTS_AT + _DOCUMENTS["train"], task="cdr",
+               sha256="7afcec134e3d4871e74b0398d92850d3c9ac94c0bdc780003f2d60184c012bd8"),
+        Source(_DOCUMENTS["dev"], ("dev",), _DOCUMENTS_AT + _DOCUMENTS["dev"], task="cdr",
+               sha256="9e18d8e700168887a7919e62f67ac2ce2357e3f409a48ee992906abdd80fe3e5"),
+        Source(_DOCUMENTS["test"], ("test",), _DOCUMENTS_AT + _DOCUMENTS["test"], task="cdr",
+               sha256="a3c48d5f35bdfce20c2371778abedc9fd24d1da092207072e5181ad53c8d0e2f"),
     ),
     rows={"train": 4560, "dev": 4581, "test": 4797},
     licence="CC BY 4.0",
@@ -46,12 +63,15 @@ TASK = TaskSpec(
         "The same sentences as bc5cdr-disease: the two tasks are not independent evidence.",
         "ClinGen's 4,882/5,085 sentences come from another segmentation.",
         "19 of 4,797 test sentences also stand in train or dev.",
-        "The form has no document identifiers, so the sentence is the unit and intervals are somewhat too narrow.",
+        "The form has no document identifiers: the abstract of a sentence, which is its unit, is found in the PubTator "
+        "files of task cdr. All sentences have one: 500 abstracts in each split.",
     ),
     clingen_labels=("Chemical",),
+    version=2,
 )  # fmt: skip
 
 
 def read(split: Split, files: RawFiles) -> Iterator[Example]:
-    """Tokens with IOB tags, one sentence an example."""
-    yield from iob(files, _FILES[split], TASK.labels[0])
+    """Tokens with IOB tags, one sentence an example; its unit is the PubMed identifier of its abstract."""
+    documents = {article.pmid: article.text for article in pubtator(files, _DOCUMENTS[split])}
+    yield from documents_by_text(iob(files, path := _FILES[split], TASK.labels[0]), documents, path)

@@ -19,11 +19,13 @@ TASK = TaskSpec(
     description="Read a sentence with a marked chemical and disease and decide whether the one induces the other.",
     labels=("no_relation", "induces"),
     label_descriptions={
-        "no_relation": "the chemical treats the disease, is merely mentioned with it, or is said not to cause it",
-        "induces": "the chemical causes, triggers or worsens the disease, as a side effect or toxicity does",
+        "no_relation": (
+            "the chemical treats or prevents the disease, is only mentioned with it, or is not what caused it"
+        ),
+        "induces": "the chemical brings the disease on or makes it worse, in patients or animals, or is suspected to",
     },
-    metric="f1",
-    also=("accuracy",),
+    metric="macro_f1",
+    also=("f1", "accuracy"),
     negative_label="no_relation",
     markers=("@CHEMICAL$", "@DISEASE$"),
     topics=("chemical", "disease"),
@@ -59,6 +61,7 @@ TASK = TaskSpec(
         "ClinGen's 8,431/2,522 rows come from an unpublished conversion, so scores do not compare.",
     ),
     clingen_labels=("no_relation", "induces"),
+    version=2,
 )  # fmt: skip
 
 

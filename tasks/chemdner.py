@@ -18,7 +18,11 @@ TASK = TaskSpec(
     description="Read a sentence of a biomedical abstract and mark every mention of a chemical.",
     labels=("Chemical",),
     label_descriptions={
-        "Chemical": "a drug, element, molecule or other chemical substance, named in full, abbreviated or by formula",
+        "Chemical": (
+            "a chemical compound, element, ion or family of compounds, named in full, abbreviated, by formula or by "
+            "code, also as a part of a longer word, but not proteins, genetic material, water or mixtures, and not "
+            "words that only say what a substance does or that it is one"
+        ),
     },
     metric="entity_f1",
     topics=("chemical",),

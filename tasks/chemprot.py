@@ -17,12 +17,14 @@ TASK = TaskSpec(
     description="Read a sentence with a marked chemical and gene or protein and decide how the chemical acts on it.",
     labels=("CPR:3", "CPR:4", "CPR:5", "CPR:6", "CPR:9", "none"),
     label_descriptions={
-        "CPR:3": "upregulator: the chemical activates the protein or raises its expression",
-        "CPR:4": "downregulator: the chemical inhibits the protein or lowers its expression",
+        "CPR:3": "upregulator: the chemical activates the protein or raises its expression, directly or through others",
+        "CPR:4": (
+            "downregulator: the chemical inhibits the protein or lowers its expression, directly or through others"
+        ),
         "CPR:5": "agonist: the chemical binds the receptor and activates it",
         "CPR:6": "antagonist: the chemical binds the receptor and blocks it",
         "CPR:9": "substrate or product: the protein converts, transports or produces the chemical",
-        "none": "none of the five relations is stated between the two",
+        "none": "none of the five is stated between these two, even where one of them has it with something else",
     },
     metric="micro_f1",
     also=("macro_f1",),

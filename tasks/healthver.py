@@ -14,9 +14,9 @@ TASK = TaskSpec(
     description="Read a claim on COVID-19 and a passage of a scientific article, and decide what it says of the claim.",
     labels=("supports", "refutes", "neutral"),
     label_descriptions={
-        "supports": "the evidence bears the claim out",
-        "refutes": "the evidence contradicts the claim",
-        "neutral": "the evidence is on the topic but neither bears the claim out nor contradicts it",
+        "supports": "the evidence bears the claim out, at least in part",
+        "refutes": "the evidence contradicts the claim, at least in part, or says that nothing is known to bear it out",
+        "neutral": "the evidence shares the topic with the claim but says nothing for or against it",
     },
     metric="macro_f1",
     also=("accuracy",),

@@ -19,16 +19,24 @@ TASK = TaskSpec(
         "tumor promoting inflammation",
     ),
     label_descriptions={
-        "activating invasion and metastasis": "tumour cells migrate, invade tissue, spread to other organs",
-        "avoiding immune destruction": "tumour cells escape or suppress the immune response against them",
-        "cellular energetics": "the metabolism of tumour cells is altered, as in the Warburg effect",
-        "enabling replicative immortality": "telomeres, telomerase, senescence, unlimited division",
-        "evading growth suppressors": "loss or restoration of growth control: p53, RB, cell-cycle checkpoints, arrest",
-        "genomic instability and mutation": "DNA damage, repair defects, mutations, chromosomal aberrations",
-        "inducing angiogenesis": "new blood vessels that feed the tumour, VEGF and its inhibition",
-        "resisting cell death": "apoptosis, necrosis or autophagy of tumour cells, and their resistance to it",
-        "sustaining proliferative signaling": "growth factors, their receptors and pathways that drive proliferation",
-        "tumor promoting inflammation": "inflammation, cytokines and immune cells that help the tumour along",
+        "activating invasion and metastasis": "tumour cells migrate, invade tissue, or have spread to other organs",
+        "avoiding immune destruction": (
+            "the immune response against tumours, its suppression, or therapies that restore it"
+        ),
+        "cellular energetics": "how tumour cells gain energy, the metabolism of sugar, what drives or blocks it",
+        "enabling replicative immortality": (
+            "unlimited division of cells, their permanent arrest with age, the ends of chromosomes"
+        ),
+        "evading growth suppressors": (
+            "brakes on growth are lost or at work, suppressor genes, arrest of the cell cycle"
+        ),
+        "genomic instability and mutation": "damage of DNA and its repair, mutations, changes in chromosomes",
+        "inducing angiogenesis": "new blood vessels form, or factors make them form or keep them from it",
+        "resisting cell death": "cells die by programme or otherwise, or escape it, and what decides between the two",
+        "sustaining proliferative signaling": (
+            "cells proliferate or are kept from it, growth factors, their receptors and pathways"
+        ),
+        "tumor promoting inflammation": "inflammation, its messengers and cells, and oxidative stress",
     },
     metric="micro_f1",
     also=("macro_f1",),
@@ -60,6 +68,7 @@ TASK = TaskSpec(
         "are in this test split, so the two must never be mixed, and document-level results do not compare.",
         "15 used sentences (10 train, 5 test) hold U+FFFD, a character lost before publication; it is read as '?'.",
         "Text is tokenised, with spaces around punctuation.",
+        "The hallmark avoiding immune destruction is 6.0 % of the sentences in train and 2.3 % in test.",
     ),
     clingen_labels=(
         "evading growth suppressors", "tumor promoting inflammation", "enabling replicative immortality",

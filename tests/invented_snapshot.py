@@ -33,7 +33,7 @@ from clinsynth.snapshot.schema import (
 )
 
 RECIPES = (("minilm-l6.v1", 300), ("minilm-l6.v1", 1000), ("pubmedbert.v1", 300))
-REFERENCES = {"majority": 0.28, "gold-few": 0.42, "gold-n": 0.66, "gold-full": 0.78}
+REFERENCES = {"constant": 0.28, "gold-few": 0.42, "gold-n": 0.66, "gold-full": 0.78}
 TASK_NAMES = ("hoc", "cdr", "gad", "mediqa-rqe", "healthver", "mqp", "ncbi-disease", "bc5cdr-chemical")
 METHODS = ("attribute-prompts", "clingen-kg", "clingen-llm", "demo-gpt", "entity-templates", "naive-prompts",
            "note-rewriting", "seed-augment", "tang-style", "two-step-pairs")  # fmt: skip
@@ -186,15 +186,17 @@ def _rows_of(
             low=None if mean is None else mean - 0.021,
             high=None if mean is None else mean + 0.019,
             gap=None if mean is None else (mean - 0.28) / 0.5,
-            gap_low=None if mean is None else (mean - 0.31) / 0.5,
-            gap_high=None if mean is None else (mean - 0.25) / 0.5,
+            gap_tasks=() if mean is None else TASK_NAMES,
             gap_reason="" if mean else "a task is missing",
+            variance_task="" if mean is None else "healthver",
+            variance_share=None if mean is None else 0.7,
             leader=leader,
             leader_difference=to_leader,
             leader_low=None if to_leader is None else to_leader - 0.02,
             leader_high=None if to_leader is None else to_leader + 0.02,
             leader_p=0.2 if leader else None,
             leader_probability=0.4 if leader else None,
+            leader_verdict="tie" if leader else None,
             detectable=0.024 if leader else None,
             tasks=len(own),
             seeds=3 if why and why[0][0] == "preliminary" else 5,
@@ -277,6 +279,8 @@ def _task_rows(
             leader_high=None,
             leader_p=None,
             leader_probability=None,
+            leader_verdict=None,
+            variance_share=0.125,
             gap=score,
             gap_low=score - 0.1,
             gap_high=score + 0.1,
@@ -331,6 +335,8 @@ def _pair(
                 confidence=0.5,
                 outcome=outcome,
                 reason="",
+                remedy="",
+                note="",
             )
         )
     return out

@@ -65,8 +65,8 @@ def demo() -> None:
 @pytest.mark.usefixtures("folder", "quick")
 def test_every_example_works(capsys: pytest.CaptureFixture[str]) -> None:
     demo()
-    assert clinsynth("clinsynth generate majority --tasks gad --sample --out submissions/floor") == 0
-    for name in ("demo", "floor"):
+    assert clinsynth("clinsynth generate gold-n --tasks gad --sample --out submissions/real") == 0
+    for name in ("demo", "real"):
         assert clinsynth(f"clinsynth score submissions/{name} --sample --tasks gad --seeds 0-2") == 0
     capsys.readouterr()
     for name, line in EXAMPLES:

@@ -18,6 +18,8 @@ from clinsynth.data.samples import SampleStore
 from clinsynth.results import store as stored  # its TestData by name would be taken for a test
 from clinsynth.results.store import Cell, Environment, TrainingData
 from clinsynth.standings.comparison import Compared, Comparison, Request, compare
+from clinsynth.standings.runs import read_entry
+from clinsynth.standings.verdicts import Judgement
 from clinsynth.submissions.card import CARD_FILE
 
 Write = Callable[..., Path]
@@ -42,7 +44,8 @@ def write(tmp_path: Path) -> Write:
 
 
 def asked(*folders: Path, **more: Any) -> Request:
-    return replace(Request(folders=folders, recipe=RECIPE, rows=1_000, resamples=300), **more)
+    entries = tuple(read_entry(folder, RECIPE, "real") for folder in folders)
+    return replace(Request(entries=entries, recipe=RECIPE, rows=1_000, resamples=300), **more)
 
 
 def row(compared: Compared, scope: str, other: str = "bb") -> Comparison:
@@ -64,12 +67,12 @@ def test_a_clear_difference_is_called(write: Write) -> None:
         assert found.p is not None
         assert found.p_holm == found.p < 0.05
         assert found.low < found.difference < found.high
-        assert found.verdict == f"bb is better by {100 * found.difference:.1f} points"
+        assert found.words == f"bb is better by {100 * found.difference:.1f} points"
         assert (found.seeds, found.note, found.tasks) == (5, "", (task,))
-    assert row(compared, "mean of the types").verdict.startswith("bb is better by ")
+    assert row(compared, "mean of the types").words.startswith("bb is better by ")
     assert row(compared, "mean of the types").tasks == tuple(task for task in TASKS if task in ALL)
     turned = compare(asked(write("bb", BETTER), write("aa", ALL)), Toy())
-    assert row(turned, "mqp", "aa").verdict.startswith("aa is worse by ")
+    assert row(turned, "mqp", "aa").words.startswith("aa is worse by ")
     assert row(turned, "gad", "aa").p == row(compared, "gad").p
 
 
@@ -79,8 +82,8 @@ def test_a_tie_says_what_the_test_set_resolves(write: Write) -> None:
     assert found.detectable is not None
     assert found.difference is not None
     assert abs(found.difference) < found.detectable
-    assert found.verdict == f"tie: this test set can only resolve {100 * found.detectable:.1f} points"
-    assert "these test sets" in row(compared, "mean of the types").verdict
+    assert found.words == f"tie: this test set can only resolve {100 * found.detectable:.1f} points"
+    assert "these test sets" in row(compared, "mean of the types").words
 
 
 def test_the_same_predictions_are_no_difference(write: Write, tmp_path: Path) -> None:
@@ -92,7 +95,7 @@ def test_the_same_predictions_are_no_difference(write: Write, tmp_path: Path) ->
         if path.is_file():
             target.write_bytes(path.read_bytes())
     (b / CARD_FILE).write_text((b / CARD_FILE).read_text("utf-8").replace('name = "aa"', 'name = "bb"'), "utf-8")
-    assert row(compare(asked(a, b), Toy()), "gad").verdict == "tie: no difference at all"
+    assert row(compare(asked(a, b), Toy()), "gad").words == "tie: no difference at all"
 
 
 def test_holm_and_the_rest_of_the_table(write: Write) -> None:
@@ -100,13 +103,13 @@ def test_holm_and_the_rest_of_the_table(write: Write) -> None:
     two, three = compare(asked(a, b), Toy()), compare(asked(a, c, b), Toy())
     for scope in (*ALL, "mean of the types"):
         alone, among = row(two, scope), row(three, scope)
-        assert replace(alone, p_holm=None, verdict="") == replace(among, p_holm=None, verdict="")
+        assert replace(alone, p_holm=None) == replace(among, p_holm=None), "no verdict depends on who else is there"
         assert alone.p is not None
         assert alone.p_holm == alone.p
     adjusted = row(three, "gad").p_holm
     assert adjusted is not None
     assert adjusted == pytest.approx(2 * (row(two, "gad").p or 0))
-    assert row(three, "mqp", "cc").verdict == "not comparable: cc has no run on 1,000 rows"
+    assert row(three, "mqp", "cc").words == "not comparable: cc has no run on 1,000 rows"
     assert row(three, "mean of the types", "cc").tasks == ("gad",)
     assert row(three, "mean of the types", "cc").note.startswith("1 task, without ")
 
@@ -126,15 +129,52 @@ def test_types_with_several_tasks_have_a_mean(write: Write) -> None:
     assert any("decided; if nothing differed" in remark for remark in compared.remarks)
 
 
+def test_an_interval_wider_than_the_scale_decides_nothing(write: Write) -> None:
+    a, b = write("aa", {"mqp": 0.7}), write("bb", {"mqp": 0.702})
+    full = read_entry(write("gold-full", {"mqp": 0.52}, rows=4_000, kind="reference"), RECIPE, "real")
+    tie, open_ = (row(compare(asked(a, b, ceiling=each), Toy()), "mqp") for each in (None, full))
+    assert tie.judgement.verdict == "tie"
+    assert replace(open_, judgement=tie.judgement, words=tie.words) == tie
+    assert open_.judgement.verdict == "undecided"
+    assert "wider than the" in open_.words
+    assert open_.words.endswith("; more seeds, or a larger test set")
+
+
+def test_who_shows_more_is_ahead(write: Write) -> None:
+    """Differences are those of the scores that are shown, also where seeds differ."""
+    a, b = write("aa", {"gad": 0.7}), write("bb", {"gad": 0.75}, seeds=3)
+    found = row(compare(asked(a, b), Toy()), "gad")
+    assert found.base_score is not None
+    assert found.other_score is not None
+    assert found.difference == pytest.approx(found.other_score - found.base_score)
+
+
+def test_all_rows_of_each(write: Write, command: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    few, many = write("few", {"gad": 0.6}, rows=30), write("many", {"gad": 0.9}, rows=3_000)
+    assert "no run on 1,000 rows" in row(compare(asked(few, many), Toy()), "gad", "many").words
+    found = compare(asked(few, many, rows=None), Toy())
+    assert row(found, "gad", "many").note == "30 rows against 3,000"
+    assert row(found, "gad", "many").words.startswith("many is better")
+    assert "all its rows each" in found.remarks[0]
+    assert main(["compare", str(few), str(many), "--rows", "all", "--resamples", "0"]) == 0
+    assert "30 rows against 3,000" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["compare", str(few), str(many), "--rows", "some"])
+
+
 def test_few_seeds_are_preliminary_and_one_decides_nothing(write: Write) -> None:
     a = write("aa", {"gad": 0.6})
     three = row(compare(asked(a, write("bb", {"gad": 0.95}, seeds=3)), Toy()), "gad")
-    assert three.verdict.endswith("(preliminary: 3 seeds)")
+    assert three.words.endswith("(preliminary: 3 seeds)")
     assert three.seeds == 3
+    assert three.note == "seeds 0-4 against 0-2, not paired"
+    few = row(compare(asked(a, write("dd", {"gad": 0.6}, seeds=2)), Toy()), "gad", "dd")
+    assert few.judgement == Judgement("undecided", "2 seeds are too few", "score both with --seeds 0-4")
+    assert few.words == "undecided: 2 seeds are too few; score both with --seeds 0-4"
     one = compare(asked(a, write("cc", {"gad": 0.95}, seeds=1)), Toy())
     for scope in ("gad", "mean of the types"):
         found = row(one, scope, "cc")
-        assert found.verdict.startswith("undecided: one seed")
+        assert found.words.startswith("undecided: one seed")
         assert found.p is None
         assert found.difference is not None
 
@@ -142,16 +182,16 @@ def test_few_seeds_are_preliminary_and_one_decides_nothing(write: Write) -> None
 def test_only_references_may_have_more_rows_and_who_has_fewer_uses_all(write: Write) -> None:
     a = write("aa", {"gad": 0.7})
     short = row(compare(asked(a, write("bb", {"gad": 0.9}, rows=300)), Toy()), "gad")
-    assert short.verdict.startswith("bb is better")
+    assert short.words.startswith("bb is better")
     assert short.note == "1,000 rows against 300"
     cut = {"training": TrainingData(fingerprint="f", available=600, used=300)}
     for name, rows, changes in (("cc", 300, cut), ("dd", 4_000, {})):
         refused = row(compare(asked(a, write(name, {"gad": 0.9}, rows=rows, **changes)), Toy()), "gad", name)
-        assert refused.verdict == f"not comparable: {name} has no run on 1,000 rows, only on {rows:,}"
+        assert refused.words == f"not comparable: {name} has no run on 1,000 rows, only on {rows:,}"
     compared = compare(asked(a, write("full", {"gad": 0.95}, rows=4_000, kind="reference")), Toy())
     found = row(compared, "gad", "full")
     assert found.note == "1,000 rows against 4,000"
-    assert found.verdict.startswith("full is better")
+    assert found.words.startswith("full is better")
     assert any("reference" in remark for remark in compared.remarks)
 
 
@@ -162,7 +202,7 @@ def test_only_references_may_have_more_rows_and_who_has_fewer_uses_all(write: Wr
         ({"student_fingerprint": "other"}, "different weights"),
         ({"test": stored.TestData(kind="real", fingerprint="other", examples=ITEMS)}, "another test set"),
         ({"predictions_sha256": "other"}, "not those of its records"),
-        ({"scores": {"f1": 0.123}}, "do not give the recorded score"),
+        ({"scores": {"macro_f1": 0.123}}, "do not give the recorded score"),
     ],
 )
 def test_what_is_not_alike_is_not_compared(write: Write, changes: dict[str, Any], reason: str) -> None:
@@ -170,30 +210,30 @@ def test_what_is_not_alike_is_not_compared(write: Write, changes: dict[str, Any]
     for folders in ((a, b), (b, a)):
         compared = compare(asked(*folders), Toy())
         found = row(compared, "gad", folders[1].name)
-        assert found.verdict.startswith("not comparable: ")
-        assert reason in found.verdict
+        assert found.words.startswith("not comparable: ")
+        assert reason in found.words
         assert found.difference is None
-        assert row(compared, "mean of the types", folders[1].name).verdict == "not comparable: no task in common"
+        assert row(compared, "mean of the types", folders[1].name).words == "not comparable: no task in common"
 
 
 def test_seeds_of_different_rows_are_not_compared(write: Write) -> None:
     b = write("bb", {"gad": 0.9})
     changes = {"training": TrainingData(fingerprint="others", available=1_000, used=1_000)}
     write_run(b, Cell("gad", RECIPE, 1_000, 4), 0.9, changes)
-    assert "different rows" in row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad").verdict
+    assert "different rows" in row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad").words
 
 
 def test_a_lost_prediction_file_is_named(write: Write) -> None:
     b = write("bb", {"gad": 0.9})
     next(iter(b.rglob("seed3.jsonl.gz"))).unlink()
     found = row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad")
-    assert found.verdict.startswith("not comparable: ")
-    assert "predictions are not here" in found.verdict
+    assert found.words.startswith("not comparable: ")
+    assert "predictions are not here" in found.words
 
 
 def test_a_test_set_that_is_not_here(write: Write) -> None:
     compared = compare(asked(write("aa", ALL), write("bb", BETTER)), Toy("mqp"))
-    assert row(compared, "mqp").verdict == "not comparable: mqp is not prepared"
+    assert row(compared, "mqp").words == "not comparable: mqp is not prepared"
     assert "without mqp" in row(compared, "mean of the types").note
 
 
@@ -242,9 +282,10 @@ def test_the_command_prints_every_format(command: Sequence[str], capsys: pytest.
     assert [each["scope"] for each in value["comparisons"]][-1] == "mean of the types"
     lines = list(csv.DictReader(io.StringIO(shown["csv"])))
     assert len(lines) == len(value["comparisons"])
-    assert lines[0]["verdict"] == value["comparisons"][0]["verdict"]
+    assert lines[0]["words"] == value["comparisons"][0]["words"]
+    assert lines[0]["verdict"] == value["comparisons"][0]["judgement"]["verdict"] == "better"
     for name in ("table", "markdown"):
-        assert all(each["verdict"] in shown[name] for each in value["comparisons"])
+        assert all(each["words"] in shown[name] for each in value["comparisons"])
         assert value["remarks"][0] in shown[name]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from clinsynth import cli
 from clinsynth.core.nouns import Task, TaskTypeName
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
@@ -50,12 +51,8 @@ COMMANDS = [(name_of(path), line) for path in DOCUMENTS for line in commands(pat
 
 @pytest.mark.parametrize(("document", "line"), COMMANDS, ids=lambda value: str(value)[:80])
 def test_commands_parse(document: str, line: str) -> None:
-    cli = pytest.importorskip("clinsynth.cli", reason="clinsynth.cli is not written yet")
-    build_parser = getattr(cli, "build_parser", None)
-    if build_parser is None:
-        pytest.skip("clinsynth.cli has no build_parser yet")
     try:
-        build_parser().parse_args(shlex.split(line, comments=True)[1:])
+        cli.build_parser().parse_args(shlex.split(line, comments=True)[1:])
     except SystemExit as end:
         assert not end.code, f"{document}: {line}"
 

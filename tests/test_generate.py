@@ -20,7 +20,6 @@ from clinsynth.generation import Means, Request, generate
 from clinsynth.generation.baseline import BASELINES, Baseline, Budget, Knowledge, TaskView, Tools
 from clinsynth.generation.knowledge import open_knowledge
 from clinsynth.submissions import new_submission, read_submission, validate
-from clinsynth.training.run import constant
 
 SAMPLE = SampleStore()
 ALL = tuple(TASKS.values())
@@ -116,16 +115,6 @@ def test_gold_few_has_five_of_each_class_or_all(tmp_path: Path) -> None:
         have = Counter(label for example in submission.rows(name) for label in carried(example))
         there = Counter(label for example in SAMPLE.examples(task, "train") for label in carried(example))
         assert all(have[label] >= min(5, there[label]) for label in task.spec.labels), name
-
-
-def test_majority_says_the_most_frequent_answer(tmp_path: Path) -> None:
-    generate(BASELINES["majority"], Request(tasks=ALL, rows=10, out=tmp_path / "made"), SAMPLE)
-    submission = read_submission(tmp_path / "made")
-    for name, task in TASKS.items():
-        same = constant(submission.rows(name))
-        assert same is not None, name
-        counts = Counter(example.labels for example in SAMPLE.examples(task, "train"))
-        assert counts[same.labels] == max(counts.values())
 
 
 def test_rows_of_real_text_stay_out_of_git(baseline: Baseline, means: Means, tmp_path: Path) -> None:

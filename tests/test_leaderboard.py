@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chromium import PATH as CHROMIUM
 from tests.chromium import browser, watched
 from tests.conftest import Submit, sample_rows
 from tests.invented_snapshot import write
@@ -109,7 +110,7 @@ def test_a_filter_changes_the_table_and_the_address(address: str, tab: Any) -> N
     ("query", "expected"),
     [
         ("view=tasks&student=minilm-l6.v1&rows=1000&task=mqp", "Medical Question Pairs (mqp): minilm-l6.v1 on 1,000"),
-        ("view=compare&base=gold-n&others=majority,gold-few", "Differences to gold-n"),
+        ("view=compare&base=gold-n&others=constant,gold-few", "Differences to gold-n"),
         ("view=submission&name=clingen-kg&rows=1000", "1,000 rows"),
         ("view=cost&by=tokens", "Cost and score"),
         ("student=pubmedbert.v1", "pubmedbert.v1 on 300"),
@@ -156,10 +157,10 @@ def test_plots_are_files_too(address: str) -> None:
     content, media = fetch(f"{address}take/curves.svg")
     assert content.startswith(b"<svg")
     assert media == "image/svg+xml"
-    try:
-        content, media = fetch(f"{address}take/curves.png")
-    except urllib.error.HTTPError as error:
-        pytest.skip(error.read().decode()[:200])
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: it draws the PNG")
+    content, media = fetch(f"{address}take/curves.png")
+    assert media == "image/png"
     assert content.startswith(b"\x89PNG")
 
 

@@ -59,6 +59,9 @@ CASES = [
     Case("nothing at all", "f1", AB_NOT_B, "bb", "bb", 0, NOTHING),
     Case("mean over classes", "macro_f1", AB, "aabb", "abbb", (2 / 3 + 4 / 5) / 2, "F1 of a 2/3, of b 4/5"),
     Case("a class never met counts", "macro_f1", AB, "aa", "aa", 0.5, NOTHING),
+    Case("both of two, also the negative one", "macro_f1", AB_NOT_B, "aabb", "abbb", (2 / 3 + 4 / 5) / 2, "as without"),
+    Case("one answer always", "macro_f1", AB_NOT_B, "aabb", "aaaa", (2 / 3 + 0) / 2, "F1 of a 2/3, of b 0"),
+    Case("of three one left out", "macro_f1", ABN, "aabnn", "abbna", (1 / 2 + 2 / 3) / 2, "F1 of a 1/2, of b 2/3"),
     Case("pooled, one left out", "micro_f1", ABN, "aabnn", "abbna", 2 * 2 / (4 + 3), "TP 2, predicted 4, gold 3"),
     Case("several labels", "micro_f1", AB, ["ab", "a", ""], ["a", "ab", "b"], 2 * 2 / (4 + 3), "TP 2 of 4 and 3"),
     Case("several labels by class", "macro_f1", AB, ["ab", "a", ""], ["a", "ab", "b"], 0.5, "a 1, b 0"),
@@ -119,10 +122,11 @@ def test_single_label_metrics_equal_scikit_learn(trial: int) -> None:
     gold = (gold * 40)[: len(predicted)]
     pair = examples(gold, spec), said(examples(predicted, spec))
     positive = [label for label in labels if label != negative]
+    averaged = positive if len(positive) > 1 else list(labels)
     shared: dict[str, Any] = {"labels": positive, "zero_division": 0}
     expected = {
         "accuracy": sklearn_score("accuracy_score", gold, predicted),
-        "macro_f1": sklearn_score("f1_score", gold, predicted, average="macro", **shared),
+        "macro_f1": sklearn_score("f1_score", gold, predicted, average="macro", **{**shared, "labels": averaged}),
         "micro_f1": sklearn_score("f1_score", gold, predicted, average="micro", **shared),
     }
     if len(positive) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import re
 from collections import Counter
@@ -17,7 +18,7 @@ import pytest
 from pydantic import ValidationError
 
 from clinsynth.cli import main
-from clinsynth.core.errors import UserError
+from clinsynth.core.errors import NotPreparedError, UserError
 from clinsynth.core.files import unpacked_bytes
 from clinsynth.core.nouns import Example, Span, TaskSpec, TaskTypeName
 from clinsynth.core.registry import TASKS
@@ -38,6 +39,7 @@ from clinsynth.submissions.writing import existing_card
 from clinsynth.task_types import task_type
 from clinsynth.training import embeddings
 from clinsynth.training.embeddings import DIMENSION, embed
+from clinsynth.training.run import draw
 
 Floats = npt.NDArray[np.float64]
 
@@ -176,7 +178,7 @@ def test_jensen_shannon() -> None:
     # m = (3/4, 1/4): 1/2 log2(4/3) + 1/2 (1/2 log2(2/3) + 1/2 log2 2)
     assert words.jensen_shannon({"a": 1}, {"a": 1, "b": 1}) == pytest.approx(0.311278124459, abs=1e-12)
     assert words.jensen_shannon({}, {"a": 1}) is None
-    distance = pytest.importorskip("scipy.spatial.distance")
+    distance: Any = importlib.import_module("scipy.spatial.distance")
     p, q = ([float(value) for value in np.random.default_rng(seed).random(9)] for seed in (0, 1))
     ours = words.jensen_shannon(dict(enumerate(p)), dict(enumerate(q)))
     assert ours == pytest.approx(float(distance.jensenshannon(p, q, 2) ** 2), abs=1e-12)
@@ -300,7 +302,7 @@ def test_noise_planted_in_real_rows(name: str, recall: float, precision: float) 
     store, task = DataStore(default_data_dir()), TASKS[name]
     try:
         examples = store.examples(task, "train")
-    except UserError as error:
+    except NotPreparedError as error:
         pytest.skip(str(error).splitlines()[0])
     rows = [examples[int(k)] for k in np.random.default_rng(0).permutation(len(examples))[:1_000]]
     features = noise.pair_features([embed([r.texts[k] for r in rows], store.root) for k in range(len(rows[0].texts))])
@@ -396,10 +398,9 @@ def test_pairs_are_two_embeddings_side_by_side() -> None:
 
 
 def test_draws_are_those_of_the_runs() -> None:
-    run = pytest.importorskip("clinsynth.training.run")
     examples = [row(f"{k}", "yes") for k in range(50)]
     cell = Cell("gad", "minilm-l6.v1", 20, 3)
-    assert [examples[k] for k in measuring.drawn("gad", 3, 50, 20)] == run.draw(examples, cell)
+    assert [examples[k] for k in measuring.drawn("gad", 3, 50, 20)] == draw(examples, cell)
 
 
 # Embeddings

@@ -26,11 +26,12 @@ from clinsynth.results.store import Cell, Results, TrainingData
 from clinsynth.results.tally import Tally
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics.ranks import kendall_tau
-from clinsynth.standings import Standing, Standings, collect, profiles, standings, standings_of
+from clinsynth.standings import Difference, Standing, Standings, collect, profiles, standings, standings_of
 from clinsynth.standings import tasks as working
 from clinsynth.standings.collection import choose
 from clinsynth.standings.comparison import Request, compare
 from clinsynth.standings.profiles import Profiler
+from clinsynth.standings.runs import read_entry
 from clinsynth.submissions.card import Cost
 
 LEVELS = {"gad": 0.75, "mqp": 0.7, "ncbi-disease": 0.75}
@@ -64,7 +65,6 @@ def shifted(by: float) -> dict[str, float]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """References, three contenders of which two tie, and one row for each reason to stand below the line."""
     place = tmp_path_factory.mktemp("submissions")
-    put(place, "majority", shifted(-0.4), kind="reference", audited=False)
     put(place, "gold-full", shifted(0.2), kind="reference", audited=False, rows=(4_000,))
     put(place, "gold-n", shifted(0.05), kind="reference", audited=False, rows=(100, 300, 1_000))
     put(place, "alpha", LEVELS, cost=Cost(dollars=2.0, tokens_in=1_000_000, tokens_out=1_000_000))
@@ -109,7 +109,7 @@ def test_who_is_ranked_and_why_the_others_are_not(table: Standings) -> None:
     assert [each.name for each in table.contenders()] == ["alpha", "beta", "gamma"]
     codes = {each.name: [reason.code for reason in each.reasons] for each in table.below_the_line()}
     assert codes == {
-        "majority": ["reference"],
+        "constant": ["reference"],
         "gold-full": ["reference"],
         "gold-n": ["reference"],
         "unaudited": ["unaudited"],
@@ -156,13 +156,13 @@ def test_ranks_groups_and_points(table: Standings) -> None:
     assert [each.borda for each in (alpha, beta, gamma)] == list(points.values())
     assert sum(points.values()) == 9  # three tasks, three pairs
     assert alpha.win_rate == pytest.approx(points["alpha"] / 2 / 3)
-    for name in ("majority", "unaudited"):
+    for name in ("constant", "unaudited"):
         own = row(table, name).statistics
         assert own
         assert (own.group, own.ranks, own.borda, own.win_rate) == (None, None, None, None)
         assert own.interval
         assert own.leader
-        assert own.leader.p_holm is None
+        assert own.leader.p_adjusted is None
 
 
 def test_the_overall_score_is_the_mean_of_the_types(table: Standings) -> None:
@@ -175,9 +175,8 @@ def test_the_overall_score_is_the_mean_of_the_types(table: Standings) -> None:
 
 
 def test_differences_are_those_of_compare(table: Standings, place: Path, cache: Path) -> None:
-    request = Request(
-        folders=(place / "alpha", place / "beta", place / "gamma"), recipe=RECIPE, rows=1_000, resamples=300
-    )
+    entries = [read_entry(place / name, RECIPE, "real") for name in ("alpha", "beta", "gamma", "gold-full")]
+    request = Request(entries=tuple(entries[:3]), recipe=RECIPE, rows=1_000, ceiling=entries[3], resamples=300)
     found = {(each.scope, each.other): each for each in compare(request, Toy()).comparisons}
     for name in ("beta", "gamma"):
         own = row(table, name)
@@ -192,9 +191,16 @@ def test_differences_are_those_of_compare(table: Standings, place: Path, cache: 
             assert mine.value == pytest.approx(theirs.difference)
             assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high))
             assert mine.p == pytest.approx(theirs.p, rel=1e-6)
-            assert mine.p_holm == pytest.approx(theirs.p_holm, rel=1e-6)
+            assert mine.p_adjusted == pytest.approx(min(1.0, 3 * mine.p)), "three pairs among three contenders"
             assert mine.detectable == pytest.approx(theirs.detectable)
-            assert mine.probability == pytest.approx(theirs.confidence)
+            assert mine.judgement == theirs.judgement
+            assert mine.p_adjusted is not None
+            assert mine.probability == pytest.approx(mine.p_adjusted / 2), "of one that is behind"
+
+
+def alone(difference: Difference) -> Difference:
+    """Without what allows for the choice of the leader."""
+    return replace(difference, p_adjusted=None, probability=0.0)
 
 
 def test_an_entry_more_changes_nothing_between_two(table: Standings, place: Path, cache: Path) -> None:
@@ -204,14 +210,14 @@ def test_an_entry_more_changes_nothing_between_two(table: Standings, place: Path
     finally:
         (place / "delta" / "submission.toml").unlink()
     assert "delta" in [each.name for each in more.contenders()]
-    for name in ("alpha", "beta", "gamma", "majority", "few"):
+    for name in ("alpha", "beta", "gamma", "constant", "few"):
         before, after = row(table, name).statistics, row(more, name).statistics
         assert before
         assert after
         assert (before.mean, before.interval, before.gap) == (after.mean, after.interval, after.gap)
         assert before.leader
         assert after.leader
-        assert replace(before.leader, p_holm=None) == replace(after.leader, p_holm=None)
+        assert alone(before.leader) == alone(after.leader)
         for task in LEVELS:
             one, two = row(table, name).scores[task].statistics, row(more, name).scores[task].statistics
             assert one
@@ -221,18 +227,18 @@ def test_an_entry_more_changes_nothing_between_two(table: Standings, place: Path
 
 def test_gap_recovered_and_its_ends(table: Standings) -> None:
     for task in LEVELS:
-        floor, full = (row(table, name).scores[task].mean for name in ("majority", "gold-full"))
+        floor, full = (row(table, name).scores[task].mean for name in ("constant", "gold-full"))
         own = row(table, "alpha").scores[task]
         assert own.statistics
         gap = own.statistics.gap
         assert gap.value == pytest.approx((own.mean - floor) / (full - floor))
         assert None not in (gap.low, gap.value, gap.high)
         assert (gap.low or 0) < (gap.value or 0) < (gap.high or 0)
-        for name, end in (("majority", 0), ("gold-full", 1)):
+        for name, end in (("constant", 0), ("gold-full", 1)):
             statistics = row(table, name).scores[task].statistics
             assert statistics
             assert statistics.gap.value == pytest.approx(end)
-        assert (table.summaries[task].floor, table.summaries[task].ceiling) == ("majority", "gold-full")
+        assert (table.summaries[task].floor, table.summaries[task].ceiling) == (floor, "gold-full")
     alpha = row(table, "alpha").statistics
     assert alpha
     gaps = [own.gap.value for task in LEVELS if (own := row(table, "alpha").scores[task].statistics)]
@@ -332,11 +338,11 @@ def test_without_references_there_is_no_scale_and_everybody_counts(tmp_path: Pat
     own = row(made, "two").scores["gad"].statistics
     assert own
     assert own.gap.value is None
-    assert own.gap.reason == "no run of majority and gold-full on gad"
+    assert own.gap.reason == "no run of gold-full on gad"
     assert own.worth.words == ""
     assert own.worth.reason == "no run of gold-n on gad"
     assert [each.name for each in made.contenders()] == ["two"]
-    put(tmp_path, "majority", {"gad": 0.3}, kind="reference", audited=False)
+    put(tmp_path, "gold-few", {"gad": 0.3}, kind="reference", audited=False)
     more = computed(tmp_path, cache)
     assert more.required == ("gad",)  # no stranger makes others incomplete by a task that no reference has
     assert [each.name for each in more.contenders()] == ["one", "two"]
@@ -360,13 +366,14 @@ def test_profiles_are_kept_and_never_out_of_date(tmp_path: Path, cache: Path, mo
     folder = put(tmp_path, "one", {"gad": 0.7, "mqp": 0.6})
     first = computed(tmp_path, tmp_path / "kept")
     kept = sorted((tmp_path / "kept").rglob("*.profile"))
-    assert len(kept) == 2
+    assert len(kept) == 4, "of the submission and of the constant answer, on two tasks"
 
     def refuse(*_: object) -> None:
         raise AssertionError("predictions were read again")
 
     with monkeypatch.context() as patch:
         patch.setattr(profiles, "counted", refuse)
+        patch.setattr(profiles, "constant_of", refuse)
         assert computed(tmp_path, tmp_path / "kept") == first
         kept[0].write_bytes(kept[0].read_bytes()[:100])  # cut short
         with pytest.raises(AssertionError):
@@ -427,7 +434,6 @@ def test_no_statistics_reads_no_data(command: list[str], capsys: pytest.CaptureF
 
 
 def test_the_ceiling_is_the_run_on_all_real_rows(tmp_path: Path, cache: Path) -> None:
-    put(tmp_path, "majority", {"gad": 0.3}, kind="reference", audited=False)
     full = put(tmp_path, "gold-full", {"gad": 0.8}, kind="reference", audited=False, rows=(4_000,))
     put(tmp_path, "one", {"gad": 0.6})
     before = row(computed(tmp_path, cache), "one").scores["gad"].statistics

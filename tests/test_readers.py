@@ -12,6 +12,7 @@ import pytest
 
 from clinsynth.core.nouns import Example, Span, Split
 from clinsynth.core.registry import TASKS
+from clinsynth.data.documents import documents_by_size, documents_by_text
 from clinsynth.data.fetch import Files, splits_of
 from clinsynth.data.formats import ReadError, counting, iob, json_fields, mark, pubtator, table
 from clinsynth.task_types import task_type
@@ -74,6 +75,33 @@ def test_published_file(name: str, split: Split, tmp_path: Path) -> None:
 def test_every_begin_tag_is_a_mention(name: str, split: Split, mentions: int, tmp_path: Path) -> None:
     examples = TASKS[name].read(split, published(name, split, tmp_path))
     assert sum(len(example.spans) for example in examples) == mentions
+
+
+@pytest.mark.parametrize(
+    ("name", "documents"),
+    [
+        # The number of title lines in the three PubTator files, counted with grep.
+        ("bc5cdr-chemical", (500, 500, 500)),
+        ("bc5cdr-disease", (500, 500, 500)),
+        # Of the original corpus, whose training file holds one abstract twice.
+        ("ncbi-disease", (592, 100, 100)),
+    ],
+)
+def test_sentences_are_grouped_into_all_documents(name: str, documents: tuple[int, ...], tmp_path: Path) -> None:
+    files = published(name, "test", tmp_path)
+    splits: tuple[Split, ...] = ("train", "dev", "test")
+    found = [{example.unit for example in TASKS[name].read(split, files)} for split in splits]
+    assert tuple(map(len, found)) == documents
+    assert "" not in set().union(*found)
+
+
+def test_documents_of_both_bc5cdr_tasks_and_of_cdr_are_the_same(tmp_path: Path) -> None:
+    chemical, disease, pairs = (
+        [example.unit for example in TASKS[name].read("test", published(name, "test", tmp_path))]
+        for name in ("bc5cdr-chemical", "bc5cdr-disease", "cdr")
+    )
+    assert chemical == disease
+    assert set(pairs) <= set(chemical)
 
 
 def test_documents_are_not_shared_between_splits_of_derived_tasks(tmp_path: Path) -> None:
@@ -204,6 +232,36 @@ def test_offsets_count_characters_beyond_the_basic_plane() -> None:
     assert example.spans == (Span(2, 6, "Drug"),)
 
 
+def named(*pairs: tuple[str, str]) -> list[Example]:
+    return [Example((text,), unit=unit) for text, unit in pairs]
+
+
+def test_documents_may_stand_in_another_order_and_share_sentences() -> None:
+    # "Aims :" opens both, and all of "a" stands at the beginning of "ab" too.
+    documents = {"a": "Aims: rest.", "ab": "Aims: rest. Then\tmore.", "c": "Last."}
+    expected = named(("Last .", "c"), ("Aims :", "ab"), ("rest .", "ab"), ("Then more .", "ab"))
+    expected += named(("Aims :", "a"), ("rest .", "a"))
+    sentences = [Example(example.texts) for example in expected]
+    order = {name: documents[name] for name in ("c", "ab", "a")}
+    assert list(documents_by_text(sentences, order, "f")) == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "number"), [(["One.", NEVER_SHOWN], 2), (["One"], 1), ([""], 1), (["One.", "One."], 2)]
+)
+def test_a_sentence_of_no_document(texts: list[str], number: int) -> None:
+    with pytest.raises(ReadError, match=f"f, sentence {number}: ") as raised:
+        list(documents_by_text([Example((text,)) for text in texts], {"a": "One.", "b": "Two.", "c": ""}, "f"))
+    assert NEVER_SHOWN not in str(raised.value)
+
+
+def test_documents_by_size() -> None:
+    sentences = [Example((text,)) for text in "abc"]
+    assert [example.unit for example in documents_by_size(sentences, (2, 1), "f")] == ["0", "0", "1"]
+    with pytest.raises(ReadError, match="f: 3 sentences, but its documents have 4"):
+        list(documents_by_size(sentences, (2, 2), "f"))
+
+
 ARTICLE = (
     "7|t|Aspirin\n7|a|It hurts.\n7\t0\t7\tAspirin\tChemical\tD1\n"
     "7\t11\t16\thurts\tDisease\tD2|D3\tx|y\n7\tCID\tD1\tD2\n"
@@ -325,3 +383,16 @@ def test_a_gzipped_source_is_unpacked(tmp_path: Path) -> None:
     (folder / "mli_dev_v1.jsonl.gz").write_bytes(gzip.compress(pair("A.", "B.", "neutral", "a").encode()))
     task = TASKS["mednli"]
     assert len(list(task.read("dev", Files(task, tmp_path, tmp_path / "raw")))) == 1
+
+
+def test_a_source_of_another_task_is_looked_for_in_its_folder_too(tmp_path: Path) -> None:
+    task = TASKS["bc5cdr-disease"]
+    source = next(source for source in task.spec.sources if source.task == "cdr")
+    files = Files(task, tmp_path / "given", tmp_path / "raw")
+    assert f"{tmp_path / 'given' / 'cdr'}" in files.why_missing(source)
+    places = [folder / name / source.path for folder in (tmp_path / "raw", tmp_path / "given")
+              for name in ("cdr", task.spec.name)]  # fmt: skip
+    for place in places:
+        place.parent.mkdir(parents=True)
+        place.touch()
+        assert files.find(source) == place

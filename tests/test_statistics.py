@@ -32,9 +32,10 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
+from clinsynth.scoring.statistics.contrasts import Terms
 from clinsynth.scoring.statistics.gaps import LearningCurve, gap_recovered, pareto, share_of_cost, worth
 from clinsynth.scoring.statistics.overall import Ranking, overall, overall_difference, ranking, type_weights
-from clinsynth.scoring.statistics.pairs import TaskPairs, Terms, combined_p_values, overall_row
+from clinsynth.scoring.statistics.pairs import TaskPairs, combined_p_values, overall_row
 from clinsynth.scoring.statistics.ranks import borda, holm, kendall_tau, rank_intervals, tie_groups, win_rate
 from clinsynth.scoring.statistics.units import FloatArray
 
@@ -116,8 +117,8 @@ def test_one_seed_is_the_paired_t_test(rng: np.random.Generator) -> None:
     a, b = (rng.random((1, 150)) < 0.8).astype(int), (rng.random((1, 150)) < 0.7).astype(int)
     estimate = difference(jackknife(accuracy_runs(a)), jackknife(accuracy_runs(b))).estimate()
     theirs = stats.ttest_rel(a[0], b[0])
-    assert estimate.p_value() == pytest.approx(theirs.pvalue, rel=1e-7)
-    assert estimate.interval() == pytest.approx(tuple(theirs.confidence_interval()), rel=1e-7)
+    assert estimate.p_value() == pytest.approx(theirs.pvalue, rel=1e-5)
+    assert estimate.interval() == pytest.approx(tuple(theirs.confidence_interval()), rel=1e-5)
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
@@ -157,7 +158,7 @@ def test_clusters_of_one_size_are_the_t_test_over_their_means(rng: np.random.Gen
     counts = sum_by_unit(np.stack([right, np.ones_like(right)], axis=-1)[None], index)
     estimate = score_of(jackknife(Runs(ACCURACY, (0,), counts))).estimate()
     theirs = stats.ttest_1samp(right.reshape(100, 4).mean(axis=1), 0.0)
-    assert estimate.interval() == pytest.approx(tuple(theirs.confidence_interval()), rel=1e-7)
+    assert estimate.interval() == pytest.approx(tuple(theirs.confidence_interval()), rel=1e-5)
 
 
 def test_the_bootstrap_agrees_with_scipy(rng: np.random.Generator) -> None:
@@ -243,13 +244,59 @@ def test_tasks_combine_in_any_order_and_one_task_is_itself() -> None:
     assert halved.interval()[0] == pytest.approx(alone.interval()[0] / 2)
 
 
-def test_seeds_that_only_one_has_are_left_out(rng: np.random.Generator) -> None:
+def test_other_seeds_are_not_paired(rng: np.random.Generator) -> None:
     a, b = (jackknife(runs) for runs in simulate(World("accuracy", 200, 5), rng))
-    assert difference(a, b.only([0, 2, 4])) == difference(a.only([4, 0, 2]), b.only([0, 2, 4]))
-    with pytest.raises(ValueError, match="no seed in common"):
-        difference(a.only([0, 1]), b.only([2, 3]))
+    assert difference(a.only([4, 0, 2]), b.only([0, 2, 4])) == difference(a.only([0, 2, 4]), b.only([0, 2, 4]))
+    found = difference(a, b.only([0, 2, 4]))
+    assert found.value == pytest.approx(a.mean - b.only([0, 2, 4]).mean), "it follows from the scores as they are shown"
+    alone = [score_of(each).components for each in (a, b.only([0, 2, 4]))]
+    assert found.components.seeds == 3, "as uncertain as the part with the fewest seeds"
+    assert found.components.seed == pytest.approx(sum(part.seed for part in alone))
+    assert found.components.residual == pytest.approx(sum(part.residual for part in alone))
     with pytest.raises(ValueError, match="other test units"):
         difference(a, at(0.5, rng, items=100))
+
+
+def test_other_seeds_hold_the_level_too() -> None:
+    rng = np.random.default_rng(8)
+    world = World("accuracy", 2_000, 5, spread=0.015)
+    found: list[float] = []
+    for _ in range(200):
+        a, b = (jackknife(runs) for runs in simulate(world, rng))
+        found.append(difference(a, b.only([0, 1, 2])).estimate().p_value())
+    assert np.mean(np.array(found) < 0.05) <= limit(200)
+
+
+@pytest.mark.parametrize("metric", METRIC_NAMES)
+def test_no_digit_depends_on_the_rest_of_the_table(metric: MetricName, rng: np.random.Generator) -> None:
+    """Sums of products are whole numbers: in any order, on any processor, with any number of threads."""
+    own = bootstrap([runs for _ in range(20) for runs in simulate(World(metric, 150, 5), rng)], 500, rng)
+    whole = Terms.of(own)
+    for places in ([3, 17], [39, 0, 5]):
+        few, picked = Terms.of([own[place] for place in places]), whole.pick(places)
+        assert few.shared.tolist() == picked.shared.tolist()
+        assert few.product.tolist() == picked.product.tolist()
+    turned = Terms.of([dataclasses.replace(each, deviations=each.deviations[::-1].copy()) for each in own])
+    assert turned.shared.tolist() == whole.shared.tolist()
+    assert turned.product.tolist() == whole.product.tolist()
+
+
+def test_answers_without_seeds_stand_beside_every_seed(rng: np.random.Generator) -> None:
+    a, b = (jackknife(runs) for runs in simulate(World("accuracy", 200, 5), rng))
+    counts = np.ones((1, 200, 2), dtype=np.int64)
+    counts[0, :90, 0] = 0
+    fixed = jackknife(Runs(ACCURACY, (), counts))
+    repeated = jackknife(Runs(ACCURACY, tuple(range(5)), np.repeat(counts, 5, axis=0)))
+    for sign in (1.0, -1.0):
+        one, two = (contrast([(sign, a), (-sign, other)]) for other in (fixed, repeated))
+        assert one.value == pytest.approx(two.value)
+        assert dataclasses.astuple(one.components) == pytest.approx(dataclasses.astuple(two.components), rel=1e-6)
+    assert score_of(fixed).components.seeds == 0
+    pairs = TaskPairs({"a": a, "b": b, "fixed": fixed})
+    alone = difference(a, fixed)
+    assert pairs.row("a", ["b", "fixed"])["fixed"] == pytest.approx((alone.value, alone.estimate().p_value()))
+    with pytest.raises(ValueError, match="do not fit"):
+        Runs(ACCURACY, (), np.repeat(counts, 2, axis=0))
 
 
 # -- units -----------------------------------------------------------------------------------------------------------
@@ -336,7 +383,8 @@ def test_no_gap_without_a_scale(rng: np.random.Generator) -> None:
     floor, full = sorted((at(0.7, rng, items=100), at(0.71, rng, items=100)), key=lambda profile: profile.mean)
     gap = gap_recovered(at(0.7, rng, items=100), floor, full)
     assert gap.low is None
-    assert "does not tell" in gap.reason
+    assert gap.value is None
+    assert "twice the standard error" in gap.reason
 
 
 def curve(
@@ -450,7 +498,6 @@ def test_ranking(rng: np.random.Generator) -> None:
     assert [found.ranks[name] for name in found.names] == [(1, 2), (1, 2), (3, 3), (4, 4)]
     assert found.borda["last"] == 0
     assert found.win_rate["last"] == 0
-    assert found.p_holm.keys() == {"twin", "worse", "last"}
     low, high = overall(best, TYPES, 0).interval()
     assert low < overall(best, TYPES, 0).value < high
     with pytest.raises(ValueError, match="no score on b, c"):
@@ -462,7 +509,7 @@ def test_ranking(rng: np.random.Generator) -> None:
     assert ranking({}, {}, [], 0).names == ()
 
 
-def test_who_has_other_seeds_is_compared_on_the_common_ones(rng: np.random.Generator) -> None:
+def test_who_has_other_seeds_is_compared_with_all_of_them(rng: np.random.Generator) -> None:
     entries = {"a": entry(0.8, rng), "b": entry(0.75, rng, seeds=7), "c": entry(0.7, rng)}
     pairs = {task: TaskPairs({name: own[task] for name, own in entries.items()}) for task in TYPES}
     row = overall_row(pairs, type_weights(TYPES), 0, "b", ["a", "c"])
@@ -575,8 +622,7 @@ def test_equal_profiles_are_no_difference_in_matrices_either(rng: np.random.Gene
     terms = Terms.of([profile, profile])
     assert terms.against(0, [1]).p_values().tolist() == [1.0]
     assert terms.contrast(np.array([1.0, -1.0])).components.unit == 0.0
-    with pytest.raises(ValueError, match="no seed in common"):
-        Terms.of([profile.only([0, 1]), profile.only([2, 3])])
+    assert difference(profile, profile).estimate().interval() == (0.0, 0.0)
     with pytest.raises(ValueError, match="other test units"):
         Terms.of([profile, at(0.5, rng, items=70)])
 

@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,11 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.fetch import splits_of
 from clinsynth.data.few_shots import few_shot
 from clinsynth.data.samples import SampleStore
+from clinsynth.scoring.metrics import METRICS
 from clinsynth.task_types import TASK_TYPES, task_type
 
 SAMPLES = SampleStore()
+PAGE = Path(__file__).parents[1] / "docs" / "tasks.md"
 
 
 @pytest.fixture(params=sorted(TASKS))
@@ -44,6 +47,23 @@ def test_labels_hang_together(task: Task) -> None:
     assert sorted(spec.clingen_labels) == sorted(spec.labels)
 
 
+def test_definitions_give_no_examples(task: Task) -> None:
+    # A small model copies them into every row; and several definitions are joined by semicolons.
+    for text in task.spec.label_descriptions.values():
+        assert not re.search(r"\b(such as|for example|for instance|e\.g\.|including)|[();\"]", text), text
+
+
+def test_the_page_of_the_tasks_is_current(task: Task) -> None:
+    spec = task.spec
+    text = PAGE.read_text("utf-8")
+    headings = ", ".join(re.findall(r"^### (.*)$", text, re.MULTILINE)).split(", ")
+    assert spec.name in headings
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    row = next(row for row in rows if f"`{spec.name}`" in row[0])
+    assert row[-1] == str(spec.version)
+    assert row[-2] in ("", METRICS[spec.metric].title)
+
+
 def test_text_names_match_the_type(task: Task) -> None:
     assert len(task.spec.text_names) == len(task_type(task.spec).text_keys)
 
@@ -53,6 +73,8 @@ def test_the_metric_suits_the_type(task: Task) -> None:
     metrics = {spec.metric, *spec.also}
     assert len(metrics) == 1 + len(spec.also)
     assert ("entity_f1" in metrics) == spec.is_span
+    # The F1 of one label is highest, or nearly, where that label is said always.
+    assert spec.metric != "f1"
     if "f1" in metrics:
         assert spec.negative_label is not None
         assert len(spec.labels) == 2

@@ -85,7 +85,7 @@ def edit(changes: Mapping[str, Any], *, seal: bool) -> Callable[[Stored], None]:
     return do
 
 
-BETTER = {"f1": 0.9876, "accuracy": 0.9876}
+BETTER = {"macro_f1": 0.9876, "f1": 0.9876, "accuracy": 0.9876}
 MOVED = GAD._replace(seed=9)
 
 
@@ -168,7 +168,7 @@ EDITS = {
         edit({"metric": "best", "scores": BETTER | {"best": 1.0}}, seal=True), RECORD, "its metrics are not those"
     ),
     "no main metric": Edit(edit({"metric": "best"}, seal=False), RECORD, "no score for the main metric"),
-    "a score that is none": Edit(edit({"scores": BETTER | {"f1": 1.5}}, seal=False), RECORD, "outside [0, 1]"),
+    "a score that is none": Edit(edit({"scores": BETTER | {"macro_f1": 1.5}}, seal=False), RECORD, "outside [0, 1]"),
     "an edited loss": Edit(edit({"loss": 0.1}, seal=False), RECORD, "the record was edited"),
     "an edited date": Edit(edit({"created": "2020-01-01"}, seal=False), RECORD, "the record was edited"),
     "an unknown field": Edit(edit({"bonus": 1}, seal=False), RECORD, "not a run record"),

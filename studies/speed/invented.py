@@ -4,7 +4,7 @@
 
 Writes OUT/data, a store with invented test sets for every task, and OUT/submissions with cards, predictions, records
 and audits, all by the harness's own writers. Each submission answers rightly with its own probability; no prediction
-file equals another. The references majority, gold-few, gold-n and gold-full are among them, and every tenth submission
+file equals another. The references gold-few, gold-n and gold-full are among them, and every tenth submission
 has a reason not to be ranked. What is there already is kept, so a run that was stopped goes on.
 """
 
@@ -32,7 +32,7 @@ from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Card, Cost, Llm, RealData, write_submission
 
 RECIPE, ROWS = "minilm-l6.v1", 300
-REFERENCES = {"majority": 0.3, "gold-few": 0.45, "gold-n": 0.68, "gold-full": 0.8}
+REFERENCES = {"gold-few": 0.45, "gold-n": 0.68, "gold-full": 0.8}
 ENVIRONMENT = Environment(
     clinsynth=__version__,
     commit="",

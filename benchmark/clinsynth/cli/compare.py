@@ -13,12 +13,13 @@ from pathlib import Path
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.core import text_table
 from clinsynth.data import open_store
-from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare
+from clinsynth.direct import entry_at
+from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare, read_entry
 from clinsynth.training import RECIPES
 
 EXAMPLES = (
-    "clinsynth compare submissions/floor submissions/demo --sample",
-    "clinsynth compare submissions/floor submissions/demo --sample --tasks gad --format json",
+    "clinsynth compare submissions/real submissions/demo --sample",
+    "clinsynth compare submissions/real submissions/demo --sample --tasks gad --format json",
 )
 
 
@@ -28,7 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("others", type=Path, nargs="+", metavar="B", help="one submission or more")
     parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
     parser.add_argument("--recipe", default="minilm-l6.v1")
-    parser.add_argument("--rows", type=int, default=0, help="the budget (default: the recipe's own)")
+    parser.add_argument("--rows", type=_budget, default=0,
+                        help="the budget, or all: each on all the rows it has (default: the recipe's own)")  # fmt: skip
+    parser.add_argument("--ceiling", type=Path, metavar="DIR",
+                        help="a student of all real rows: an interval wider than what it has above a constant answer "
+                        "decides nothing (default: gold-full beside A, if it is there)")  # fmt: skip
     parser.add_argument("--format", choices=tuple(_FORMATS), default="table")
     parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
                         help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
@@ -38,16 +43,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0: that two methods tie is no fault."""
+    store, recipe = open_store(arguments.data_dir, arguments.sample), arguments.recipe
+    beside = arguments.base.absolute().parent / "gold-full"
+    ceiling = arguments.ceiling or (beside if (beside / "submission.toml").is_file() else None)
     request = Request(
-        folders=(arguments.base, *arguments.others),
+        entries=tuple(entry_at(place, recipe, store.kind) for place in (arguments.base, *arguments.others)),
         tasks=arguments.tasks,
-        recipe=arguments.recipe,
-        rows=arguments.rows or RECIPES[arguments.recipe].budget,
+        recipe=recipe,
+        rows=RECIPES[recipe].budget if arguments.rows == 0 else arguments.rows,
+        ceiling=read_entry(ceiling, recipe, store.kind) if ceiling else None,
         resamples=arguments.resamples,
     )
-    compared = compare(request, open_store(arguments.data_dir, arguments.sample))
+    compared = compare(request, store)
     print(_FORMATS[arguments.format](compared).rstrip("\n"))
     return 0
+
+
+def _budget(text: str) -> int | None:
+    """A number of rows; ``None`` for all."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of rows nor all")
+    return int(text)
 
 
 def _points(value: float | None, sign: str = "") -> str:
@@ -61,7 +79,7 @@ def _p(value: float | None) -> str:
 def _cells(base: str, row: Comparison) -> list[str]:
     interval = f"{_points(row.low, '+')} to {_points(row.high, '+')}" if row.low is not None else "-"
     return [
-        row.scope, row.other, row.verdict, row.note, _points(row.base_score), _points(row.other_score),
+        row.scope, row.other, row.words, row.note, _points(row.base_score), _points(row.other_score),
         _points(row.difference, "+"), interval, _p(row.p), _p(row.p_holm), _points(row.detectable),
     ]  # fmt: skip
 
@@ -89,8 +107,14 @@ def _as_json(compared: Compared) -> str:
 
 def _as_csv(compared: Compared) -> str:
     out = io.StringIO()
-    rows = [{"base": compared.base, **asdict(row), "tasks": " ".join(row.tasks)} for row in compared.comparisons]
-    writer = csv.DictWriter(out, ["base", *Comparison.__dataclass_fields__], lineterminator="\n")
+    judged = ("verdict", "reason", "remedy")
+    fields = [name for name in Comparison.__dataclass_fields__ if name != "judgement"]
+    writer = csv.DictWriter(out, ["base", *fields, *judged], lineterminator="\n")
+    rows = [
+        {"base": compared.base, **{name: getattr(row, name) for name in fields}, "tasks": " ".join(row.tasks),
+         **{name: getattr(row.judgement, name) for name in judged}}
+        for row in compared.comparisons
+    ]  # fmt: skip
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
-    "clinsynth generate majority --tasks all --sample --out submissions/floor",
+    "clinsynth generate gold-n --tasks all --sample --out submissions/real",
     "clinsynth generate naive --tasks gad --rows 100 --sample --model gpt-4o-mini --out submissions/naive --dry-run",
 )
 LARGEST_BUDGET = 5_000

@@ -80,6 +80,8 @@ class Source:
     """Digest of the unpacked content, where known."""
     git_blob: str = ""
     """Git blob id of the unpacked content: pins a file whose sha256 is not known."""
+    task: str = ""
+    """The task in whose folder the file lies too, where it is a source of that one as well."""
 
 
 class RawFiles(Protocol):
@@ -104,11 +106,12 @@ class TaskSpec:
     label_descriptions: Mapping[str, str]
     """What each label means, in words a generator may use; one entry for every label."""
     metric: MetricName
-    """The main metric: the task's own published one."""
+    """The main metric: the published one, unless it rewards a constant answer (docs/tasks.md)."""
     also: tuple[MetricName, ...] = ()
     """Further metrics that are reported."""
     negative_label: str | None = None
-    """The label that F1 leaves out: "no relation", "different"..."""
+    """The label that F1 and micro F1 leave out: "no relation", "different"... Macro F1 leaves it out of three and more
+    labels, never of two."""
     multi_label: bool = False
     markers: tuple[str, ...] = ()
     """Placeholders that every text holds, such as ``@GENE$``."""

@@ -1,3 +1,5 @@
+from .documents import documents_by_size as documents_by_size
+from .documents import documents_by_text as documents_by_text
 from .fetch import MissingSourceError as MissingSourceError
 from .fetch import check as check
 from .fetch import download as download

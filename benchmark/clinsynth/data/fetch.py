@@ -89,7 +89,7 @@ class Files:
         """
         self._spec = task.spec
         self._source_dir = source_dir
-        self._raw = raw_dir / task.spec.name
+        self._raw = raw_dir
         self._sources = {source.path: source for source in task.spec.sources}
         self.digests: dict[str, str] = {}
         """sha256 of the unpacked content of every source opened so far."""
@@ -106,13 +106,13 @@ class Files:
 
     def find(self, source: Source) -> Path | None:
         """Where the file lies on this machine, if it does."""
-        folders = [self._raw]
+        names = [self._spec.name, *filter(None, [source.task])]
+        folders = [self._raw / name for name in names]
         if self._source_dir is not None:
-            folders.insert(0, self._source_dir / self._spec.name)
             # Names like train.tsv are shared by several tasks, so a bare folder counts only if it is this task's
             # own, or where the user had to bring the file and cannot be expected to know our layout.
-            if self._source_dir.name == self._spec.name or not source.url:
-                folders.insert(1, self._source_dir)
+            bare = [self._source_dir] if self._source_dir.name == self._spec.name or not source.url else []
+            folders = [*(self._source_dir / name for name in names), *bare, *folders]
         places = (folder / f"{source.path}{suffix}" for folder in folders for suffix in ("", ".gz"))
         return next((place for place in places if place.is_file()), None)
 
@@ -121,17 +121,17 @@ class Files:
         if self.find(source) is not None:
             return ""
         if self._source_dir is not None:
-            place = f"{source.path} is not under {self._source_dir / self._spec.name}"
+            place = f"{source.path} is not under {self._source_dir / (source.task or self._spec.name)}"
             return f"{place} (published at {source.url})" if source.url else place
         return "" if source.url else f"{source.path} must be brought by you"
 
     def _download(self, source: Source) -> Path:
         if reason := self.why_missing(source):
             raise MissingSourceError(reason)
-        target = self._raw / source.path
+        target = self._raw / (source.task or self._spec.name) / source.path
         target.parent.mkdir(parents=True, exist_ok=True)
         # On the same disk as the target, so that the move at the end is atomic.
-        folder = Path(tempfile.mkdtemp(prefix=".download-", dir=self._raw))
+        folder = Path(tempfile.mkdtemp(prefix=".download-", dir=target.parent))
         try:
             got = download(source.url, folder)
             check(got.read_bytes(), source, source.url)

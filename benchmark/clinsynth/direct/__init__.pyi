@@ -6,6 +6,7 @@ from .estimates import estimate as estimate
 from .intervals import own_answers as own_answers
 from .intervals import score_interval as score_interval
 from .lm_eval_folder import write_folder as write_folder
+from .numbers import better_of as better_of
 from .plot import as_svg as as_svg
 from .records import CARD_FILE as CARD_FILE
 from .records import ONE_ANSWER as ONE_ANSWER
@@ -20,8 +21,7 @@ from .runner import run as run
 from .session import Model as Model
 from .session import lm_eval as lm_eval
 from .tables import FORMATS as FORMATS
-from .tracks import direct_entry as direct_entry
-from .tracks import is_direct_place as is_direct_place
+from .tracks import entry_at as entry_at
 from .tuning import TuneSettings as TuneSettings
 from .tuning import tune_llm as tune_llm
 from .verification import validate_direct as validate_direct

@@ -27,7 +27,7 @@ from clinsynth.scoring.statistics import (
     sum_by_unit,
     unit_index,
 )
-from clinsynth.standings import RESAMPLES, TestSet, one_thread
+from clinsynth.standings import RESAMPLES, Judgement, TestSet, best_constant, judge, one_thread, scale_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Difference:
     low: float
     high: float
     """95 % interval."""
+    judgement: Judgement
+    """Of the student."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +89,20 @@ def score_interval(own: Own, test: TestSet) -> tuple[float, float]:
 
 
 def student_minus_own(student: Runs, own: Own, test: TestSet) -> Difference:
-    """The difference, paired by test unit."""
-    alike = Runs(own.runs.value, student.seeds, np.repeat(own.runs.counts, len(student.seeds), axis=0))
-    one, two = _profiles([student, alike], test)
+    """The difference, paired by test unit. The scale of its verdict is that of the examples that were asked."""
+    one, two = _profiles([student, own.runs], test)
     estimate = difference(one, two).estimate()
-    return Difference(estimate.value, *estimate.interval())
+    gold = [test.gold[position] for position in own.positions]
+    _, _, floor = best_constant(test.task.spec, test.metric, gold)
+    judgement = judge(estimate, len(student.seeds), scale_of(test, floor, []))
+    return Difference(estimate.value, *estimate.interval(), judgement)
 
 
 def _runs(test: TestSet, answered: Sequence[Answered]) -> Runs:
     gold = [test.gold[each.position] for each in answered]
     predictions: list[Prediction] = [each.prediction for each in answered]
     counts = np.asarray(test.metric.counts(test.task.spec, gold, predictions), dtype=np.int64)
-    return Runs(test.metric.value, (0,), sum_by_unit(counts, unit_index(gold))[None])
+    return Runs(test.metric.value, (), sum_by_unit(counts, unit_index(gold))[None])
 
 
 def _profiles(runs: Sequence[Runs], test: TestSet) -> list[Profile]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from clinsynth.core import TASKS
 from clinsynth.results import DataKind
 from clinsynth.scoring.statistics import type_weights
+from clinsynth.standings import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,18 @@ class Pair:
     low: float | None = None
     high: float | None = None
     """95 % interval of the difference, over test units and seeds; not known for one seed."""
+    verdict: Verdict | None = None
+    """Of the student; ``None`` where there is no interval."""
 
     @property
-    def verdict(self) -> str:
-        """What is better: ``train``, ``ask``, ``tie``; empty where that is not known."""
-        if self.low is None or self.high is None:
-            return ""
-        return "tie" if self.low <= 0 <= self.high else "train" if self.difference > 0 else "ask"
+    def better(self) -> str:
+        """What to do: ``train``, ``ask``, else the verdict; empty where that is not known."""
+        return better_of(self.verdict)
+
+
+def better_of(verdict: Verdict | None) -> str:
+    """What to do, by the verdict on the student."""
+    return {"better": "train", "worse": "ask"}.get(verdict, verdict) if verdict else ""
 
 
 @dataclass(frozen=True, slots=True)

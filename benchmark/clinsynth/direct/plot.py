@@ -42,7 +42,7 @@ def _lines(table: DirectTable) -> Iterator[_Line]:
         marks = {"zero-shot": pair.zero_shot, "few-shot": pair.few_shot, "student": pair.student}
         star = "*" if pair.preliminary else ""
         known = {name: value for name, value in marks.items() if value is not None}
-        yield _Line(f"{pair.task}: {pair.submission}{star}", known, pair.verdict)
+        yield _Line(f"{pair.task}: {pair.submission}{star}", known, pair.better)
     if table.pairs:
         return
     names = dict.fromkeys(row.name for row in table.direct)

@@ -162,7 +162,7 @@ def _pair(task: str, student: _Student, group: Sequence[_Track], test: TestSet |
     return Pair(
         task, trained.metric, best.row.name, student.row.name, zero and zero.score, few and few.score,
         own["few-shot"].row.shots if few else 0, mean, asked.asked, asked.preliminary, trained.seeds,
-        mean - asked.score, found and found.low, found and found.high,
+        mean - asked.score, found and found.low, found and found.high, found and found.judgement.verdict,
     )  # fmt: skip
 
 
@@ -184,5 +184,6 @@ def _remarks(
         yield (
             f"Students: {recipe} on at most {budget:,} rows that the same model wrote, mean over seeds; against a "
             "subset, on that subset. Differences are to the better of the model's own rows, with their 95 % intervals "
-            "over test units and seeds, each for itself; a tie is a difference that is not told from 0."
+            "over test units and seeds, each for itself; a tie is a difference that is not told from 0 though it could "
+            "have been, undecided one that hardly could."
         )

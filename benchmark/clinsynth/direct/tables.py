@@ -57,7 +57,7 @@ def _pair(pair: Pair) -> list[str]:
     asked = f"{pair.asked:,}{'*' if pair.preliminary else ''}"
     numbers = [_points(pair.zero_shot), _points(pair.few_shot), _points(pair.student)]
     difference = _points(pair.difference, "+") + _between(pair.low, pair.high, "+")
-    return [pair.task, pair.model, pair.submission, asked, *numbers, difference, pair.verdict or "-"]
+    return [pair.task, pair.model, pair.submission, asked, *numbers, difference, pair.better or "-"]
 
 
 def _points(value: float | None, sign: str = "") -> str:

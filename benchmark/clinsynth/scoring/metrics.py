@@ -60,17 +60,31 @@ def _positive(spec: TaskSpec) -> list[str]:
     return [label for label in spec.labels if label != spec.negative_label]
 
 
+def _averaged(spec: TaskSpec) -> list[str]:
+    """The labels whose F1 macro F1 averages: both of two, for the F1 of one label alone rewards saying it always."""
+    positive = _positive(spec)
+    return positive if len(positive) > 1 else list(spec.labels)
+
+
 def _count_match(_: TaskSpec, gold: Example, predicted: Prediction) -> Sequence[int]:
     return int(set(gold.labels) == set(predicted.labels)), 1
 
 
-def _count_labels(spec: TaskSpec, gold: Example, predicted: Prediction) -> Sequence[int]:
-    """Three counts for each label but the negative one."""
+def _count_labels(labels: Sequence[str], gold: Example, predicted: Prediction) -> Sequence[int]:
+    """Three counts for each of some labels."""
     counts: list[int] = []
-    for label in _positive(spec):
+    for label in labels:
         said, true = label in predicted.labels, label in gold.labels
         counts += [said and true, said, true]
     return counts
+
+
+def _count_positive(spec: TaskSpec, gold: Example, predicted: Prediction) -> Sequence[int]:
+    return _count_labels(_positive(spec), gold, predicted)
+
+
+def _count_averaged(spec: TaskSpec, gold: Example, predicted: Prediction) -> Sequence[int]:
+    return _count_labels(_averaged(spec), gold, predicted)
 
 
 def _count_spans(_: TaskSpec, gold: Example, predicted: Prediction) -> Sequence[int]:
@@ -89,9 +103,9 @@ METRICS: dict[MetricName, Metric] = {
     metric.name: metric
     for metric in (
         Metric("accuracy", "accuracy", _count_match, _mean, decomposable=True),
-        Metric("macro_f1", "macro F1", _count_labels, _macro),
-        Metric("micro_f1", "micro F1", _count_labels, _micro),
-        Metric("f1", "F1", _count_labels, _micro),
+        Metric("macro_f1", "macro F1", _count_averaged, _macro),
+        Metric("micro_f1", "micro F1", _count_positive, _micro),
+        Metric("f1", "F1", _count_positive, _micro),
         Metric("entity_f1", "entity F1", _count_spans, _f1),
     )
 }

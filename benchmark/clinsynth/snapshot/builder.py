@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.differences import difference_rows
 from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
-from clinsynth.standings import Collection, Profiler, Standings, Stored, collect, folders, standings_of
+from clinsynth.standings import CONSTANT, Collection, Profiler, Standings, Stored, collect, folders, standings_of
 
 Said = Callable[[str], None]
 
@@ -55,7 +55,7 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         tables.append(standings_of(collection, recipe, rows, profiler))
         said(f"{recipe}, {rows:,} rows: {len(tables[-1].rows)} submissions on {len(tables[-1].tasks)} tasks")
     stored = {each.card.name: each for each in collection.stored}
-    differences = difference_rows(tables, {name: each.folder for name, each in stored.items()}, profiler)
+    differences = difference_rows(tables, stored, profiler)
     said(f"{len(differences):,} differences")
     omitted = Omitted()
     quality, audits = beside.quality_rows(collection.stored, omitted), beside.audit_rows(collection.stored, omitted)
@@ -64,7 +64,7 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     direct_track.strays(wanted.places, wanted.kind, omitted)
     made = Tables(
         tasks=task_rows(),
-        submissions=tuple(_card(each) for _, each in sorted(stored.items())),
+        submissions=(*(_card(each) for _, each in sorted(stored.items())), *_constant(tables)),
         conditions=tuple(map(numbers.condition_row, tables)),
         overall=tuple(row for table in tables for row in numbers.overall_rows(table)),
         types=tuple(row for table in tables for row in numbers.type_rows(table)),
@@ -132,17 +132,15 @@ def _without_paths(tables: Tables, named: Mapping[str, str]) -> Tables:
 def conditions(collection: Collection, wanted: Wanted) -> list[tuple[str, int]]:
     """The comparisons that are made: the recipe and budget with most submissions first.
 
-    Numbers of rows that only references with fewer or more rows than the others used, such as all real rows, are
-    points of their curves and no comparison of their own.
+    Numbers of rows that only references were trained on are points of their curves and no comparison of their own.
     """
     contenders: dict[tuple[str, int], set[str]] = {}
     for each in collection.stored:
         for record in each.records:
-            whole = record.rows == record.training.available
-            if wanted.rows or not whole or each.card.kind == "submission":
+            if wanted.rows or each.card.kind == "submission":
                 contenders.setdefault((record.recipe, record.rows), set()).add(each.card.name)
     if not contenders:
-        # Nobody was cut to a budget: what there is is compared at the number of rows that most of them used.
+        # References alone: they are compared at the number of rows that most of them used.
         for each in collection.stored:
             for record in each.records:
                 contenders.setdefault((record.recipe, record.rows), set()).add(each.card.name)
@@ -193,18 +191,28 @@ def _card(each: Stored) -> SubmissionRow:
     )
 
 
+def _constant(tables: Sequence[Standings]) -> Iterator[SubmissionRow]:
+    """The row that nobody handed in."""
+    found = next((row for table in tables for row in table.rows if row.name == CONSTANT), None)
+    if found:
+        yield SubmissionRow(
+            submission=found.name, title=found.title, kind="reference", authors=(), paper="", bibtex="", licence="",
+            generator="computed from the answers of each test set: always the one answer that scores best",
+            disclosures=(), real_data="none", real_details="", llm="", llm_snapshot="", calls=None, tokens_in=None,
+            tokens_out=None, dollars=None, price_source="", price_date="", seconds=None,
+        )  # fmt: skip
+
+
 def _left_out(collection: Collection, tables: Sequence[Standings]) -> tuple[LeftOutRow, ...]:
     """Folders that could not be read, and submissions without a result in any table."""
     shown = {row.name for table in tables for row in table.rows}
-    out = [LeftOutRow(submission=line.split(" ")[0], reason=line) for line in collection.left_out]
+    out = [LeftOutRow(submission=each.submission, reason=each.text) for each in collection.left_out]
+    said = [each for table in tables for each in table.left_out if each not in collection.left_out]
     for each in collection.stored:
-        if each.card.name not in shown:
+        name = each.card.name
+        if name not in shown:
             # On its tasks the tables say why; without runs there is nothing that they could say.
-            prefix = f"{each.card.name} "
-            said = sorted({line for table in tables for line in table.left_out if line.startswith(prefix)})
-            out.append(LeftOutRow(submission=each.card.name, reason=" ".join(said) or "it has no run yet"))
-    odd = sorted(
-        {line for table in tables for line in table.left_out if " on " in line.split(" is not shown")[0]}
-    )  # fmt: skip
-    out += [LeftOutRow(submission=line.split(" ")[0], reason=line) for line in odd if line.split(" ")[0] in shown]
-    return tuple(out)
+            texts = sorted({one.text for one in said if one.submission == name})
+            out.append(LeftOutRow(submission=name, reason=" ".join(texts) or "it has no run yet"))
+    odd = sorted({(one.submission, one.text) for one in said if one.task and one.submission in shown})
+    return (*out, *(LeftOutRow(submission=name, reason=text) for name, text in odd))

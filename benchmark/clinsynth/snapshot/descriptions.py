@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from clinsynth.core import Access, TaskTypeName
 from clinsynth.results import DataKind
+from clinsynth.standings import Verdict
 
 Place = Literal["ranked", "reference", "unranked"]
 """ranked: above the line; reference: a floor or a ceiling, shown beside; unranked: below the line, with the reason."""
@@ -195,6 +196,8 @@ class DirectPairRow(Row):
     low: float | None
     high: float | None
     """95 % interval of the difference."""
+    verdict: Verdict | None
+    """Of the student; ``None`` where there is no interval."""
     examples: int
     """Test examples that the model was asked."""
     limited: bool

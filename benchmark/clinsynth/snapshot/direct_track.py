@@ -138,7 +138,7 @@ def pair_rows(
         DirectPairRow(
             data=table.kind, recipe=table.recipe, rows=table.budget, direct=pair.model, submission=pair.submission,
             task=pair.task, metric=pair.metric, zero_shot=pair.zero_shot, few_shot=pair.few_shot, shots=pair.shots,
-            student=pair.student, difference=pair.difference, low=pair.low, high=pair.high,
+            student=pair.student, difference=pair.difference, low=pair.low, high=pair.high, verdict=pair.verdict,
             examples=pair.asked, limited=pair.preliminary, seeds=pair.seeds,
         )
         for table in tables

@@ -7,6 +7,7 @@ from typing import Literal
 from clinsynth.core import TaskTypeName
 from clinsynth.results import DataKind
 from clinsynth.snapshot.descriptions import Place, Row
+from clinsynth.standings import Verdict
 
 
 class ConditionRow(Row):
@@ -53,11 +54,15 @@ class OverallRow(Row):
     """95 % interval on these test sets."""
     high: float | None
     gap: float | None
-    """Gap recovered: 0 is the floor, 1 is all real rows."""
-    gap_low: float | None
-    gap_high: float | None
+    """Gap recovered, mean over the types and tasks that have one: 0 is the best constant answer, 1 is all real rows."""
+    gap_tasks: tuple[str, ...]
+    """Those tasks: where real data is clearly above the constant answer."""
     gap_reason: str
-    """Why the gap or its interval is missing."""
+    """Why the gap is missing."""
+    variance_task: str
+    """The task with the largest share in the variance of the mean; empty where that is not known."""
+    variance_share: float | None
+    """That share."""
     leader: str
     """Whom the next columns compare with: the first of the ranking, for that one itself the second; may be empty."""
     leader_difference: float | None
@@ -65,9 +70,11 @@ class OverallRow(Row):
     leader_low: float | None
     leader_high: float | None
     leader_p: float | None
-    """Two-sided, adjusted for all comparisons with the leader where the row is ranked."""
+    """Two-sided, adjusted for all pairs of the ranking where the row is ranked."""
     leader_probability: float | None
-    """P(this row is better)."""
+    """P(this row is better), adjusted alike."""
+    leader_verdict: Verdict | None
+    """Of this row, of the two alone."""
     detectable: float | None
     """The true difference to that one that would be found 4 times in 5."""
     tasks: int
@@ -130,6 +137,9 @@ class ScoreRow(Row):
     leader_high: float | None
     leader_p: float | None
     leader_probability: float | None
+    leader_verdict: Verdict | None
+    variance_share: float | None
+    """Share of the task in the variance of the row's overall score."""
     gap: float | None
     gap_low: float | None
     gap_high: float | None
@@ -157,9 +167,12 @@ class SummaryRow(Row):
     """Independent units of the test set."""
     detectable: float | None
     """Median over the comparisons with the leader of the difference that would be found 4 times in 5."""
-    floor: str
+    floor: float | None
+    """Score of the best constant answer."""
+    constant: str
+    """That answer in words."""
     ceiling: str
-    """What the gap is recovered between; empty if it is absent."""
+    """The other end of the gap; empty if it is absent."""
     real_rows: tuple[int, ...]
     """Budgets of the learning curve of real data."""
     unavailable: str
@@ -224,10 +237,14 @@ class DifferenceRow(Row):
     detectable: float | None
     confidence: float | None
     """P(the other is better)."""
-    outcome: Literal["better", "worse", "tie", "undecided", "not comparable"]
-    """Of the other; undecided: one common seed does not show how far seeds lie apart."""
+    outcome: Verdict
+    """Of the other, by p; undecided: no difference is shown, and with so few seeds or test items hardly could be."""
     reason: str
-    """Why it is not comparable; or what else to know, such as other numbers of rows."""
+    """Why nothing is decided, or nothing can be compared."""
+    remedy: str
+    """What would help."""
+    note: str
+    """What else to know, such as other numbers of rows."""
 
 
 class CurveRow(Row):

@@ -49,23 +49,19 @@ def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
 def _to_leader(found: Difference | None) -> dict[str, Any]:
     if found is None:
         numbers = ("difference", "low", "high", "p", "probability")
-        return {"leader": "", "detectable": None} | {f"leader_{name}": None for name in numbers}
+        return {"leader": "", "detectable": None, "leader_verdict": None} | {f"leader_{name}": None for name in numbers}
     return {
         "leader": found.other, "leader_difference": found.value, "leader_low": found.low, "leader_high": found.high,
-        "leader_p": found.p if found.p_holm is None else found.p_holm, "leader_probability": found.probability,
-        "detectable": found.detectable,
+        "leader_p": found.p if found.p_adjusted is None else found.p_adjusted, "leader_probability": found.probability,
+        "leader_verdict": found.judgement.verdict, "detectable": found.detectable,
     }  # fmt: skip
 
 
 def condition_row(table: Standings) -> ConditionRow:
-    """The table itself.
-
-    Its first remark names the recipe and the rows, which every caption does; the last ones are what was left out, which
-    has a table of its own.
-    """
+    """The table itself. That it is of this recipe and these rows is in every caption; what was left out has a table."""
     return ConditionRow(
         **_key(table), tasks=table.tasks, missing=tuple(table.missing()), required=table.required,
-        resamples=table.resamples, remarks=tuple(table.remarks()[1 : len(table.remarks()) - len(table.left_out)]),
+        resamples=table.resamples, remarks=tuple(table.conditions()),
     )  # fmt: skip
 
 
@@ -75,7 +71,8 @@ def overall_rows(table: Standings) -> Iterator[OverallRow]:
         found = row.statistics
         low, high = _ends(found.interval if found else None)
         ranks = found.ranks if found else None
-        gap, gap_low, gap_high, gap_reason = _gap(row)
+        shares = found.variance_shares if found else {}
+        largest = max(shares, key=lambda task: shares[task], default="")
         yield OverallRow(
             **_key(table),
             submission=row.name,
@@ -88,10 +85,11 @@ def overall_rows(table: Standings) -> Iterator[OverallRow]:
             mean=row.overall(table.required),
             low=low,
             high=high,
-            gap=gap,
-            gap_low=gap_low,
-            gap_high=gap_high,
-            gap_reason=gap_reason,
+            gap=found.gap if found else None,
+            gap_tasks=found.gap_tasks if found else (),
+            gap_reason=_no_gap(row),
+            variance_task=largest,
+            variance_share=shares.get(largest),
             **_to_leader(found.leader if found else None),
             tasks=len(row.scores),
             seeds=row.seeds,
@@ -100,12 +98,11 @@ def overall_rows(table: Standings) -> Iterator[OverallRow]:
         )
 
 
-def _gap(row: Standing) -> tuple[float | None, float | None, float | None, str]:
-    found: Any = row.statistics.gap if row.statistics else None
-    if found is None or isinstance(found, float):
-        reasons = sorted({s.statistics.gap.reason for s in row.scores.values() if s.statistics} - {""})
-        return found, None, None, "" if found is not None else "; ".join(reasons) or "a task is missing"
-    return found.value, found.low, found.high, found.reason
+def _no_gap(row: Standing) -> str:
+    if row.statistics is None or row.statistics.gap is not None:
+        return "" if row.statistics else "a task is missing"
+    reasons = sorted({s.statistics.gap.reason for s in row.scores.values() if s.statistics} - {""})
+    return "; ".join(reasons)
 
 
 def type_rows(table: Standings) -> Iterator[TypeRow]:
@@ -139,8 +136,8 @@ def _place_on_task(row: Standing, score: Score, table: Standings) -> tuple[Place
     """A row that lacks another task has its place on this one all the same; the reasons are those of this task."""
     if score.statistics and score.statistics.group is not None:
         return "ranked", ()
+    own = tuple(reason.text for reason in row.reasons if score.task in reason.tasks)
     every = tuple(text for _, text in _why(row, table))
-    own = tuple(text for text in every if score.task in text)
     return ("reference", ()) if row.kind == "reference" else ("unranked", own or every)
 
 
@@ -150,11 +147,12 @@ def _score_row(table: Standings, row: Standing, score: Score) -> ScoreRow:
     low, high = _ends(found.interval if found else None)
     gap, worth = (found.gap, found.worth) if found else (None, None)
     missing = score.missing or ("" if low is not None else "one seed does not show how far seeds lie apart")
+    shares = row.statistics.variance_shares if row.statistics else {}
     return ScoreRow(
         **_key(table), submission=row.name, place=place, reasons=why, task=score.task, metric=score.metric,
         rows_used=score.rows, seeds=len(score.by_seed), mean=score.mean, spread=score.spread, low=low, high=high,
         interval_reason=missing, group=found.group if found else None,
-        **_to_leader(found.leader if found else None),
+        **_to_leader(found.leader if found else None), variance_share=shares.get(score.task),
         gap=gap.value if gap else None, gap_low=gap.low if gap else None, gap_high=gap.high if gap else None,
         gap_reason=gap.reason if gap else missing, worth=worth.rows if worth else None,
         worth_low=worth.low if worth else None, worth_high=worth.high if worth else None,
@@ -172,7 +170,8 @@ def summary_rows(table: Standings) -> Iterator[SummaryRow]:
             leader=(found.leader or "") if found else "",
             units=found.units if found else None,
             detectable=found.detectable if found else None,
-            floor=found.floor if found else "",
+            floor=found.floor if found else None,
+            constant=found.constant if found else "",
             ceiling=found.ceiling if found else "",
             real_rows=found.real_rows if found else (),
             unavailable=table.unavailable.get(task, "" if found else "no statistics were asked for"),

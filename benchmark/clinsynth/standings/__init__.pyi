@@ -7,11 +7,14 @@ from .comparison import Comparison as Comparison
 from .comparison import Reading as Reading
 from .comparison import Request as Request
 from .comparison import compare as compare
+from .constants import Constant as Constant
+from .constants import best_constant as best_constant
+from .constants import constant_of as constant_of
 from .grids import GRIDS as GRIDS
 from .grids import LEFT as LEFT
 from .grids import notes as notes
 from .grids import records as records
-from .model import RANKED_SEEDS as RANKED_SEEDS
+from .model import CONSTANT as CONSTANT
 from .model import Agreement as Agreement
 from .model import CostOfData as CostOfData
 from .model import Curve as Curve
@@ -19,6 +22,7 @@ from .model import CurvePoint as CurvePoint
 from .model import Difference as Difference
 from .model import GapRecovered as GapRecovered
 from .model import Interval as Interval
+from .model import LeftOut as LeftOut
 from .model import Overall as Overall
 from .model import Reason as Reason
 from .model import ReasonCode as ReasonCode
@@ -32,9 +36,13 @@ from .profiles import RESAMPLES as RESAMPLES
 from .profiles import Profiler as Profiler
 from .profiles import cores as cores
 from .profiles import one_thread as one_thread
+from .runs import AnswerFile as AnswerFile
+from .runs import Answers as Answers
 from .runs import Entry as Entry
 from .runs import TestSet as TestSet
 from .runs import TestSets as TestSets
+from .runs import read_entry as read_entry
+from .runs import scale_of as scale_of
 from .runs import select_runs as select_runs
 from .table import standings as standings
 from .table import standings_of as standings_of
@@ -43,3 +51,9 @@ from .text import as_json as as_json
 from .text import as_markdown as as_markdown
 from .text import grid as grid
 from .text import markdown_grid as markdown_grid
+from .verdicts import RANKED_SEEDS as RANKED_SEEDS
+from .verdicts import Judgement as Judgement
+from .verdicts import Verdict as Verdict
+from .verdicts import judge as judge
+from .verdicts import turned as turned
+from .verdicts import words as words

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clinsynth.core import TASKS, UserError
 from clinsynth.results import DataKind, Results, RunRecord, record_faults
+from clinsynth.standings.model import CONSTANT, LeftOut
 from clinsynth.standings.runs import Entry, mixed, select_runs
 from clinsynth.submissions import Card, existing_card
 
@@ -53,7 +54,7 @@ class Collection:
 
     kind: DataKind
     stored: tuple[Stored, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     """Folders that could not be read, with the reason."""
 
     def budgets(self) -> dict[str, tuple[int, ...]]:
@@ -91,16 +92,21 @@ def folders(places: Sequence[Path]) -> list[Path]:
 def collect(places: Sequence[Path], kind: DataKind) -> Collection:
     """Read cards and records under ``places``; no data, no predictions. Raises ``UserError`` if there is none."""
     stored: list[Stored] = []
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     for folder in (each.absolute() for each in folders(places)):
         card = existing_card(folder)
         if card is None:
-            left_out.append(f"{folder.name} is not shown: submission.toml is faulty; see clinsynth validate {folder}")
+            text = f"{folder.name} is not shown: submission.toml is faulty; see clinsynth validate {folder}"
+            left_out.append(LeftOut(folder.name, "", text))
             continue
         try:
             records = tuple(record for record in Results(folder, kind).records() if record.task in TASKS)
         except UserError as error:
-            left_out.append(f"{folder.name} is not shown: {str(error).splitlines()[0]}")
+            left_out.append(LeftOut(folder.name, "", f"{folder.name} is not shown: {str(error).splitlines()[0]}"))
+            continue
+        if card.name == CONSTANT:
+            text = f"{folder.name} is not shown: {CONSTANT} is the name of the best constant answers; call it otherwise"
+            left_out.append(LeftOut(folder.name, "", text))
             continue
         stored.append(Stored(folder, card, kind, records))
     return Collection(kind, tuple(stored), tuple(left_out))

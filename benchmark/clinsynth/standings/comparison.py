@@ -5,36 +5,48 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from clinsynth.core import TASKS, Task, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.results import DataKind
-from clinsynth.scoring.statistics import ALPHA, Estimate, Profile, difference, holm, overall_difference, type_weights
-from clinsynth.standings import RANKED_SEEDS
-from clinsynth.standings.profiles import RESAMPLES, Profiler, RunSet
+from clinsynth.scoring.statistics import (
+    ALPHA,
+    Estimate,
+    Profile,
+    difference,
+    holm,
+    overall_difference,
+    settled,
+    type_weights,
+)
+from clinsynth.standings.profiles import RESAMPLES, Profiler
 from clinsynth.standings.runs import (
+    Answers,
     Entry,
     NotComparableError,
     TestSet,
     check_pair,
-    comparable_runs,
+    comparable_answers,
     differences_of_conduct,
-    read_entry,
+    scale_of,
 )
+from clinsynth.standings.verdicts import Judgement, judge, not_comparable, words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """What is to be compared."""
 
-    folders: tuple[Path, ...]
-    """Submissions; each is compared with the first."""
+    entries: tuple[Entry, ...]
+    """Submissions, or models by themselves; each is compared with the first."""
     tasks: tuple[str, ...] = ()
     """Names; empty: every task that any of them was run on."""
     recipe: str
-    rows: int
-    """The budget. References may have another one: they are the ends of the scale."""
+    rows: int | None
+    """The budget. References may have another one: they are the ends of the scale. ``None``: each on all its rows."""
+    ceiling: Entry | None = None
+    """A student of all real rows: how far its scores are from the constant answer's is what an interval is held
+    against. Without it a perfect score is the end of that scale."""
     resamples: int = RESAMPLES
     """0: leave out one unit at a time instead, also for F1."""
     seed: int = 0
@@ -51,7 +63,7 @@ class Comparison:
     tasks: tuple[str, ...]
     """What it was compared on."""
     seeds: int = 0
-    """Seeds that both have; the fewest over the tasks."""
+    """The fewest behind it, of either and over the tasks; 0 where no seed changes either."""
     base_score: float | None = None
     other_score: float | None = None
     difference: float | None = None
@@ -60,15 +72,19 @@ class Comparison:
     high: float | None = None
     """95 % interval."""
     p: float | None = None
-    """Two-sided, of this comparison alone: it does not depend on what else is in the table."""
+    """Two-sided, of this comparison alone: the verdict goes by it, and depends on nothing else in the table."""
     p_holm: float | None = None
-    """Adjusted for the comparisons of the same scope: the verdict goes by it."""
+    """Adjusted for the comparisons of the same scope."""
     detectable: float | None = None
     """The true difference that would be found 4 times in 5."""
     confidence: float | None = None
     """P(the other is better)."""
-    verdict: str = ""
+    judgement: Judgement = field(default_factory=lambda: Judgement("not comparable"))
+    """Of the other."""
+    words: str = ""
+    """The same in words."""
     note: str = ""
+    """What else to know, such as other numbers of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,7 @@ class Compared:
 
     base: str
     recipe: str
-    rows: int
+    rows: int | None
     kind: DataKind
     comparisons: tuple[Comparison, ...]
     remarks: tuple[str, ...]
@@ -87,32 +103,43 @@ class Compared:
 class Reading:
     """What was read for a comparison, for others with the same recipe, rows and resampling that follow at once."""
 
-    entries: dict[Path, Entry] = field(default_factory=dict[Path, Entry])
-    profiles: dict[tuple[str, Path, str], Profile | Exception] = field(
-        default_factory=dict[tuple[str, Path, str], "Profile | Exception"]
+    profiles: dict[tuple[str, str], Profile | Exception] = field(
+        default_factory=dict[tuple[str, str], "Profile | Exception"]
     )
-    """By task, folder and name; or why there is none."""
-
-    def entry(self, folder: Path, recipe: str, kind: DataKind) -> Entry:
-        """As ``read_entry``."""
-        if folder not in self.entries:
-            self.entries[folder] = read_entry(folder, recipe, kind)
-        return self.entries[folder]
+    """By task and name; or why there is none."""
+    floors: dict[str, float] = field(default_factory=dict[str, float])
+    """By task, the score of the best constant answer."""
 
     def of(
-        self, profiler: Profiler, test: TestSet, wanted: Mapping[str, RunSet]
+        self, profiler: Profiler, test: TestSet, wanted: Mapping[str, Answers]
     ) -> tuple[dict[str, Profile], dict[str, Exception]]:
         """As ``Profiler.profiles``."""
-        # By name too: a folder of the direct track holds several rows.
-        keys = {name: (test.task.spec.name, runs.entry.results.folder, name) for name, runs in wanted.items()}
+        task = test.task.spec.name
         made, faults = profiler.profiles(
-            test, {name: wanted[name] for name in wanted if keys[name] not in self.profiles}
+            test, {name: wanted[name] for name in wanted if (task, name) not in self.profiles}
         )
         for name, found in (*made.items(), *faults.items()):
-            self.profiles[keys[name]] = found
-        every = {name: self.profiles[key] for name, key in keys.items()}
+            self.profiles[task, name] = found
+        every = {name: self.profiles[task, name] for name in wanted}
         good = {name: each for name, each in every.items() if isinstance(each, Profile)}
         return good, {name: each for name, each in every.items() if isinstance(each, Exception)}
+
+    def floor(self, profiler: Profiler, test: TestSet) -> float:
+        """As ``Profiler.constant``."""
+        task = test.task.spec.name
+        if task not in self.floors:
+            self.floors[task] = profiler.constant(test)[0].score
+        return self.floors[task]
+
+
+@dataclass(slots=True)
+class _Made:
+    """What was computed on the tasks so far."""
+
+    profiles: dict[str, dict[str, Profile]]
+    """By name and task."""
+    scales: dict[str, float] = field(default_factory=dict[str, float])
+    """By task."""
 
 
 def compare(request: Request, store: ExampleStore, reading: Reading | None = None) -> Compared:
@@ -124,22 +151,22 @@ def compare(request: Request, store: ExampleStore, reading: Reading | None = Non
         reading: what was read before is taken from it, and what is read now is put into it.
 
     Raises:
-        UserError: fewer than two submissions, two of one name, a folder without a good card, or an unknown task.
+        UserError: fewer than two submissions, two of one name, or an unknown task.
     """
     reading = Reading() if reading is None else reading
-    entries = [reading.entry(folder, request.recipe, store.kind) for folder in request.folders]
-    names = [entry.name for entry in entries]
+    names = [entry.name for entry in request.entries]
     if len(set(names)) < max(2, len(names)):
         raise UserError("nothing to compare", found=", ".join(names), expected="two submissions or more, by name")
-    tasks = request.tasks or tuple(task for task in TASKS if any(task in entry.runs for entry in entries))
-    table: dict[str, dict[str, Profile]] = {name: {} for name in names}
+    tasks = request.tasks or tuple(task for task in TASKS if any(task in entry.tasks for entry in request.entries))
+    made = _Made({name: {} for name in names})
     rows: list[Comparison] = []
     for task in tasks:
-        rows += _on_task(TASKS[task], entries, request, store, table, reading)
+        rows += _on_task(TASKS[task], request, store, made, reading)
     base, *others = names
     for scope, types in _scopes(tasks):
-        family = [_overall(scope, table[base], table[other], other, types, request.seed) for other in others]
-        rows += _judged([(row, estimate) for row, estimate in family if estimate is not None], "these test sets")
+        family = [_overall(scope, made, (base, other), types, request.seed) for other in others]
+        scales = [_scale(row.tasks, made.scales) for row, _ in family]
+        rows += _judged([(row, found, scale) for (row, found), scale in zip(family, scales, strict=True) if found])
         rows += [row for row, estimate in family if estimate is None and scope == _ALL]
     return Compared(base, request.recipe, request.rows, store.kind, tuple(rows), tuple(_remarks(rows, request, store)))
 
@@ -157,111 +184,106 @@ def _scopes(tasks: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
     return [*several, (_ALL, types)]
 
 
-def _on_task(
-    task: Task,
-    entries: Sequence[Entry],
-    request: Request,
-    store: ExampleStore,
-    table: dict[str, dict[str, Profile]],
-    reading: Reading,
-) -> list[Comparison]:
-    """The comparisons on one task; puts the profiles of what can be compared into ``table``."""
-    base, *others = [entry.name for entry in entries]
+def _on_task(task: Task, request: Request, store: ExampleStore, made: _Made, reading: Reading) -> list[Comparison]:
+    """The comparisons on one task; puts the profiles of what can be compared into ``made``."""
+    first, *rest = request.entries
     name = task.spec.name
-    good: dict[str, RunSet] = {}
+    good: dict[str, Answers] = {}
     refused: dict[str, str] = {}
+    profiler = Profiler(store, request.resamples, request.seed)
     try:
         test = TestSet(task, store)
-        good[base] = RunSet(entries[0], comparable_runs(entries[0], test, request.rows))
+        good[first.name] = comparable_answers(first, test, request.rows)
+        floor = reading.floor(profiler, test)
     except (NotComparableError, UserError) as error:
-        return [_refused(name, other, str(error)) for other in others]
-    for entry in entries[1:]:
+        return [_refused(name, other.name, str(error)) for other in rest]
+    for entry in rest:
         try:
-            records = comparable_runs(entry, test, request.rows)
-            check_pair(good[base].records, records)
-            good[entry.name] = RunSet(entry, records)
+            answers = comparable_answers(entry, test, request.rows)
+            check_pair(good[first.name], answers)
+            good[entry.name] = answers
         except NotComparableError as error:
             refused[entry.name] = str(error)
-    profiles, faults = reading.of(Profiler(store, request.resamples, request.seed), test, good)
-    if base not in profiles:
-        return [_refused(name, other, str(faults[base])) for other in others]
+    profiles, faults = reading.of(profiler, test, good)
+    if first.name not in profiles:
+        return [_refused(name, other.name, str(faults[first.name])) for other in rest]
     refused |= {who: str(fault) for who, fault in faults.items()}
     for who, profile in profiles.items():
-        table[who][name] = profile
-    family: list[tuple[Comparison, Estimate]] = []
-    for other in (each for each in others if each in profiles):
-        a, b = _on_common_seeds(profiles[base], profiles[other])
-        note = differences_of_conduct(good[base].records, good[other].records)
-        row = Comparison(name, other, (name,), len(a.seeds), a.mean, b.mean, note=note)
-        family.append((row, difference(b, a).estimate()))
-    return [*_judged(family, "this test set"), *(_refused(name, other, why) for other, why in refused.items())]
-
-
-def _on_common_seeds(a: Profile, b: Profile) -> tuple[Profile, Profile]:
-    common = sorted(set(a.seeds) & set(b.seeds))
-    return a.only(common), b.only(common)
+        made.profiles[who][name] = profile
+    ceiling = request.ceiling.runs.get(name, []) if request.ceiling else []
+    made.scales[name] = scale_of(test, floor, ceiling)
+    family: list[tuple[Comparison, Estimate, float]] = []
+    for other in (each.name for each in rest if each.name in profiles):
+        a, b = profiles[first.name], profiles[other]
+        found = difference(b, a)
+        note = differences_of_conduct(good[first.name], good[other])
+        row = Comparison(name, other, (name,), found.components.seeds, a.mean, b.mean, note=note)
+        family.append((row, found.estimate(), made.scales[name]))
+    return [*_judged(family), *(_refused(name, other, why) for other, why in refused.items())]
 
 
 def _refused(scope: str, other: str, reason: str) -> Comparison:
-    return Comparison(scope, other, (), verdict=f"not comparable: {reason.splitlines()[0]}")
+    return _worded(Comparison(scope, other, (), judgement=not_comparable(reason)))
+
+
+def _worded(row: Comparison) -> Comparison:
+    said = words(row.judgement, row.other, row.difference, row.detectable, tasks=len(row.tasks), seeds=row.seeds)
+    return replace(row, words=said)
+
+
+def _scale(tasks: Sequence[str], scales: Mapping[str, float]) -> float:
+    """Of the mean of type means over these tasks."""
+    weights = type_weights({task: str(TASKS[task].spec.type) for task in tasks})
+    return sum(weight * scales[task] for task, weight in weights.items())
 
 
 def _overall(
-    scope: str, base: Mapping[str, Profile], own: Mapping[str, Profile], other: str, types: dict[str, str], seed: int
+    scope: str, made: _Made, pair: tuple[str, str], types: dict[str, str], seed: int
 ) -> tuple[Comparison, Estimate | None]:
+    base, own = (made.profiles[name] for name in pair)
     found = overall_difference(own, base, types, seed)
-    row = Comparison(scope, other, found.tasks)
+    row = Comparison(scope, pair[1], found.tasks)
     if found.estimate is None:
-        return replace(row, verdict="not comparable: no task in common"), None
+        return _worded(replace(row, judgement=not_comparable("no task in common"))), None
     weights = type_weights({task: types[task] for task in found.tasks})
-    pairs = {task: _on_common_seeds(base[task], own[task]) for task in found.tasks}
-    means = [sum(weights[task] * pair[side].mean for task, pair in pairs.items()) for side in (0, 1)]
-    seeds = min(len(pair[0].seeds) for pair in pairs.values())
+    means = [sum(weights[task] * side[task].mean for task in found.tasks) for side in (base, own)]
+    seeds = [len(side[task].seeds) for task in found.tasks for side in (base, own) if side[task].seeds]
     note = f"{len(found.tasks)} task{'s' * (len(found.tasks) > 1)}" + (
         f", without {', '.join(found.missing)}" if found.missing else ""
     )
-    return replace(row, seeds=seeds, base_score=means[0], other_score=means[1], note=note), found.estimate
+    scores = {"base_score": means[0], "other_score": means[1]}
+    return replace(row, seeds=min(seeds, default=0), note=note, **scores), found.estimate
 
 
-def _judged(family: Sequence[tuple[Comparison, Estimate]], what: str) -> list[Comparison]:
-    """Numbers and verdicts of the comparisons of one scope; Holm's adjustment is over those with two seeds or more."""
-    adjusted = iter(holm([estimate.p_value() for row, estimate in family if row.seeds > 1]))
-    return [_judge(row, estimate, next(adjusted), what) if row.seeds > 1 else _one_seed(row, estimate)
-            for row, estimate in family]  # fmt: skip
+def _judged(family: Sequence[tuple[Comparison, Estimate, float]]) -> list[Comparison]:
+    """Numbers and verdicts of the comparisons of one scope; Holm's adjustment is over those with more than one seed."""
+    adjusted = iter(holm([estimate.p_value() for row, estimate, _ in family if row.seeds != 1]))
+    return [_judge(row, estimate, scale, None if row.seeds == 1 else next(adjusted)) for row, estimate, scale in family]
 
 
-def _one_seed(row: Comparison, estimate: Estimate) -> Comparison:
-    verdict = "undecided: one seed in common does not show how far seeds lie apart"
-    return replace(row, difference=estimate.value, verdict=verdict)
-
-
-def _judge(row: Comparison, estimate: Estimate, p_holm: float, what: str) -> Comparison:
+def _judge(row: Comparison, estimate: Estimate, scale: float, p_holm: float | None) -> Comparison:
+    judged = replace(row, difference=settled(estimate.value), judgement=judge(estimate, row.seeds, scale))
+    if p_holm is None:
+        return _worded(judged)  # one seed: no interval
     low, high = estimate.interval()
-    if p_holm < ALPHA:
-        verdict = (
-            f"{row.other} is {'better' if estimate.value > 0 else 'worse'} by {100 * abs(estimate.value):.1f} points"
-        )
-    elif estimate.value == 0 and estimate.standard_error == 0:
-        verdict = "tie: no difference at all"
-    else:
-        verdict = f"tie: {what} can only resolve {100 * estimate.detectable():.1f} points"
-    few = f" (preliminary: {row.seeds} seeds)" if row.seeds < RANKED_SEEDS else ""
-    return replace(
-        row, difference=estimate.value, low=low, high=high, p=estimate.p_value(), p_holm=p_holm,
-        detectable=estimate.detectable(), confidence=estimate.probability_positive(), verdict=verdict + few,
+    full = replace(
+        judged, low=low, high=high, p=estimate.p_value(), p_holm=settled(p_holm), detectable=estimate.detectable(),
+        confidence=estimate.probability_positive(),
     )  # fmt: skip
+    return _worded(full)
 
 
 def _remarks(rows: Sequence[Comparison], request: Request, store: ExampleStore) -> Iterable[str]:
+    rows_used = "all its rows each" if request.rows is None else f"{request.rows:,} rows"
     yield (
-        f"{request.recipe}, {request.rows:,} rows. Scores x 100; difference: the other minus the first, with its 95 % "
-        "interval, paired by test unit and seed. p: two-sided, for the comparison alone; p (Holm): adjusted for the "
-        "comparisons of the same line of tasks, and what the verdict goes by. resolves: found 4 times in 5."
+        f"{request.recipe}, {rows_used}. Scores x 100; difference: the other minus the first, with its 95 % interval, "
+        "paired by test unit, and by seed where both have the same. p: two-sided, for the comparison alone; verdicts "
+        "go by it. p (Holm): adjusted for the comparisons of the same line of tasks. resolves: found 4 times in 5."
     )
     if store.kind == "sample":
         yield "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
-    asked = [row for row in rows if row.p_holm is not None and row.scope in TASKS]
-    called = sum(row.p_holm is not None and row.p_holm < ALPHA for row in asked)
+    asked = [row for row in rows if row.p is not None and row.scope in TASKS]
+    called = sum(row.judgement.verdict in ("better", "worse") for row in asked)
     if len(asked) > 1:
         yield (
             f"{called} of {len(asked)} comparisons on single tasks are decided; if nothing differed, about "

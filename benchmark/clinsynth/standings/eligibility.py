@@ -10,25 +10,27 @@ from clinsynth.standings.collection import Chosen
 from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode
 from clinsynth.standings.profiles import MissingPredictionsError
 
+REFERENCE = Reason("reference", "a floor or a ceiling: shown to compare with, never ranked")
+
 
 def unfit(each: Chosen, task: str, kind: DataKind) -> list[Reason]:
     """Why a row does not take part in the tie groups of a task that it has runs on; empty: it does."""
     records = each.runs[task]
     found: list[Reason] = []
     if each.entry.reference:
-        return [Reason("reference", "a floor or a ceiling: shown to compare with, never ranked")]
+        return [REFERENCE]
     if kind == "sample":
         return [Reason("sample", "made on the bundled sample: these numbers try the machinery, no more")]
     if len(records) < RANKED_SEEDS:
-        found.append(Reason("preliminary", f"on {task} {len(records)} of {RANKED_SEEDS} seeds"))
+        found.append(Reason("preliminary", f"on {task} {len(records)} of {RANKED_SEEDS} seeds", (task,)))
     if fault := each.stored.faults.get(task):
-        found.append(Reason("failed-verify", f"{task}: {fault}"))
+        found.append(Reason("failed-verify", f"{task}: {fault}", (task,)))
     rows, test = records[0].training.fingerprint, records[0].test.fingerprint
     verdict = is_audited(each.stored.folder, task, rows, kind=kind, test=test)
     if verdict.state == "failed":
-        found.append(Reason("leaks", f"the audit on {task} failed: {'; '.join(verdict.reasons)}"))
+        found.append(Reason("leaks", f"the audit on {task} failed: {'; '.join(verdict.reasons)}", (task,)))
     elif not verdict.ranked:
-        found.append(Reason("unaudited", "; ".join(verdict.reasons)))
+        found.append(Reason("unaudited", "; ".join(verdict.reasons), (task,)))
     return found
 
 
@@ -53,25 +55,29 @@ def reasons(
     found: list[Reason] = []
     for task in required:
         if task in each.odd:
-            found.append(Reason("mixed", f"{task}: {each.odd[task]}"))
+            found.append(Reason("mixed", f"{task}: {each.odd[task]}", (task,)))
         elif task in each.runs:
             found += known[task] if task in known else unfit(each, task, kind)
         if task in faults:
-            found.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0]))
+            found.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0], (task,)))
     missing = [task for task in required if task not in each.runs]
     if missing and not each.entry.reference:
-        found.append(Reason("incomplete", f"no result on {', '.join(missing)}; compare works on what two both have"))
+        text = f"no result on {', '.join(missing)}; compare works on what two both have"
+        found.append(Reason("incomplete", text, tuple(missing)))
     unknown = [task for task in required if task in unavailable]
     if unknown and not each.entry.reference:
-        found.append(Reason("unchecked", f"no differences on {', '.join(unknown)}: {unavailable[unknown[0]]}"))
+        text = f"no differences on {', '.join(unknown)}: {unavailable[unknown[0]]}"
+        found.append(Reason("unchecked", text, tuple(unknown)))
     return tuple(_merged(code, found) for code in _ORDER if any(reason.code == code for reason in found))
 
 
 def _merged(code: ReasonCode, found: Sequence[Reason]) -> Reason:
     """One reason for all tasks."""
-    texts = list(dict.fromkeys(reason.text for reason in found if reason.code == code))
+    own = [reason for reason in found if reason.code == code]
+    texts = list(dict.fromkeys(reason.text for reason in own))
     more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return Reason(code, "; ".join(texts[:_SHOWN]) + more)
+    tasks = tuple(dict.fromkeys(task for reason in own for task in reason.tasks))
+    return Reason(code, "; ".join(texts[:_SHOWN]) + more, tasks)
 
 
 _SHOWN = 4

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clinsynth.core import Grid
-from clinsynth.standings.model import Difference, Interval, Score, Standing, Standings
+from clinsynth.standings.model import Difference, Interval, Overall, Score, Standing, Standings
 from clinsynth.standings.text import csv_lines
 
 UNKNOWN = "unknown"
@@ -43,7 +43,7 @@ def _flag(value: bool | None) -> str:
 def ranking(table: Standings) -> Grid:
     """A row for each submission: ranked ones first, then those below the line with their reasons."""
     head = ["rank", "submission", "why not ranked", "score", "95 % interval", "ranks", "to the leader", "P(better)",
-            "p (Holm)", "gap", "Borda", "wins", "tasks"]  # fmt: skip
+            "p (adjusted)", "gap", "largest share of the variance", "Borda", "wins", "tasks"]  # fmt: skip
     return head, [_ranked(row, table) for row in table.rows]
 
 
@@ -52,13 +52,26 @@ def _ranked(row: Standing, table: Standings) -> list[str]:
     why = "; ".join(dict.fromkeys(reason.code for reason in row.reasons))
     have = f"{len([task for task in table.required if task in row.scores])}/{len(table.required)}"
     if own is None:
-        return [BELOW, row.name, why, *["-"] * 9, have]
+        return [BELOW, row.name, why, *["-"] * 10, have]
     ranks = "-" if own.ranks is None else f"{own.ranks[0]}-{own.ranks[1]}"
+    leader = own.leader
     return [
         BELOW if own.group is None else str(own.group), row.name, why, _points(own.mean), _between(own.interval), ranks,
-        _minus(own.leader), _share(own.leader and own.leader.probability), _p(own.leader and own.leader.p_holm),
-        _points(own.gap), "-" if own.borda is None else f"{own.borda:g}", _share(own.win_rate), have,
+        _minus(leader), _share(leader and leader.probability), _p(leader and leader.p_adjusted), _mean_gap(own, table),
+        _largest(own.variance_shares), "-" if own.borda is None else f"{own.borda:g}", _share(own.win_rate), have,
     ]  # fmt: skip
+
+
+def _mean_gap(own: Overall, table: Standings) -> str:
+    """The mean gap, and how many tasks it is the mean over where these are not all."""
+    over = f" ({len(own.gap_tasks)} of {len(table.required)} tasks)" if len(own.gap_tasks) < len(table.required) else ""
+    return "-" if own.gap is None else _points(own.gap) + over
+
+
+def _largest(shares: Mapping[str, float]) -> str:
+    """The task that most of the variance comes from."""
+    task = max(shares, key=lambda task: shares[task], default="")
+    return f"{task} {100 * shares[task]:.0f} %" if task else "-"
 
 
 def _p(value: float | None) -> str:
@@ -67,8 +80,8 @@ def _p(value: float | None) -> str:
 
 def tasks(table: Standings) -> Grid:
     """A row for each task and submission, best first."""
-    head = ["task", "submission", "tie group", "score", "95 % interval", "to the leader", "resolves", "gap recovered",
-            "worth real rows", "missing"]  # fmt: skip
+    head = ["task", "submission", "tie group", "score", "95 % interval", "share of the variance", "to the leader",
+            "resolves", "gap recovered", "worth real rows", "missing"]  # fmt: skip
     body: list[list[str]] = []
     for task in table.tasks:
         scored = [(row, row.scores[task]) for row in table.rows if task in row.scores]
@@ -81,13 +94,15 @@ def _on_task(row: Standing, score: Score) -> list[str]:
     own = score.statistics
     first = [score.task, row.name]
     if own is None:
-        return [*first, "-", _points(score.mean), *["-"] * 5, score.missing]
+        return [*first, "-", _points(score.mean), *["-"] * 6, score.missing]
+    share = row.statistics.variance_shares.get(score.task) if row.statistics else None
     gap = "-" if own.gap.value is None else _points(own.gap.value)
     if own.gap.low is not None or own.gap.high is not None:
         gap += f" ({_points(own.gap.low)} to {_points(own.gap.high)})"
     return [
         *first, "-" if own.group is None else str(own.group), _points(score.mean), _between(own.interval),
-        _minus(own.leader), _points(own.leader.detectable) if own.leader else "-", gap, own.worth.words or "-",
+        "-" if share is None else f"{100 * share:.0f} %", _minus(own.leader),
+        _points(own.leader.detectable) if own.leader else "-", gap, own.worth.words or "-",
         "; ".join(filter(None, dict.fromkeys((own.gap.reason, own.worth.reason)))),
     ]  # fmt: skip
 
@@ -148,6 +163,7 @@ def notes(table: Standings, view: str) -> list[str]:
             for each in table.summaries.values()
             if each.detectable is not None
         ]
+        out += [f"{each.task}: floor {_points(each.floor)}, {each.constant}." for each in table.summaries.values()]
     if view == "curves" and not curves(table)[1]:
         out.append("Nobody has runs at more than one number of rows.")
     return out
@@ -156,12 +172,13 @@ def notes(table: Standings, view: str) -> list[str]:
 _WORDS = {
     "overall": (
         "rank: tie group, nobody in it is shown to be worse than its first. to the leader: difference with its 95 % "
-        "interval, paired by test unit and seed; the leader's own is to the second. gap: mean of gap recovered, times "
-        "100."
+        "interval, paired by test unit and seed; the leader's own is to the second. P(better), p (adjusted): adjusted "
+        "for all pairs of the ranking, whose first was chosen by the scores. gap: mean of gap recovered, times 100."
     ),
     "tasks": (
-        "resolves: the difference to the leader that would be found 4 times in 5. gap recovered: 0 is majority, 100 is "
-        "gold-full. worth: number of real rows (gold-n) with the same score."
+        "resolves: the difference to the leader that would be found 4 times in 5. gap recovered: 0 is the constant "
+        "answer, 100 is gold-full. worth: number of real rows (gold-n) with the same score. share of the variance: of "
+        "that of the overall score."
     ),
     "curves": "area: mean score over log rows from the first point to the last, with its 95 % interval.",
     "cost": "As the cards say. per dollar, per million tokens: overall score x 100 divided by the cost.",
@@ -176,22 +193,23 @@ def records(table: Standings, view: str) -> str:
 
 def _overall_lines(table: Standings) -> tuple[list[str], list[list[Any]]]:
     head = ["submission", "kind", "data", "recipe", "rows", "group", "best_rank", "worst_rank", "mean", "low", "high",
-            "leader", "difference", "difference_low", "difference_high", "p", "p_holm", "probability", "detectable",
-            "gap", "borda", "win_rate", "reasons"]  # fmt: skip
+            "leader", "difference", "difference_low", "difference_high", "p", "p_adjusted", "probability", "verdict",
+            "detectable", "gap", "gap_tasks", "borda", "win_rate", "reasons"]  # fmt: skip
     lines: list[list[Any]] = []
     for row in table.rows:
         first: list[Any] = [row.name, row.kind, table.kind, table.recipe, table.budget]
         why = "; ".join(f"{reason.code}: {reason.text}" for reason in row.reasons)
         own = row.statistics
         if own is None:
-            lines.append([*first, *[None] * 17, why])
+            lines.append([*first, *[None] * 19, why])
             continue
         d = own.leader
         lines.append([
             *first, own.group, *(own.ranks or (None, None)), own.mean, own.interval and own.interval.low,
             own.interval and own.interval.high,
-            *((d.other, d.value, d.low, d.high, d.p, d.p_holm, d.probability, d.detectable) if d else [None] * 8),
-            own.gap, own.borda, own.win_rate, why,
+            *((d.other, d.value, d.low, d.high, d.p, d.p_adjusted, d.probability, d.judgement.verdict, d.detectable)
+              if d else [None] * 9),
+            own.gap, " ".join(own.gap_tasks), own.borda, own.win_rate, why,
         ])  # fmt: skip
     return head, lines
 

@@ -6,6 +6,7 @@ exist or is not known; beside it stands the reason. Intervals hold 95 %.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Literal
 
 from clinsynth.core import TASKS
 from clinsynth.results import DataKind
+from clinsynth.standings.verdicts import RANKED_SEEDS, Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ class Difference:
     high: float
     p: float
     """Two-sided, of this comparison alone."""
-    p_holm: float | None
-    """Adjusted for all comparisons with the leader; ``None`` for a row that is not one of the contenders."""
+    p_adjusted: float | None
+    """Adjusted for all pairs of contenders: the leader was chosen by the scores. ``None`` for a row that is none."""
     probability: float
-    """P(this row is better), of expected scores."""
+    """P(this row is better), of expected scores; of a contender it is adjusted as ``p_adjusted`` is."""
     detectable: float
     """The true difference that would be found 4 times in 5: what the test set resolves for this pair."""
+    judgement: Judgement
+    """What is to be said of the two, whoever else is in the table: by ``p``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,11 @@ class Overall:
     leader: Difference | None
     """Against the first of the ranking (the second for the first itself, as ``other`` says)."""
     gap: float | None
-    """Mean over types of the mean gap recovered of their tasks; ``None`` where a task has none."""
+    """Mean over types of the mean gap recovered of their tasks, of those that have one; ``None`` where none has."""
+    gap_tasks: tuple[str, ...]
+    """What ``gap`` is the mean over: the tasks on which real data is clearly above the constant answer."""
+    variance_shares: dict[str, float]
+    """By task, its share in the variance of ``mean``; empty where it is not known."""
     group: int | None
     """Dense tie group, from 1."""
     ranks: tuple[int, int] | None
@@ -167,8 +175,10 @@ class TaskSummary:
     """Independent units of the test set."""
     detectable: float | None
     """Median over the comparisons with the leader of the difference that would be found 4 times in 5."""
-    floor: str
-    """Name of the floor of the gap; empty if it is absent."""
+    floor: float
+    """Score of the best constant answer."""
+    constant: str
+    """That answer in words."""
     ceiling: str
     """Name of its ceiling; empty if it is absent."""
     real_rows: tuple[int, ...]
@@ -189,8 +199,8 @@ class Agreement:
     """``None`` for fewer than two rows, or where one order ties them all."""
 
 
-RANKED_SEEDS = 5
-"""Seeds of a row that may be ranked (protocol); with fewer it is preliminary."""
+CONSTANT = "constant"
+"""Name of the row of the best constant answers."""
 
 ReasonCode = Literal[
     "reference", "sample", "incomplete", "preliminary", "unaudited", "leaks", "failed-verify", "unchecked", "mixed"
@@ -211,6 +221,19 @@ class Reason:
     code: ReasonCode
     text: str
     """For a reader: what is the matter, with the tasks."""
+    tasks: tuple[str, ...] = ()
+    """Where it is the matter; empty: everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What is not in a table."""
+
+    submission: str
+    task: str
+    """Empty: all of it."""
+    text: str
+    """The reason, for a reader; it names both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +245,9 @@ class Score:
     rows: int
     """Training rows that were used."""
     by_seed: dict[int, float]
-    """Main metric for each seed, in [0, 1]."""
+    """Main metric for each seed, in [0, 1]; empty for an answer that no seed changes."""
+    fixed: float | None = None
+    """The score of such an answer."""
     statistics: TaskStatistics | None = None
     """``None``: not computed, and ``missing`` says why."""
     missing: str = "not asked for"
@@ -231,11 +256,11 @@ class Score:
     @property
     def mean(self) -> float:
         """Mean over the seeds."""
-        return statistics.mean(self.by_seed.values())
+        return math.fsum(self.by_seed.values()) / len(self.by_seed) if self.fixed is None else self.fixed
 
     @property
     def spread(self) -> float | None:
-        """Sample standard deviation over the seeds; ``None`` for one seed."""
+        """Sample standard deviation over the seeds; ``None`` for one seed, or for an answer without any."""
         return statistics.stdev(self.by_seed.values()) if len(self.by_seed) > 1 else None
 
 
@@ -273,8 +298,13 @@ class Standing:
 
     @property
     def seeds(self) -> int:
-        """The fewest seeds of any task."""
+        """The fewest seeds of any task; 0 for an answer that no seed changes."""
         return min(len(score.by_seed) for score in self.scores.values())
+
+    @property
+    def preliminary(self) -> bool:
+        """Whether it has fewer seeds than a rank needs."""
+        return any(score.fixed is None and len(score.by_seed) < RANKED_SEEDS for score in self.scores.values())
 
     @property
     def ranked(self) -> bool:
@@ -293,7 +323,7 @@ class Standings:
     """Tasks with any score: the columns."""
     rows: tuple[Standing, ...]
     """Ranked rows first, best first; then, below the line, complete ones by their mean; then the others by name."""
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     """What is not in the table, with the reason."""
     required: tuple[str, ...] = ()
     """Tasks that a row needs for an overall score: those with a result of a reference; of anybody if there is none."""
@@ -321,16 +351,19 @@ class Standings:
 
     def remarks(self) -> list[str]:
         """What a reader must know to read the table rightly."""
-        out = [
-            f"Students were fine-tuned by {self.recipe} on {self.budget:,} rows. Scores x 100: mean (SD over seeds)."
-        ]
+        head = f"Students were fine-tuned by {self.recipe} on {self.budget:,} rows. Scores x 100: mean (SD over seeds)."
+        return [head, *self.conditions(), *dict.fromkeys(each.text for each in self.left_out)]
+
+    def conditions(self) -> list[str]:
+        """The remarks that are not about the recipe and the rows, nor about what is left out."""
+        out: list[str] = []
         if self.kind == "sample":
             out.append("SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more.")
-        few = [row.name for row in self.rows if row.seeds < RANKED_SEEDS]
+        few = [row.name for row in self.rows if row.preliminary]
         if few:
             out.append(f"Preliminary, fewer than {RANKED_SEEDS} seeds: {', '.join(few)}.")
         for words, differ in (("fewer", int.__lt__), ("more", int.__gt__)):
-            rows = {row.name: [score.rows for score in row.scores.values()] for row in self.rows}
+            rows = {row.name: [score.rows for score in row.scores.values() if score.fixed is None] for row in self.rows}
             others = [
                 f"{name} ({min(used)}-{max(used)} rows)"
                 for name, used in rows.items()
@@ -348,4 +381,4 @@ class Standings:
         for reason in dict.fromkeys(self.unavailable.values()):
             tasks = ", ".join(task for task, why in self.unavailable.items() if why == reason)
             out.append(f"No statistics on {tasks}: {reason}.")
-        return [*out, *self.left_out]
+        return out

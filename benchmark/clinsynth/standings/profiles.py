@@ -20,19 +20,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
-from clinsynth.core import UserError, canonical_json
+from clinsynth.core import Prediction, UserError, canonical_json
 from clinsynth.data import DataStore, ExampleStore
-from clinsynth.results import RunRecord
-from clinsynth.scoring.statistics import Profile, Runs, bootstrap, jackknife
-from clinsynth.standings.runs import Entry, NotComparableError, TestSet, counted
+from clinsynth.scoring.statistics import Profile, Runs, bootstrap, jackknife, sum_by_unit
+from clinsynth.standings.constants import Constant, constant_of
+from clinsynth.standings.runs import Answers, NotComparableError, TestSet, counted
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same runs give another profile."""
 RESAMPLES = 2_000
 """Bootstrap resamples of F1 metrics (protocol); 10,000 for a published table."""
-_HEAD = struct.Struct("<qqq")
-"""Of a kept profile: units, rows, seeds."""
+_HEAD = struct.Struct("<qqqq")
+"""Of a kept profile: units, rows, columns, bytes of the answer that goes before them."""
 _TOGETHER = 400_000_000
 """Bytes of counts that are resampled together: the draws are then made once for all of them."""
 
@@ -45,15 +46,6 @@ class MissingPredictionsError(UserError):
     def __reduce__(self) -> tuple[type[UserError], tuple[str]]:
         # What is merely elsewhere must not come back from a worker process as what is wrong.
         return MissingPredictionsError, (str(self),)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunSet:
-    """The runs that stand for an entry on a task."""
-
-    entry: Entry
-    records: Sequence[RunRecord]
-    """By seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,48 +70,76 @@ class Profiler:
             return self.cache
         return self.store.root / "statistics" if isinstance(self.store, DataStore) else None
 
-    def profiles(self, test: TestSet, wanted: Mapping[Key, RunSet]) -> tuple[dict[Key, Profile], dict[Key, Exception]]:
+    def constant(self, test: TestSet) -> tuple[Constant, Profile]:
+        """The best constant answer to a test set, and its profile. Raises ``UserError`` if that is damaged."""
+        name = self._digest(test, "constant")
+        kept = self._kept(name)
+        if kept is not None and kept.columns == 1:
+            with suppress(ValidationError):
+                said = Constant.model_validate_json(kept.said)
+                return said, _profile((), [said.score], kept)
+        said = constant_of(test)
+        predictions = [Prediction(said.labels)] * len(test.gold)
+        counts = test.metric.counts(test.task.spec, test.gold, predictions)
+        try:
+            runs = Runs(test.metric.value, (), sum_by_unit(counts, test.index)[None])
+        except ValueError as error:
+            raise UserError(f"the test set of {said.task} is too small for statistics", found=str(error)) from error
+        ((_, kept),) = self._make(test, {"constant": runs}, {"constant": name}, said.model_dump_json().encode())
+        return said, _profile((), [said.score], kept)
+
+    def profiles(self, test: TestSet, wanted: Mapping[Key, Answers]) -> tuple[dict[Key, Profile], dict[Key, Exception]]:
         """The profiles on one test set, and the reason for each that cannot be had."""
         found: dict[Key, Profile] = {}
         faults: dict[Key, Exception] = {}
         names: dict[Key, str] = {}
         todo: dict[Key, Runs] = {}
-        for key, runs in wanted.items():
+        for key, answers in wanted.items():
             try:
-                names[key] = self._name(test, runs)
-                kept = self._kept(names[key], runs)
-                if kept is not None:
-                    found[key] = kept
+                names[key] = self._name(test, answers)
+                kept = self._kept(names[key])
+                if kept is not None and kept.columns == len(answers.files):
+                    found[key] = _profile(answers.seeds, [file.score for file in answers.files], kept)
                     continue
-                todo[key] = counted(runs.entry, test, runs.records)
+                todo[key] = counted(answers, test)
             except (NotComparableError, UserError) as error:
                 faults[key] = error
             if sum(each.counts.nbytes for each in todo.values()) > _TOGETHER:
-                found.update(self._make(test, todo, wanted, names))
+                found.update(self._made(test, todo, wanted, names))
                 todo = {}
-        found.update(self._make(test, todo, wanted, names))
+        found.update(self._made(test, todo, wanted, names))
         return found, faults
 
-    def _name(self, test: TestSet, runs: RunSet) -> str:
+    def _made(
+        self, test: TestSet, todo: Mapping[Key, Runs], wanted: Mapping[Key, Answers], names: Mapping[Key, str]
+    ) -> Iterator[tuple[Key, Profile]]:
+        for key, kept in self._make(test, todo, names):
+            answers = wanted[key]
+            yield key, _profile(answers.seeds, [file.score for file in answers.files], kept)
+
+    def _name(self, test: TestSet, answers: Answers) -> str:
         """The name of the file that a profile is kept in. Raises ``MissingPredictionsError``."""
-        paths = [runs.entry.results.predictions_path(record.cell) for record in runs.records]
         try:
-            packed = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+            packed = [hashlib.sha256(file.path.read_bytes()).hexdigest() for file in answers.files]
         except OSError as error:
-            place = Path(error.filename).relative_to(runs.entry.results.folder.parent)
+            place = Path(error.filename).relative_to(answers.folder.parent)
             raise MissingPredictionsError(f"predictions are not here: {place}") from error
-        stored = [(r.seed, r.predictions_sha256, r.score) for r in runs.records]
+        seeds = answers.seeds or (None,)
+        stored = [(seed, file.sha256, file.score) for seed, file in zip(seeds, answers.files, strict=True)]
+        return self._digest(test, [stored, packed])
+
+    def _digest(self, test: TestSet, what: Any) -> str:
         spec = test.task.spec
         resampling = [] if self._exact(test) else [self.resamples, self.seed]
-        parts = [VERSION, spec.name, spec.version, spec.metric, test.fingerprint, resampling, stored, packed]
+        parts = [VERSION, spec.name, spec.version, spec.metric, test.fingerprint, resampling, what]
         return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
 
     def _exact(self, test: TestSet) -> bool:
         return test.metric.decomposable or not self.resamples
 
     def _make(
-        self, test: TestSet, todo: Mapping[Key, Runs], wanted: Mapping[Key, RunSet], names: Mapping[Key, str]
-    ) -> Iterator[tuple[Key, Profile]]:
+        self, test: TestSet, todo: Mapping[Key, Runs], names: Mapping[Key, str], said: bytes = b""
+    ) -> Iterator[tuple[Key, _Kept]]:
         if not todo:
             return
         if self._exact(test):
@@ -130,23 +150,22 @@ class Profiler:
             with one_thread():
                 made = bootstrap(list(todo.values()), self.resamples, rng)
         for key, profile in zip(todo, made, strict=True):
-            kept = profile.deviations.astype(np.float32)
-            self._keep(names[key], profile.units, kept)
-            yield key, _profile(wanted[key], profile.units, kept)
+            kept = _Kept(profile.units, profile.deviations.astype(np.float32), said)
+            self._keep(names[key], kept)
+            yield key, kept
 
     def _path(self, name: str) -> Path | None:
         return self.folder / name[:2] / f"{name[2:]}.profile" if self.folder else None
 
-    def _kept(self, name: str, runs: RunSet) -> Profile | None:
+    def _kept(self, name: str) -> _Kept | None:
         path = self._path(name)
         try:
             content = path.read_bytes() if path else b""
         except OSError:
             return None  # not there
-        found = _unpacked(content, len(runs.records))
-        return None if found is None else _profile(runs, *found)
+        return _unpacked(content)
 
-    def _keep(self, name: str, units: int, deviations: npt.NDArray[np.float32]) -> None:
+    def _keep(self, name: str, kept: _Kept) -> None:
         path = self._path(name)
         if path is None:
             return
@@ -154,7 +173,7 @@ class Profiler:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Not forced to the disk, which takes longer than to make it: one cut short by a crash fails its checksum.
-            temporary.write_bytes(_packed(units, deviations))
+            temporary.write_bytes(_packed(kept))
             temporary.replace(path)
         except OSError:
             return  # a folder that cannot be written to costs time, nothing else
@@ -163,20 +182,42 @@ class Profiler:
                 temporary.unlink(missing_ok=True)
 
 
-def _packed(units: int, deviations: npt.NDArray[np.float32]) -> bytes:
-    """What is kept: units, rows and seeds, the deviations, and a checksum of all that."""
-    content = _HEAD.pack(units, *deviations.shape) + np.ascontiguousarray(deviations, dtype="<f4").tobytes()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """What is kept of a profile; its seeds and scores are in the records."""
+
+    units: int
+    deviations: npt.NDArray[np.float32]
+    said: bytes = b""
+    """The constant answer, as JSON."""
+
+    @property
+    def columns(self) -> int:
+        return self.deviations.shape[1]
+
+
+def _packed(kept: _Kept) -> bytes:
+    """Numbers, the answer, deviations, and a checksum of all that."""
+    head = _HEAD.pack(kept.units, *kept.deviations.shape, len(kept.said))
+    content = head + kept.said + np.ascontiguousarray(kept.deviations, dtype="<f4").tobytes()
     return content + zlib.crc32(content).to_bytes(4, "little")
 
 
-def _unpacked(content: bytes, seeds: int) -> tuple[int, npt.NDArray[np.float32]] | None:
-    """Units and deviations; ``None`` for a file that is cut short or of other seeds: its profile is made again."""
+def _unpacked(content: bytes) -> _Kept | None:
+    """``None`` for a file that is cut short: its profile is made again."""
     if len(content) <= _HEAD.size + 4 or zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
         return None
-    units, rows, columns = _HEAD.unpack_from(content)
-    if columns != seeds or len(content) != _HEAD.size + 4 * rows * columns + 4:
+    units, rows, columns, length = _HEAD.unpack_from(content)
+    start = _HEAD.size + length
+    if len(content) != start + 4 * rows * columns + 4:
         return None
-    return units, np.frombuffer(content, "<f4", rows * columns, _HEAD.size).reshape(rows, columns)
+    deviations = np.frombuffer(content, "<f4", rows * columns, start).reshape(rows, columns)
+    return _Kept(units, deviations, content[_HEAD.size : start])
+
+
+def _profile(seeds: tuple[int, ...], scores: Sequence[float], kept: _Kept) -> Profile:
+    """The same from what is kept and from what was just made: deviations are rounded to float32 either way."""
+    return Profile(seeds, kept.units, np.array(scores), kept.deviations.astype(np.float64))
 
 
 def cores() -> int:
@@ -188,9 +229,3 @@ def one_thread() -> AbstractContextManager[Any]:
     """For products that are small, or beside other work: threads then cost more than they bring."""
     threads: Any = importlib.import_module("threadpoolctl")
     return threads.threadpool_limits(1)
-
-
-def _profile(runs: RunSet, units: int, deviations: npt.NDArray[np.float32]) -> Profile:
-    """The same from what is kept and from what was just made: deviations are rounded to float32 either way."""
-    scores = np.array([record.score for record in runs.records])
-    return Profile(tuple(record.seed for record in runs.records), units, scores, deviations.astype(np.float64))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -24,14 +25,59 @@ class NotComparableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFile:
+    """Stored answers to a whole test set, and what their record says of them."""
+
+    path: Path
+    sha256: str
+    """Of the unpacked file."""
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What stands for an entry on a task: a file for each seed, or one where no seed changes the answers."""
+
+    name: str
+    """Of the entry."""
+    folder: Path
+    """Of the entry."""
+    test: str
+    """Fingerprint of the test set."""
+    seeds: tuple[int, ...]
+    files: tuple[AnswerFile, ...]
+    records: tuple[RunRecord, ...] = ()
+    """Of a student's runs, by seed; none for a model that answers by itself."""
+
+    @classmethod
+    def of(cls, entry: Entry, records: Sequence[RunRecord]) -> Answers:
+        """Of runs, by seed."""
+        paths = [entry.results.predictions_path(record.cell) for record in records]
+        files = tuple(
+            AnswerFile(path, record.predictions_sha256, record.score)
+            for path, record in zip(paths, records, strict=True)
+        )
+        seeds = tuple(record.seed for record in records)
+        folder = entry.results.folder
+        return cls(entry.name, folder, records[0].test.fingerprint, seeds, files, tuple(records))
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A submission's records of one recipe."""
+    """A submission's records of one recipe, or a model's own answers."""
 
     name: str
     reference: bool
     results: Results
     runs: Mapping[str, list[RunRecord]]
     """By task."""
+    fixed: Mapping[str, Answers] = field(default_factory=dict[str, Answers])
+    """By task, answers that no seed and no training rows change."""
+
+    @property
+    def tasks(self) -> set[str]:
+        """Tasks with anything."""
+        return {*self.runs, *self.fixed}
 
 
 class TestSet:
@@ -84,10 +130,6 @@ class TestSets:
 
 def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
     """The records in a submission's folder. Raises ``UserError`` where the card or a record cannot be read."""
-    from clinsynth.direct import direct_entry, is_direct_place  # it builds on this module
-
-    if is_direct_place(folder):
-        return direct_entry(folder, kind)
     card = existing_card(folder.absolute())
     if card is None:
         raise UserError(f"no good submission.toml in {folder}", remedy=f"clinsynth validate {folder}")
@@ -99,36 +141,57 @@ def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
     return Entry(card.name, card.kind == "reference", results, runs)
 
 
-def select_runs(stored: Sequence[RunRecord], budget: int, *, reference: bool) -> list[RunRecord]:
+def select_runs(stored: Sequence[RunRecord], budget: int | None, *, reference: bool) -> list[RunRecord]:
     """The records, by seed, that stand for a submission at a budget; empty if there are none.
 
     Those on ``budget`` rows; else those of a submission that has fewer rows, on all it has; else, for a reference,
-    those on all the rows it has: it is the end of a scale.
+    those on all the rows it has: it is the end of a scale. Without a budget those on all the rows it has.
     """
     records = [record for record in stored if record.rows == budget]
     if not records:
         whole = [record for record in stored if record.rows == record.training.available]
-        fitting = [record for record in whole if reference or record.rows < budget]
-        fewer = [record for record in fitting if record.rows < budget] or fitting
+        fitting = [record for record in whole if budget is None or reference or record.rows < budget]
+        fewer = [record for record in fitting if budget is None or record.rows < budget] or fitting
         records = [record for record in fewer if record.rows == max(each.rows for each in fewer)]
     return sorted(records, key=lambda record: record.seed)
 
 
-def comparable_runs(entry: Entry, test: TestSet, budget: int) -> list[RunRecord]:
-    """The records of an entry that stand for it at a budget, by seed.
+def comparable_answers(entry: Entry, test: TestSet, budget: int | None) -> Answers:
+    """What stands for an entry at a budget; ``None``: on all its rows.
 
-    Raises ``NotComparableError``: there are none, or they do not belong together or to this test set.
+    Raises ``NotComparableError``: there is nothing, or it does not belong together or to this test set.
     """
-    stored = entry.runs.get(test.task.spec.name, [])
+    task = test.task.spec.name
+    if task in entry.fixed:
+        return _on_this(entry.fixed[task], test)
+    stored = entry.runs.get(task, [])
     records = select_runs(stored, budget, reference=entry.reference)
     if not records:
         has = ", ".join(f"{rows:,}" for rows in sorted({record.rows for record in stored}))
-        raise NotComparableError(f"{entry.name} has no run on {budget:,} rows" + (f", only on {has}" if has else ""))
-    if any(record.test.fingerprint != test.fingerprint for record in records):
-        raise NotComparableError(f"{entry.name} was run on another test set than the one here")
+        wanted = "all its rows" if budget is None else f"{budget:,} rows"
+        raise NotComparableError(f"{entry.name} has no run on {wanted}" + (f", only on {has}" if has else ""))
+    answers = _on_this(Answers.of(entry, records), test)
     if mixed(records):
         raise NotComparableError(f"the seeds of {entry.name} were run on different rows, settings or weights")
-    return records
+    return answers
+
+
+def _on_this(answers: Answers, test: TestSet) -> Answers:
+    fingerprints = {record.test.fingerprint for record in answers.records} | {answers.test}
+    if fingerprints != {test.fingerprint}:
+        raise NotComparableError(f"{answers.name} was run on another test set than the one here")
+    return answers
+
+
+def scale_of(test: TestSet, floor: float, ceiling: Sequence[RunRecord]) -> float:
+    """From the best constant answer to the mean of the ceiling's runs on all its rows; without any, to a perfect score.
+
+    Where real data does no better than the constant answer, to a perfect score as well.
+    """
+    here = [record for record in ceiling if record.test.fingerprint == test.fingerprint]
+    runs = select_runs(here, None, reference=True)
+    top = math.fsum(record.score for record in runs) / len(runs) if runs else 1.0
+    return (top if top > floor else 1.0) - floor
 
 
 def mixed(records: Iterable[RunRecord]) -> bool:
@@ -136,54 +199,59 @@ def mixed(records: Iterable[RunRecord]) -> bool:
     return len({(r.training.fingerprint, r.recipe_fingerprint, r.student_fingerprint) for r in records}) > 1
 
 
-def counted(entry: Entry, test: TestSet, records: Sequence[RunRecord]) -> Runs:
-    """Counts per test unit of these runs, from the stored predictions.
+def counted(answers: Answers, test: TestSet) -> Runs:
+    """Counts per test unit, from the stored predictions.
 
     Raises:
         NotComparableError: the predictions are not those of the records.
         UserError: a prediction file cannot be read.
     """
     try:
-        units = [sum_by_unit(_counts(entry, test, record), test.index) for record in records]
-        return Runs(test.metric.value, tuple(record.seed for record in records), np.stack(units))
+        units = [sum_by_unit(_counts(answers.name, test, file), test.index) for file in answers.files]
+        return Runs(test.metric.value, answers.seeds, np.stack(units))
     except ValueError as error:
         raise NotComparableError(str(error)) from error
 
 
-def _counts(entry: Entry, test: TestSet, record: RunRecord) -> IntArray:
-    path = entry.results.predictions_path(record.cell)
-    content = prediction_bytes(path)
+def _counts(name: str, test: TestSet, file: AnswerFile) -> IntArray:
+    content = prediction_bytes(file.path)
     counts = test.tally.counts(content)
-    predicted = predictions_in(path, content) if counts is None else ()
-    same = hashlib.sha256(content).hexdigest() == record.predictions_sha256
+    predicted = predictions_in(file.path, content) if counts is None else ()
+    same = hashlib.sha256(content).hexdigest() == file.sha256
     if not same or (counts is None and len(predicted) != len(test.gold)):
-        raise NotComparableError(f"the predictions of {entry.name} are not those of its records: see clinsynth verify")
+        raise NotComparableError(f"the predictions of {name} are not those of its records: see clinsynth verify")
     if counts is None:
         counts = test.metric.counts(test.task.spec, test.gold, predicted)
-    if abs(float(test.metric.value(counts.sum(axis=0))) - record.score) > TOLERANCE:
-        raise NotComparableError(f"the predictions of {entry.name} do not give the recorded score")
+    if abs(float(test.metric.value(counts.sum(axis=0))) - file.score) > TOLERANCE:
+        raise NotComparableError(f"the predictions of {name} do not give the recorded score")
     return counts
 
 
-def check_pair(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> None:
-    """Raise ``NotComparableError`` unless both have the same recipe settings and student, and a seed in common."""
-    if "direct" in {a[0].recipe, b[0].recipe}:
-        return  # a model that answers by itself stands for every seed, and has no student
-    if a[0].recipe_fingerprint != b[0].recipe_fingerprint:
+def check_pair(a: Answers, b: Answers) -> None:
+    """Raise ``NotComparableError`` unless students of both have the same recipe settings and weights."""
+    if not a.records or not b.records:
+        return  # a model that answers by itself has no student
+    if a.records[0].recipe_fingerprint != b.records[0].recipe_fingerprint:
         raise NotComparableError("they were run with different settings of the recipe")
-    if a[0].student_fingerprint != b[0].student_fingerprint:
+    if a.records[0].student_fingerprint != b.records[0].student_fingerprint:
         raise NotComparableError("their students had different weights")
-    if not {record.seed for record in a} & {record.seed for record in b}:
-        raise NotComparableError("no seed in common")
 
 
-def differences_of_conduct(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> str:
-    """What a reader should know of two runs that are compared all the same; empty for nothing."""
-    if "direct" in {a[0].recipe, b[0].recipe}:
+def differences_of_conduct(a: Answers, b: Answers) -> str:
+    """What a reader should know of two that are compared all the same; empty for nothing."""
+    if not a.records or not b.records:
         return "a language model that answers by itself"
-    rows = [each[0].rows for each in (a, b)]
-    machines = {(r.environment.device, r.environment.dtype) for each in (a, b) for r in each}
+    rows = [each.records[0].rows for each in (a, b)]
+    machines = {(r.environment.device, r.environment.dtype) for each in (a, b) for r in each.records}
     notes = [f"{rows[0]:,} rows against {rows[1]:,}"] if rows[0] != rows[1] else []
+    if a.seeds != b.seeds:
+        notes.append(f"seeds {_listed(a.seeds)} against {_listed(b.seeds)}, not paired")
     if len(machines) > 1:
         notes.append("run on " + " and ".join(sorted(f"{device} {dtype}" for device, dtype in machines)))
     return "; ".join(notes)
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    """``0-4`` for consecutive ones."""
+    whole = len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]}-{seeds[-1]}" if whole else ", ".join(map(str, seeds))

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 from clinsynth.core import TASKS, progress
 from clinsynth.results import DataKind, RunRecord
-from clinsynth.scoring.statistics import Estimate, Measured, Ranking, combine, kendall_tau, type_weights
+from clinsynth.scoring.statistics import (
+    Estimate,
+    Measured,
+    Ranking,
+    combine,
+    kendall_tau,
+    settled,
+    type_weights,
+    variance_shares,
+)
 from clinsynth.scoring.statistics import ranking as rank
 from clinsynth.standings.collection import Chosen, Collection, choose, collect
+from clinsynth.standings.constants import recorded
 from clinsynth.standings.costs import with_costs
 from clinsynth.standings.curves import curves
-from clinsynth.standings.eligibility import reasons
-from clinsynth.standings.model import Agreement, Difference, Interval, Overall, Score, Standing, Standings
+from clinsynth.standings.eligibility import REFERENCE, reasons
+from clinsynth.standings.model import (
+    CONSTANT,
+    Agreement,
+    Difference,
+    Interval,
+    LeftOut,
+    Overall,
+    Score,
+    Standing,
+    Standings,
+)
 from clinsynth.standings.profiles import Profiler, one_thread
 from clinsynth.standings.task import TaskTable, difference_to, interval, opponent
 from clinsynth.standings.tasks import task_tables
+from clinsynth.submissions import Cost
 
 
 def agreements(rows: Sequence[Standing], table: Standings, collection: Collection) -> Iterator[Agreement]:
@@ -78,9 +99,10 @@ def with_statistics(
             unavailable[task] = found
         else:
             made[task] = found
+    table = _with_constant(table, {task: one.summary.floor for task, one in made.items()})
     rows = [_row(row, made, unavailable) for row in table.rows]
     by_name = {each.entry.name: each for each in chosen}
-    why = {
+    why = {CONSTANT: (REFERENCE,)} | {
         row.name: reasons(
             by_name[row.name],
             table.required,
@@ -90,6 +112,7 @@ def with_statistics(
             collection.kind,
         )
         for row in rows
+        if row.name != CONSTANT
     }
     fit = [row.name for row in rows if not why[row.name]]
     pairs = {task: one.pairs for task, one in made.items()}
@@ -105,7 +128,7 @@ def with_statistics(
         )
         for row in rows
     ]
-    rows = with_costs(rows, {each.entry.name: each.stored.card.cost for each in chosen})
+    rows = with_costs(rows, {CONSTANT: Cost(), **{each.entry.name: each.stored.card.cost for each in chosen}})
     rows.sort(key=lambda row: _place(row, ranking))
     return replace(
         table,
@@ -149,7 +172,7 @@ def _interval(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], se
     if not all(task in made and name in made[task].names for task in tasks):
         return None
     parts = {task: made[task].measured[name] for task in tasks}
-    if any(one.components.seeds < 2 for one in parts.values()):
+    if any(one.components.seeds == 1 for one in parts.values()):
         return None
     return interval(_combined(parts, seed))
 
@@ -171,11 +194,14 @@ def _overall(
     if mean is None:
         return None
     name = row.name
+    gap, gap_tasks = _gap(row, required)
     return Overall(
         mean=mean,
         interval=_interval(name, required, made, seed),
         leader=_to_leader(name, required, made, ranking, seed),
-        gap=_gap(row, required),
+        gap=gap,
+        gap_tasks=gap_tasks,
+        variance_shares=_shares(name, required, made),
         group=ranking.groups.get(name),
         ranks=ranking.ranks.get(name),
         borda=ranking.borda.get(name),
@@ -189,20 +215,28 @@ def _to_leader(
     other = opponent(name, ranking.names)
     if other is None or any(name not in made[task].names for task in tasks):
         return None
-    if any(len(made[task].pairs.common(name, other)) < 2 for task in tasks):
-        return None
     parts = {task: made[task].pairs.difference(name, other) for task in tasks}
-    p_holm = ranking.p_holm.get(other if name == ranking.names[0] else name)
-    return difference_to(other, _combined(parts, seed), p_holm)
-
-
-def _gap(row: Standing, tasks: Sequence[str]) -> float | None:
-    """Mean over types of the tasks' mean gap recovered."""
-    gaps = {task: own.gap.value for task in tasks if (own := row.scores[task].statistics)}
-    if len(gaps) < len(tasks) or any(value is None for value in gaps.values()):
+    seeds = min((part.components.seeds for part in parts.values() if part.components.seeds), default=0)
+    if seeds == 1:
         return None
     weights = type_weights(task_types(tasks))
-    return sum(weights[task] * value for task, value in gaps.items() if value is not None)
+    scale = sum(weights[task] * made[task].scale for task in tasks)
+    contenders = len(ranking.names) if name in ranking.groups else 0
+    return difference_to(other, _combined(parts, seed), seeds, scale, contenders)
+
+
+def _gap(row: Standing, tasks: Sequence[str]) -> tuple[float | None, tuple[str, ...]]:
+    """Mean over types of the mean gap recovered of their tasks, and the tasks that have one."""
+    gaps = {task: own.gap.value for task in tasks if (own := row.scores[task].statistics) and own.gap.value is not None}
+    weights = type_weights(task_types(list(gaps)))
+    return (settled(sum(weights[task] * value for task, value in gaps.items())) if gaps else None), tuple(gaps)
+
+
+def _shares(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable]) -> dict[str, float]:
+    """Of the variance of the mean of type means, by task."""
+    if not all(task in made and name in made[task].names for task in tasks):
+        return {}
+    return variance_shares({task: made[task].measured[name] for task in tasks}, task_types(tasks))
 
 
 def count_by_reason(rows: Sequence[Standing]) -> dict[str, int]:
@@ -241,21 +275,45 @@ def standings_of(collection: Collection, recipe: str, budget: int, profiler: Pro
 def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget: int) -> Standings:
     """The table without statistics."""
     left_out = list(collection.left_out)
+    here = {(task, record.test.fingerprint) for each in chosen for task, runs in each.runs.items() for record in runs}
     rows: list[Standing] = []
     for each in chosen:
         card = each.stored.card
         scores = {task: _score(task, each.runs[task]) for task in TASKS if task in each.runs}
-        left_out += [f"{card.name} on {task} is not shown: {reason}." for task, reason in each.odd.items()]
+        left_out += [
+            LeftOut(card.name, task, f"{card.name} on {task} is not shown: {reason}.")
+            for task, reason in each.odd.items()
+        ]
         if scores:
             rows.append(Standing(card.name, card.title, card.kind, scores))
         elif not each.odd:
-            left_out.append(f"{card.name} is not shown: no {collection.kind} run of {recipe} on {budget:,} rows.")
+            text = f"{card.name} is not shown: no {collection.kind} run of {recipe} on {budget:,} rows."
+            left_out.append(LeftOut(card.name, "", text))
     tasks = tuple(name for name in TASKS if any(name in row.scores for row in rows))
     of_references = {task for row in rows if row.kind == "reference" for task in row.scores}
     required = tuple(task for task in tasks if task in of_references) or tasks
+    table = Standings(recipe, budget, collection.kind, tasks, _ordered(rows, required), tuple(left_out), required)
+    stored = [recorded().get((task, TASKS[task].spec.metric, fingerprint)) for task, fingerprint in here]
+    floors = {each.task: each.score for each in stored if each}
+    return _with_constant(table, floors)
+
+
+def _ordered(rows: Iterable[Standing], required: Sequence[str]) -> tuple[Standing, ...]:
+    """By their mean, best first, and those without one last."""
     overall = {row.name: row.overall(required) for row in rows}
-    rows.sort(key=lambda row: ((mean := overall[row.name]) is None, -(mean or 0.0), row.name))
-    return Standings(recipe, budget, collection.kind, tasks, tuple(rows), tuple(left_out), required)
+    return tuple(sorted(rows, key=lambda row: ((mean := overall[row.name]) is None, -(mean or 0.0), row.name)))
+
+
+def _with_constant(table: Standings, floors: Mapping[str, float]) -> Standings:
+    """The table with a row of the best constant answers, whose scores are ``floors``; those it has stay."""
+    before = next((row.scores for row in table.rows if row.name == CONSTANT), dict[str, Score]())
+    new = {task: Score(task, TASKS[task].spec.metric, 0, {}, floors[task]) for task in floors}
+    scores = {task: (before | new)[task] for task in table.tasks if task in before | new}
+    if not scores:
+        return table
+    row = Standing(CONSTANT, "The best constant answer", "reference", scores)
+    others = [each for each in table.rows if each.name != CONSTANT]
+    return replace(table, rows=_ordered([*others, row], table.required))
 
 
 def _score(task: str, runs: Sequence[RunRecord]) -> Score:

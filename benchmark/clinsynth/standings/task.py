@@ -16,20 +16,31 @@ from clinsynth.scoring.statistics import (
     Measured,
     Profile,
     TaskPairs,
+    among_all,
     gap_of,
-    holm,
     score_of,
+    settled,
     tie_groups,
     worth_of,
 )
 from clinsynth.standings.collection import Chosen
 from clinsynth.standings.eligibility import unfit
-from clinsynth.standings.model import Difference, GapRecovered, Interval, Reason, TaskStatistics, TaskSummary, WorthReal
-from clinsynth.standings.profiles import Profiler, RunSet, one_thread
-from clinsynth.standings.runs import TestSet, mixed
+from clinsynth.standings.model import (
+    CONSTANT,
+    Difference,
+    GapRecovered,
+    Interval,
+    Reason,
+    TaskStatistics,
+    TaskSummary,
+    WorthReal,
+)
+from clinsynth.standings.profiles import Profiler, one_thread
+from clinsynth.standings.runs import Answers, TestSet, mixed, scale_of
+from clinsynth.standings.verdicts import judge
 
-FLOOR, CEILING, REAL = "majority", "gold-full", "gold-n"
-"""References by name: the ends of the gap, and whose runs are the learning curve of real data."""
+CEILING, REAL = "gold-full", "gold-n"
+"""References by name: the upper end of the gap, and whose runs are the learning curve of real data."""
 
 Point = tuple[str, int]
 """A submission's name and a number of rows."""
@@ -41,9 +52,9 @@ class TaskTable:
 
     task: str
     names: list[str]
-    """Rows that have a profile."""
+    """Rows that have a profile, and the constant answer."""
     pairs: TaskPairs
-    """Profiles of the rows, by name, and of the curve of real data, by ``real_point``."""
+    """Profiles of these, by name, and of the curve of real data, by ``real_point``."""
     curves: dict[str, LearningCurve]
     """By name, for rows with more than one number of rows; and for ``REAL`` in any case."""
     faults: dict[str, Exception]
@@ -58,6 +69,8 @@ class TaskTable:
     measured: dict[str, Measured]
     """By name, the score with its variance components."""
     summary: TaskSummary
+    scale: float
+    """From the constant answer to the ceiling, as verdicts need it."""
 
 
 def task_table(task: str, chosen: Sequence[Chosen], profiler: Profiler) -> TaskTable | str:
@@ -65,15 +78,17 @@ def task_table(task: str, chosen: Sequence[Chosen], profiler: Profiler) -> TaskT
     own = {each.entry.name: each for each in chosen if task in each.runs}
     try:
         test = TestSet(TASKS[task], profiler.store)
+        # The rows of a task share their conditions: one record speaks for all.
+        if next(iter(own.values())).runs[task][0].test.fingerprint != test.fingerprint:
+            return f"the runs on {task} were on another test set than the one here"
+        constant, floor = profiler.constant(test)
     except UserError as error:
         return str(error).splitlines()[0]
-    # The rows of a task share their conditions: one record speaks for all.
-    if next(iter(own.values())).runs[task][0].test.fingerprint != test.fingerprint:
-        return f"the runs on {task} were on another test set than the one here"
     at = {name: each.runs[task][0].rows for name, each in own.items()}
-    wanted = {(who, rows): RunSet(own[who].entry, runs) for who in own for rows, runs in _points(own[who], task)}
+    wanted = {(who, rows): Answers.of(own[who].entry, runs) for who in own for rows, runs in _points(own[who], task)}
     profiles, faults = profiler.profiles(test, wanted)
     own_profiles = {name: profiles[name, rows] for name, rows in at.items() if (name, rows) in profiles}
+    own_profiles[CONSTANT] = floor
     names = list(own_profiles)
     curves = _curves(profiles)
     real = {real_point(rows): profile for (name, rows), profile in profiles.items() if name == REAL}
@@ -83,10 +98,17 @@ def task_table(task: str, chosen: Sequence[Chosen], profiler: Profiler) -> TaskT
     pairs = TaskPairs(own_profiles | real | top)
     refused = {name: faults[name, rows] for name, rows in at.items() if (name, rows) in faults}
     reasons = {name: unfit(each, task, profiler.store.kind) for name, each in own.items()}
-    contenders = [name for name in names if not reasons[name]]
+    contenders = [name for name in names if name != CONSTANT and not reasons[name]]
     contenders.sort(key=lambda name: (-own_profiles[name].mean, name))
-    summary = _summary(task, pairs, curves, contenders, CEILING if top else "")
-    made = TaskTable(task, names, pairs, curves, refused, reasons, next(iter(top), ""), contenders, {}, {}, summary)
+    summary = TaskSummary(
+        task=task, leader=contenders[0] if contenders else None, units=floor.units, detectable=None,
+        floor=constant.score, constant=constant.words, ceiling=CEILING if top else "",
+        real_rows=curves[REAL].rows if REAL in curves else (),
+    )  # fmt: skip
+    scale = scale_of(test, constant.score, own[CEILING].entry.runs[task] if CEILING in own else [])
+    made = TaskTable(
+        task, names, pairs, curves, refused, reasons, next(iter(top), ""), contenders, {}, {}, summary, scale
+    )
     with one_thread():
         _fill(made)
     return made
@@ -140,37 +162,19 @@ def _curves(profiles: Mapping[Point, Profile]) -> dict[str, LearningCurve]:
     }
 
 
-def _summary(
-    task: str, pairs: TaskPairs, curves: Mapping[str, LearningCurve], contenders: Sequence[str], ceiling: str
-) -> TaskSummary:
-    return TaskSummary(
-        task=task,
-        leader=contenders[0] if contenders else None,
-        units=next((profile.units for profile in pairs.profiles.values()), 0),
-        detectable=None,
-        floor=FLOOR if FLOOR in pairs.profiles else "",
-        ceiling=ceiling,
-        real_rows=curves[REAL].rows if REAL in curves else (),
-    )
-
-
 def _fill(made: TaskTable) -> None:
     """Compute everything of one task."""
     pairs, contenders = made.pairs, made.contenders
     means = {name: pairs.profiles[name].mean for name in contenders}
     table = LazyPairs(contenders, pairs.row)
     groups = tie_groups(means, table)
-    adjusted: dict[str, float] = {}
-    if contenders:
-        leader, *others = contenders
-        adjusted = dict(zip(others, holm([table[leader, other][1] for other in others]), strict=True))
     for name in made.names:
         profile = pairs.profiles[name]
         made.measured[name] = score_of(profile)
         made.scores[name] = TaskStatistics(
-            interval=interval(made.measured[name].estimate()) if len(profile.seeds) > 1 else None,
+            interval=interval(made.measured[name].estimate()) if len(profile.seeds) != 1 else None,
             group=groups.get(name),
-            leader=_to_leader(name, made, adjusted),
+            leader=_to_leader(name, made),
             gap=_gap(name, made),
             worth=_worth(name, made),
         )
@@ -183,12 +187,25 @@ def interval(estimate: Estimate) -> Interval:
     return Interval(*estimate.score_interval())
 
 
-def difference_to(other: str, estimate: Estimate, p_holm: float | None) -> Difference:
-    """A difference with everything that is said of it."""
-    low, high = estimate.interval()
+def difference_to(other: str, measured: Estimate, seeds: int, scale: float, contenders: int) -> Difference:
+    """A difference with everything that is said of it.
+
+    Args:
+        other: name of the other row.
+        measured: the difference.
+        seeds: the fewest behind it.
+        scale: as ``judge`` needs it.
+        contenders: how many there are, if the row is one of them; else 0.
+    """
+    low, high = measured.interval()
+    p, probability = measured.p_value(), measured.probability_positive()
+    adjusted = settled(among_all(p, contenders)) if contenders else None
+    if adjusted is not None and measured.value != 0:
+        # The other was chosen by the scores: what is said of the two allows for that.
+        probability = settled(1 - adjusted / 2 if measured.value > 0 else adjusted / 2)
     return Difference(
-        other, estimate.value, low, high, estimate.p_value(), p_holm, estimate.probability_positive(),
-        estimate.detectable(),
+        other, settled(measured.value), low, high, p, adjusted, probability, measured.detectable(),
+        judge(measured, seeds, scale),
     )  # fmt: skip
 
 
@@ -197,22 +214,28 @@ def opponent(name: str, ranked: Sequence[str]) -> str | None:
     return next((other for other in ranked[:2] if other != name), None)
 
 
-def _to_leader(name: str, made: TaskTable, adjusted: Mapping[str, float]) -> Difference | None:
+def _to_leader(name: str, made: TaskTable) -> Difference | None:
     other = opponent(name, made.contenders)
-    if other is None or len(made.pairs.common(name, other)) < 2:
+    if other is None:
         return None
-    p_holm = adjusted.get(other if name == made.contenders[0] else name)
-    return difference_to(other, made.pairs.difference(name, other).estimate(), p_holm)
+    found = made.pairs.difference(name, other)
+    if found.components.seeds == 1:
+        return None
+    contenders = len(made.contenders) if name in made.contenders else 0
+    return difference_to(other, found.estimate(), found.components.seeds, made.scale, contenders)
+
+
+def _one_seed(made: TaskTable, *names: str) -> bool:
+    """Whether one of these rows has a single seed, which says nothing of other seeds."""
+    return any(len(made.pairs.profiles[name].seeds) == 1 for name in names)
 
 
 def _gap(name: str, made: TaskTable) -> GapRecovered:
-    here = {FLOOR: FLOOR in made.pairs.profiles, CEILING: bool(made.ceiling)}
-    absent = [who for who, there in here.items() if not there]
-    if absent:
-        return GapRecovered(None, None, None, f"no run of {' and '.join(absent)} on {made.task}")
-    if len(made.pairs.common(name, FLOOR, made.ceiling)) < 2:
-        return GapRecovered(None, None, None, f"fewer than two seeds in common with {FLOOR} and {CEILING}")
-    gap = gap_of(made.pairs.terms(name, FLOOR, made.ceiling))
+    if not made.ceiling:
+        return GapRecovered(None, None, None, f"no run of {CEILING} on {made.task}")
+    gap = gap_of(made.pairs.terms(name, CONSTANT, made.ceiling))
+    if gap.value is not None and _one_seed(made, name, made.ceiling):
+        return GapRecovered(gap.value, None, None, "one seed does not show how far seeds lie apart")
     return GapRecovered(gap.value, gap.low, gap.high, gap.reason)
 
 
@@ -221,7 +244,7 @@ def _worth(name: str, made: TaskTable) -> WorthReal:
         return WorthReal(None, None, None, "", f"no run of {REAL} on {made.task}")
     real = made.curves[REAL]
     terms = (name, *(real_point(rows) for rows in real.rows))
-    if len(made.pairs.common(*terms)) < 2:
-        return WorthReal(None, None, None, "", f"fewer than two seeds in common with {REAL}")
+    if _one_seed(made, *terms):
+        return WorthReal(None, None, None, "", "one seed does not show how far seeds lie apart")
     found = worth_of(made.pairs.terms(*terms), made.pairs.profiles[name].mean, real)
     return WorthReal(found.rows, found.low, found.high, found.words, "")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from clinsynth.core import TASKS, Grid
-from clinsynth.standings.model import RANKED_SEEDS, Score, Standing, Standings
+from clinsynth.standings.model import Score, Standing, Standings
 
 
 def _cell(score: Score | None) -> str:
@@ -70,7 +70,7 @@ def as_json(table: Standings) -> str:
 def _as_value(row: Standing, table: Standings) -> dict[str, Any]:
     return {
         "name": row.name, "title": row.title, "kind": row.kind, "seeds": row.seeds,
-        "preliminary": row.seeds < RANKED_SEEDS, "ranked": row.ranked,
+        "preliminary": row.preliminary, "ranked": row.ranked,
         "reasons": [asdict(reason) for reason in row.reasons],
         "type_means": row.type_means(table.required), "overall": row.overall(table.required),
         "type_intervals": {name: asdict(interval) for name, interval in row.types.items()},
@@ -78,7 +78,7 @@ def _as_value(row: Standing, table: Standings) -> dict[str, Any]:
         "tasks": {
             task: {
                 "metric": s.metric, "rows": s.rows, "mean": s.mean, "spread": s.spread, "by_seed": s.by_seed,
-                "statistics": asdict(s.statistics) if s.statistics else None, "missing": s.missing,
+                "fixed": s.fixed, "statistics": asdict(s.statistics) if s.statistics else None, "missing": s.missing,
             }
             for task, s in row.scores.items()
         },
@@ -101,8 +101,8 @@ def as_csv(table: Standings) -> str:
     """One line for each submission and task."""
     head = [
         "submission", "kind", "data", "recipe", "task", "metric", "rows", "seeds", "mean", "spread", "low", "high",
-        "group", "leader", "difference", "difference_low", "difference_high", "p", "p_holm", "detectable",
-        "gap", "gap_low", "gap_high", "worth_real", "missing",
+        "group", "leader", "difference", "difference_low", "difference_high", "p", "p_adjusted", "verdict",
+        "detectable", "gap", "gap_low", "gap_high", "worth_real", "missing",
     ]  # fmt: skip
     return csv_lines(head, (_line(row, score, table) for row in table.rows for score in row.scores.values()))
 
@@ -112,10 +112,11 @@ def _line(row: Standing, score: Score, table: Standings) -> list[Any]:
                         len(score.by_seed), score.mean, score.spread]  # fmt: skip
     own = score.statistics
     if own is None:
-        return [*first, *[None] * 14, score.missing if table.computed else None]
+        return [*first, *[None] * 15, score.missing if table.computed else None]
     d, gap = own.leader, own.gap
     return [
         *first, own.interval and own.interval.low, own.interval and own.interval.high, own.group,
-        *((d.other, d.value, d.low, d.high, d.p, d.p_holm, d.detectable) if d else [None] * 7),
+        *((d.other, d.value, d.low, d.high, d.p, d.p_adjusted, d.judgement.verdict, d.detectable)
+          if d else [None] * 8),
         gap.value, gap.low, gap.high, own.worth.words, gap.reason,
     ]  # fmt: skip

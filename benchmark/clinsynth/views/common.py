@@ -131,8 +131,8 @@ def spoken(name: str) -> str:
 
 
 def forest(key: str, title: str, points: Sequence[tuple[bool, Point]], description: str) -> Figure:
-    """Differences with their intervals: each point with whether it is decided, or else a tie."""
-    kinds = (("decided", True), ("tie", False))
+    """Differences with their intervals: each point with whether it is decided."""
+    kinds = (("decided", True), ("not decided", False))
     series = [
         Series(name, tuple(point for decided, point in points if decided is kind), emphasis=kind)
         for name, kind in kinds

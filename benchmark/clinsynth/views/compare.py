@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, DifferenceRow, Snapshot
+from clinsynth.standings import Judgement, words
+from clinsynth.standings import turned as opposite
 from clinsynth.views.common import MEAN, cards, condition_filters, forest, named, of
 from clinsynth.views.model import (
     Cell,
@@ -93,26 +95,19 @@ def turned(row: DifferenceRow) -> DifferenceRow:
     def minus(value: float | None) -> float | None:
         return None if value is None else -value
 
-    outcome = {"better": "worse", "worse": "better"}.get(row.outcome, row.outcome)
     return row.model_copy(
         update={
             "base": row.other, "other": row.base, "base_score": row.other_score, "other_score": row.base_score,
-            "difference": minus(row.difference), "low": minus(row.high), "high": minus(row.low), "outcome": outcome,
-            "confidence": None if row.confidence is None else 1 - row.confidence,
+            "difference": minus(row.difference), "low": minus(row.high), "high": minus(row.low),
+            "outcome": opposite(row.outcome), "confidence": None if row.confidence is None else 1 - row.confidence,
         }
     )  # fmt: skip
 
 
 def verdict(row: DifferenceRow) -> str:
     """The outcome in words."""
-    points = f"{100 * abs(row.difference):.1f} points" if row.difference is not None else ""
-    what = "these test sets" if row.scope.startswith("mean") else "this test set"
-    if row.outcome in ("better", "worse"):
-        return f"{row.other} is {row.outcome} by {points}"
-    if row.outcome == "tie":
-        resolved = f": {what} can only resolve {100 * row.detectable:.1f} points" if row.detectable else ""
-        return f"tie{resolved}"
-    return f"{row.outcome}: {row.reason}" if row.reason else row.outcome
+    judgement = Judgement(row.outcome, row.reason, row.remedy)
+    return words(judgement, row.other, row.difference, row.detectable, tasks=len(row.tasks), seeds=row.seeds)
 
 
 def _verdicts(rows: list[DifferenceRow]) -> tuple[Prose, ...]:
@@ -130,17 +125,17 @@ def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: 
     known = cards(snapshot)
 
     def draw(row: DifferenceRow) -> tuple[Cell, ...]:
-        words = verdict(row)
+        said = verdict(row)
         return (
             Cell(row.scope, row.scope),
             named(known, row.other),
-            number(row.difference, row.low, row.high, sign="+", title=row.reason),
+            number(row.difference, row.low, row.high, sign="+", title=row.note),
             _p(row.p),
             number(row.detectable),
             number(row.base_score),
             number(row.other_score),
             Cell(str(row.seeds), row.seeds),
-            Cell(words, words, small=row.reason if row.outcome != "not comparable" else ""),
+            Cell(said, said, small=row.note),
         )
 
     columns = (
@@ -186,7 +181,7 @@ def _forest(scope: str, rows: list[DifferenceRow]) -> Figure:
         "compare-all",
         f"Differences to {base}, {scope}",
         _points(rows, "other"),
-        "Each difference with its 95 % interval; filled diamonds are decided, open circles are ties.",
+        "Each difference with its 95 % interval; filled diamonds are decided, open circles are not.",
     )
 
 
@@ -196,6 +191,6 @@ def _of_other(name: str, rows: list[DifferenceRow]) -> Figure:
         f"compare-{name}",
         f"{name} minus {base}",
         _points(rows, "scope"),
-        "The difference on each task with its 95 % interval; filled diamonds are decided, open circles ties.",
+        "The difference on each task with its 95 % interval; filled diamonds are decided, open circles are not.",
     )
     return replace(figure, y_title="task")

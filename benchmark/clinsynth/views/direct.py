@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from clinsynth.direct import better_of
 from clinsynth.snapshot import DirectPairRow, DirectRow, GradeRow, Snapshot, SuiteRow
 from clinsynth.views.common import cards, forest, named
 from clinsynth.views.model import (
@@ -76,15 +77,9 @@ def _direct_table(rows: list[DirectRow]) -> Table:
 
 
 def _better(row: DirectPairRow) -> Cell:
-    if row.low is None or row.high is None:
+    if row.verdict is None:
         return Cell(DASH, title="one seed, or no test set here: no interval", muted=True)
-    return Cell(_told(row), _told(row))
-
-
-def _told(row: DirectPairRow) -> str:
-    if row.low is None or row.high is None:
-        return ""
-    return "tie" if row.low <= 0 <= row.high else "train" if row.difference > 0 else "ask"
+    return Cell(better_of(row.verdict), row.verdict)
 
 
 def _pair_blocks(snapshot: Snapshot) -> tuple[Block, ...]:
@@ -118,7 +113,7 @@ def _pair_blocks(snapshot: Snapshot) -> tuple[Block, ...]:
         Column("shots", "Shots", number=True, help="Demonstrations a label behind the few-shot score."),
         Column("trained", "Student's score", number=True),
         Column("difference", "Student − model", number=True, interval=True),
-        Column("better", "Better", help="A difference whose interval holds 0 is a tie."),
+        Column("better", "Better", help="tie: nothing is shown; undecided: with so few seeds or items nothing could be."),
         Column("examples", "Items", number=True), Column("seeds", "Seeds", number=True), Column("remarks", "Remarks"),
     )  # fmt: skip
     caption = "Ask the model, or train on what it writes? Scores x 100"
@@ -132,11 +127,11 @@ def _plot(rows: Sequence[DirectPairRow]) -> tuple[Figure, ...]:
     """The differences, a line for each task and student."""
     drawn = [row for row in rows if row.low is not None and row.high is not None]
     points = [
-        (_told(row) != "tie",
+        (row.verdict in ("better", "worse"),
          Point(100 * row.difference, k, 100 * (row.low or 0), 100 * (row.high or 0), f"{row.task}: {row.submission}"))
         for k, row in enumerate(drawn)
     ]  # fmt: skip
-    said = "To the right training on the model's rows is better, to the left asking the model; open circles are ties."
+    said = "To the right training on the model's rows is better, to the left asking it; open circles are not decided."
     return (forest("direct-pairs", "Student minus model", points, said),) if points else ()
 
 

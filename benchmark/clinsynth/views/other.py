@@ -65,13 +65,14 @@ _MEASURED = (
     (
         "A rank",
         "Of the mean over task types, among submissions with every task, five seeds and a clean audit. Rows that "
-        "are not shown to be worse than the first of a group share its rank. References are shown and never ranked; "
+        "are not shown to be worse than the first of a group share its rank, adjusted for all pairs. References are "
+        "shown and never ranked; "
         "all others stand below the line with the reason.",
     ),
     (
         "Gap recovered",
-        "Where the score lies between the floor (always the most frequent answer) and the same student "
-        "trained on all real rows.",
+        "Where the score lies between the best constant answer and the same student trained on all real "
+        "rows. There is none where these two are closer than twice the standard error of their difference.",
     ),
     (
         "Worth in real rows",

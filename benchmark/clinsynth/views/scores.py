@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
 from clinsynth.views.common import cards, condition_filters, named, of, sections, spoken, tasks
@@ -26,11 +27,11 @@ from clinsynth.views.model import (
 
 SCORE_NOTE = "Scores are metrics x 100. Behind a score stands its 95 % interval over seeds and test units."
 TIE_NOTE = (
-    "Rows with the same rank are tied: none is shown to be worse than the first of them (Holm, 5 %). "
+    "Rows with the same rank are tied: none is shown to be worse than the first of them (5 %, all pairs). "
     "The mark = says so."
 )
 GAP = Column("gap_recovered", "Gap recovered, %", number=True, interval=True,
-             help="0 is the floor (majority), 100 is a student trained on all real rows (gold-full).")  # fmt: skip
+             help="0 is the best constant answer, 100 is a student trained on all real rows (gold-full).")  # fmt: skip
 
 
 def rank_cell(group: int | None, low: int | None, high: int | None, tied: bool, reason: str = "") -> Cell:
@@ -43,8 +44,23 @@ def rank_cell(group: int | None, low: int | None, high: int | None, tied: bool, 
 
 def gap_cell(row: OverallRow | ScoreRow) -> Cell:
     """The gap recovered, in per cent; ``n/a`` with the reason where there is none."""
-    cell = number(row.gap, row.gap_low, row.gap_high, digits=0, title=row.gap_reason)
-    return cell if row.gap is not None else Cell(DASH, muted=True, title=row.gap_reason)
+    low, high = (row.gap_low, row.gap_high) if isinstance(row, ScoreRow) else (None, None)
+    cell = number(row.gap, low, high, digits=0, title=row.gap_reason)
+    if row.gap is None:
+        return Cell(DASH, muted=True, title=row.gap_reason)
+    return cell if isinstance(row, ScoreRow) else replace(cell, title=f"mean over {', '.join(row.gap_tasks)}")
+
+
+def seeds_cell(seeds: int) -> Cell:
+    """How many; a dash for an answer that no seed changes."""
+    return Cell(str(seeds), seeds) if seeds else Cell(DASH, 0, muted=True, title="no seed changes the answer")
+
+
+def _largest(row: OverallRow) -> Cell:
+    """The task with the largest share in the variance of the overall score."""
+    if row.variance_share is None:
+        return Cell(DASH, muted=True)
+    return Cell(f"{100 * row.variance_share:.0f}", row.variance_share, row.variance_task)
 
 
 def reasons_cell(reasons: tuple[str, ...]) -> Cell:
@@ -66,8 +82,9 @@ def overall(snapshot: Snapshot, query: Query) -> Page:
             named(known, row.submission),
             number(row.mean, row.low, row.high, title="a task is missing"),
             gap_cell(row),
+            _largest(row),
             Cell(f"{row.tasks}/{of_tasks}", row.tasks),
-            Cell(str(row.seeds), row.seeds),
+            seeds_cell(row.seeds),
             number(row.win_rate, digits=0),
             number(row.leader_difference, row.leader_low, row.leader_high, sign="+"),
             reasons_cell(row.reasons),
@@ -79,6 +96,8 @@ def overall(snapshot: Snapshot, query: Query) -> Page:
         Column("score", "Mean of the types", number=True, interval=True,
                help="Mean over the task types of the mean over their tasks."),
         GAP,
+        Column("variance", "Largest share of the variance, %", number=True,
+               help="Of the overall score's: the task that the interval mostly comes from."),
         Column("tasks", "Tasks", number=True, help="Tasks with a score. A missing task leaves no overall score."),
         Column("seeds", "Seeds", number=True, help="Fewest of any task; five are needed for a rank."),
         Column("win_rate", "Win rate, %", number=True, help="Mean share of the other ranked rows beaten on a task."),
@@ -164,8 +183,9 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
             number(row.detectable, title=row.interval_reason),
             gap_cell(row),
             worth,
+            number(row.variance_share, digits=0),
             Cell(f"{row.rows_used:,}", row.rows_used),
-            Cell(str(row.seeds), row.seeds),
+            seeds_cell(row.seeds),
             reasons_cell(row.reasons),
         )
 
@@ -181,6 +201,8 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
         GAP,
         Column("worth", "Worth, real rows", number=True, interval=True,
                help="How many real rows give the same score, from the learning curve of gold-n."),
+        Column("variance_share", "Share of the variance, %", number=True,
+               help="Of that of the row's overall score, over seeds and test units."),
         Column("rows_used", "Rows", number=True),
         Column("seeds", "Seeds", number=True),
         Column("remarks", "Remarks"),

@@ -22,7 +22,7 @@ from clinsynth.views.model import (
     pick,
     text,
 )
-from clinsynth.views.scores import gap_cell, rank_cell
+from clinsynth.views.scores import gap_cell, rank_cell, seeds_cell
 
 
 def submission(snapshot: Snapshot, query: Query) -> Page:
@@ -67,8 +67,8 @@ def _place(snapshot: Snapshot, query: Query, name: str) -> tuple[Facts, ...]:
     pairs = (
         ("Rank", rank_cell(row.group, row.rank_low, row.rank_high, ties, "not ranked")),
         ("Mean of the types", number(row.mean, row.low, row.high)),
-        ("Gap recovered, %", number(row.gap, row.gap_low, row.gap_high, digits=0, title=row.gap_reason)),
-        ("Seeds", Cell(str(row.seeds), row.seeds)),
+        ("Gap recovered, %", gap_cell(row)),
+        ("Seeds", seeds_cell(row.seeds)),
         *(("Not ranked", text(reason)) for reason in row.reasons),
         *left,
     )

@@ -31,6 +31,11 @@ def crossing(function: Callable[[float], float], low: float, high: float, tolera
     return float(cast("Any", optimize).brentq(function, low, high, xtol=tolerance))
 
 
+def settled(value: float) -> float:
+    """A number as it leaves the statistics: ten digits, the last place where processors differ being the sixteenth."""
+    return float(f"{value:.10g}")
+
+
 ALPHA = 0.05
 POWER = 0.8
 DRAWS = 4_000
@@ -42,6 +47,7 @@ class Components:
     """What the error of an estimate on one task is made of; variances are of the mean over seeds, in score units²."""
 
     seeds: int
+    """The fewest of any of its parts; 0 where no seed plays a part."""
     units: int
     seed: float
     """Variance over the k seeds, divided by k. Zero and meaningless for one seed."""
@@ -58,7 +64,7 @@ class Components:
     @property
     def typical(self) -> float:
         """The same with the median of what few seeds show put right: mostly they look too close together."""
-        if self.seeds == 1:
+        if self.seeds <= 1:
             return self.unit
         degrees = self.seeds - 1
         return self.unit + max(0.0, self.seed * degrees / float(2 * gammaincinv(degrees / 2, 0.5)) - self.residual)
@@ -66,7 +72,10 @@ class Components:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """A value and the distribution of its error: normal with one of many scales, each with its weight."""
+    """A value and the distribution of its error: normal with one of many scales, each with its weight.
+
+    What it gives away is rounded (``settled``); ``tail`` and ``quantile`` are not, for further computing.
+    """
 
     value: float
     standard_error: float
@@ -82,14 +91,14 @@ class Estimate:
     def tail(self, distance: float) -> float:
         """Probability that the error exceeds ``distance`` >= 0: one half at 0, or 0 if there is no error at all."""
         if self.scales.min() > 0:
-            return float(self.weights @ ndtr(-distance / self.scales))
+            return float((self.weights * ndtr(-distance / self.scales)).sum())
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(self.scales > 0, distance / self.scales, 0.0 if distance == 0 else np.inf)
-        return float(self.weights @ ndtr(-z))
+        return float((self.weights * ndtr(-z)).sum())
 
     def p_value(self, null: float = 0.0) -> float:
         """Two-sided p of the hypothesis that the true value is ``null``."""
-        return min(1.0, 2 * self.tail(abs(self.value - null)))
+        return 1.0 if self.value == null else settled(min(1.0, 2 * self.tail(abs(self.value - null))))
 
     def quantile(self, tail: float) -> float:
         """The distance that the error exceeds with probability ``tail`` (0 < ``tail`` < 0.5)."""
@@ -98,7 +107,7 @@ class Estimate:
         return self._quantiles[tail]
 
     def _quantile(self, tail: float) -> float:
-        typical = float(self.weights @ self.scales)
+        typical = float((self.weights * self.scales).sum())
         if typical == 0:
             return 0.0
         low, high = 0.0, 2 * typical
@@ -115,7 +124,7 @@ class Estimate:
     def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
         """Symmetric interval with confidence 1 - ``alpha``; it holds exactly the nulls with p >= ``alpha``."""
         half = self.quantile(alpha / 2)
-        return self.value - half, self.value + half
+        return settled(self.value - half), settled(self.value + half)
 
     def score_interval(self, alpha: float = ALPHA) -> tuple[float, float]:
         """The interval of a score, cut to [0, 1]: the true score lies there, so what is cut off never held it."""
@@ -129,14 +138,15 @@ class Estimate:
         """
         if self.standard_error == 0:
             return 0.0
-        return (self.quantile(alpha / 2) + self.quantile(1 - power)) * self.typical_error / self.standard_error
+        both = self.quantile(alpha / 2) + self.quantile(1 - power)
+        return settled(both * self.typical_error / self.standard_error)
 
     def probability_positive(self) -> float:
         """Confidence that the true value is above 0; for A - B this is P(A > B), of expected scores, not of runs."""
         tail = self.tail(abs(self.value))
         if self.value == 0:
             return 0.5
-        return 1 - tail if self.value > 0 else tail
+        return settled(1 - tail if self.value > 0 else tail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing
-from clinsynth.scoring.statistics.pairs import Terms
-from clinsynth.scoring.statistics.profiles import Profile, contrast
+from clinsynth.scoring.statistics.contrasts import Terms, contrast
+from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing, settled
+from clinsynth.scoring.statistics.profiles import Profile
 from clinsynth.scoring.statistics.units import FloatArray
 
 _HALVINGS = 12
@@ -20,6 +20,7 @@ _HALVINGS = 12
 _TINY = 1e-300
 _FAR = 1e3
 """A gap beyond this has no bound that anybody could use."""
+NO_SCALE = "real data is not above the constant answer by twice the standard error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +37,33 @@ class Gap:
 def gap_recovered(score: Profile, floor: Profile, full: Profile, alpha: float = ALPHA) -> Gap:
     """Gap recovered, with the interval of all g for which score - floor = g (full - floor) is not rejected.
 
-    That is Fieller's interval (1954): it knows that the ends of the scale are estimated on the same test set. It is
-    left out where floor and ceiling cannot be told apart.
+    That is Fieller's interval (1954): it knows that the ends of the scale are estimated on the same test set. There is
+    no gap where the ceiling is not above the floor by more than twice the standard error of their difference.
     """
     return gap_of(Terms.of([score, floor, full]), alpha)
 
 
 def gap_of(terms: Terms, alpha: float = ALPHA) -> Gap:
     """The same from the terms of score, floor and ceiling, in this order."""
-    span = terms.contrast(np.array([0.0, -1.0, 1.0]))
-    if span.value <= 0:
-        return Gap(None, None, None, "real data does no better than the floor")
-    value = terms.contrast(np.array([1.0, -1.0, 0.0])).value / span.value
-    if span.estimate().p_value() >= alpha:
-        return Gap(value, None, None, "the test set does not tell real data from the floor")
+    span = terms.contrast([0.0, -1.0, 1.0])
+    if not is_scale(span):
+        return Gap(None, None, None, NO_SCALE)
+    value = (terms.mean(0) - terms.mean(1)) / span.value
 
     def excess(g: float) -> float:
         """Above 0 while g is not rejected; nearly linear in g."""
-        p = terms.contrast(np.array([1.0, g - 1, -g])).estimate().p_value()
-        return float(ndtri(max(p, _TINY) / 2) - ndtri(alpha / 2))
+        found = terms.contrast([1.0, g - 1, -g]).estimate()
+        return float(ndtri(max(found.tail(abs(found.value)), _TINY)) - ndtri(alpha / 2))
 
     # Where seeds decide and are few, the edge is not much farther than three standard errors.
-    step = 3 * terms.contrast(np.array([1.0, value - 1, -value])).estimate().standard_error / span.value
+    step = 3 * terms.contrast([1.0, value - 1, -value]).components.variance ** 0.5 / span.value
     low, high = (_edge(excess, value, sign * max(step, 1e-9)) for sign in (-1, 1))
-    return Gap(value, low, high, "" if low is not None and high is not None else "no bound")
+    return Gap(settled(value), low, high, "" if low is not None and high is not None else "no bound")
+
+
+def is_scale(span: Measured) -> bool:
+    """Whether ceiling minus floor exceeds twice its standard error: else no share of it means anything."""
+    return span.value > 2 * span.components.variance**0.5
 
 
 def _edge(excess: Callable[[float], float], start: float, step: float) -> float | None:
@@ -70,7 +74,7 @@ def _edge(excess: Callable[[float], float], start: float, step: float) -> float 
         outside = start + step
         if abs(step) > _FAR:
             return None
-    return crossing(excess, inside, outside, 1e-8)
+    return settled(crossing(excess, inside, outside, 1e-11))
 
 
 def _mean(values: Sequence[float], places: Sequence[int]) -> float:
@@ -105,7 +109,7 @@ class LearningCurve:
 
     def fitted(self) -> FloatArray:
         """``[points]``: the scores, made monotone."""
-        return self.smoothing @ np.array([profile.mean for profile in self.profiles])
+        return (self.smoothing * np.array([profile.mean for profile in self.profiles])).sum(axis=1)
 
     def weights_at(self, rows: float) -> FloatArray:
         """``[points]``: the weight of each point in the curve at ``rows``, linear in log rows between the points."""
@@ -116,7 +120,7 @@ class LearningCurve:
         weights[left] = 1.0 if len(self.rows) == 1 else 1 - (place - left)
         if len(self.rows) > 1:
             weights[left + 1] = place - left
-        return weights @ self.smoothing
+        return (weights[:, None] * self.smoothing).sum(axis=0)
 
     def inverse(self, score: float) -> float | None:
         """The fewest rows at which the curve reaches ``score``; ``None`` outside it."""
@@ -176,12 +180,14 @@ def worth_of(terms: Terms, score: float, real: LearningCurve, alpha: float = ALP
 
     def holds(k: float) -> bool:
         weights = np.concatenate([[1.0], -real.weights_at(k)])
-        return terms.contrast(weights).estimate().p_value() >= alpha
+        found = terms.contrast(weights).estimate()
+        return 2 * found.tail(abs(found.value)) >= alpha
 
     down = _outermost(holds, [start, *(float(k) for k in reversed(real.rows) if k < start)])
     up = _outermost(holds, [start, *(float(k) for k in real.rows if k > start)])
     if down is None and up is None:
-        return Worth(rows, rows, rows, outside or f"{rows:,.0f}")
+        only = None if rows is None else settled(rows)
+        return Worth(only, only, only, outside or f"{rows:,.0f}")
     low, high = (start if edge is None else edge for edge in (down, up))
     low, high = (None if low == first else low), (None if high == last else high)
     low_words = f"< {first:,}" if low is None else f"{low:,.0f}"
@@ -191,7 +197,9 @@ def worth_of(terms: Terms, score: float, real: LearningCurve, alpha: float = ALP
         high, high_words = None, outside
     elif outside:
         low, low_words = None, outside
-    return Worth(rows, low, high, f"{outside or f'{rows:,.0f}'} ({low_words} to {high_words})")
+    words = f"{outside or f'{rows:,.0f}'} ({low_words} to {high_words})"
+    rows, low, high = (None if each is None else settled(each) for each in (rows, low, high))
+    return Worth(rows, low, high, words)
 
 
 def _outermost(holds: Callable[[float], bool], places: Sequence[float]) -> float | None:

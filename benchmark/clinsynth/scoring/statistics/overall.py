@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clinsynth.scoring.statistics.estimates import Estimate, combine
+from clinsynth.scoring.statistics.contrasts import difference, score_of
+from clinsynth.scoring.statistics.estimates import Estimate, Measured, combine, settled
 from clinsynth.scoring.statistics.pairs import LazyPairs, TaskPairs, overall_row
-from clinsynth.scoring.statistics.profiles import Profile, difference, score_of
-from clinsynth.scoring.statistics.ranks import borda, holm, rank_intervals, tie_groups, win_rate
+from clinsynth.scoring.statistics.profiles import Profile
+from clinsynth.scoring.statistics.ranks import borda, rank_intervals, tie_groups, win_rate
 
 Profiles = Mapping[str, Profile]
 """A submission's profiles by task."""
@@ -34,6 +36,14 @@ def overall(profiles: Profiles, types: Mapping[str, str], seed: int) -> Estimate
     return combine({task: score_of(profiles[task]) for task in types}, type_weights(types), seed)
 
 
+def variance_shares(measured: Mapping[str, Measured], types: Mapping[str, str]) -> dict[str, float]:
+    """The share of each task in the variance of the mean of type means; empty where nothing varies."""
+    weights = type_weights({task: types[task] for task in measured})
+    parts = {task: weights[task] ** 2 * one.components.variance for task, one in measured.items()}
+    total = sum(parts.values())
+    return {task: settled(part / total) for task, part in parts.items()} if total else {}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OverallDifference:
     """A - B over the tasks that both have."""
@@ -47,7 +57,7 @@ class OverallDifference:
 
 def overall_difference(a: Profiles, b: Profiles, types: Mapping[str, str], seed: int) -> OverallDifference:
     """A - B on the mean of type means over the tasks of ``types`` that both have."""
-    tasks = tuple(task for task in types if task in a and task in b and set(a[task].seeds) & set(b[task].seeds))
+    tasks = tuple(task for task in types if task in a and task in b)
     missing = tuple(task for task in types if task not in tasks)
     if not tasks:
         return OverallDifference(None, (), missing)
@@ -67,8 +77,6 @@ class Ranking:
     """Dense tie groups, from 1."""
     ranks: Mapping[str, tuple[int, int]]
     """Best and worst rank that are not ruled out."""
-    p_holm: Mapping[str, float]
-    """Of each but the first against the first."""
     borda: Mapping[str, float]
     win_rate: Mapping[str, float]
 
@@ -86,15 +94,13 @@ def ranking(tasks: Mapping[str, TaskPairs], types: Mapping[str, str], names: Seq
         if lacking := [name for name in names if name not in tasks[task].profiles]:
             raise ValueError(f"no score on {task}: {', '.join(lacking)}")
     table = {name: {task: tasks[task].profiles[name].mean for task in types} for name in names}
-    means = {name: sum(weights[task] * mean for task, mean in own.items()) for name, own in table.items()}
+    means = {name: math.fsum(weights[task] * mean for task, mean in own.items()) for name, own in table.items()}
     order = sorted(names, key=lambda name: (-means[name], name))
     pairs = LazyPairs(order, lambda name, others: overall_row(tasks, weights, seed, name, others))
-    against = [pairs[order[0], other][1] for other in order[1:]]
     return Ranking(
         names=tuple(order),
         groups=tie_groups(means, pairs),
         ranks=rank_intervals(order, pairs),
-        p_holm=dict(zip(order[1:], holm(against), strict=True)),
         borda=borda(table),
         win_rate=win_rate(table),
     )

@@ -22,16 +22,21 @@ def holm(p: Sequence[float]) -> list[float]:
     return out
 
 
-def _against(name: str, others: Sequence[str], pairs: Pairs) -> dict[str, tuple[float, float]]:
-    """Difference of ``name`` to each other, with Holm's p over these comparisons."""
-    adjusted = holm([pairs[name, other][1] for other in others])
-    return {other: (pairs[name, other][0], p) for other, p in zip(others, adjusted, strict=True)}
+def among_all(p: float, rows: int) -> float:
+    """A p-value adjusted for every pair of ``rows``: whoever is compared with whom may then be chosen by the scores.
+
+    The first of a table is the first because its errors were lucky. Adjusted for the comparisons with it alone, equal
+    rows are told apart far too often (docs/statistics.md).
+    """
+    return min(1.0, p * rows * (rows - 1) / 2)
 
 
 def tie_groups(scores: Mapping[str, float], pairs: Pairs, alpha: float = ALPHA) -> dict[str, int]:
-    """Dense ranks: 1 for the leader and all that are not significantly worse (Holm); 2 for the best of the rest...
+    """Dense ranks: 1 for the leader and all that are not shown to be worse; 2 for the best of the rest...
 
-    Within a group nobody is shown to be worse than its leader; that does not show that all are equal.
+    Shown to be worse: after adjustment for all pairs of the table. The chance that rows which are equally good are
+    divided anywhere is then at most ``alpha``. Within a group nobody is shown to be worse than its leader; that does
+    not show that all are equal.
     """
     left = sorted(scores, key=lambda name: (-scores[name], name))
     groups: dict[str, int] = {}
@@ -39,25 +44,23 @@ def tie_groups(scores: Mapping[str, float], pairs: Pairs, alpha: float = ALPHA) 
     while left:
         rank += 1
         leader, *others = left
-        against = _against(leader, others, pairs)
-        tied = [leader, *(name for name in others if against[name][1] >= alpha)]
+        tied = [leader, *(name for name in others if among_all(pairs[leader, name][1], len(scores)) >= alpha)]
         groups |= dict.fromkeys(tied, rank)
         left = [name for name in left if name not in groups]
     return groups
 
 
 def rank_intervals(names: Sequence[str], pairs: Pairs, alpha: float = ALPHA) -> dict[str, tuple[int, int]]:
-    """Best and worst rank of each: one more than are significantly better, and all but those significantly worse.
+    """Best and worst rank of each: one more than are shown to be better, and all but those shown to be worse.
 
-    Each interval holds its true rank with confidence 1 - alpha (Mogstad, Romano, Shaikh and Wilhelm 2024), by Holm over
-    the comparisons of that one with all others.
+    After adjustment for all pairs, so that all intervals together hold the true ranks with confidence 1 - alpha (the
+    simultaneous ones of Mogstad, Romano, Shaikh and Wilhelm 2024), and never contradict the tie groups.
     """
     out: dict[str, tuple[int, int]] = {}
     for name in names:
-        against = _against(name, [other for other in names if other != name], pairs).values()
-        better = sum(p < alpha and d < 0 for d, p in against)
-        worse = sum(p < alpha and d > 0 for d, p in against)
-        out[name] = (1 + better, len(names) - worse)
+        against = [pairs[name, other] for other in names if other != name]
+        shown = [d for d, p in against if among_all(p, len(names)) < alpha]
+        out[name] = (1 + sum(d < 0 for d in shown), len(names) - sum(d > 0 for d in shown))
     return out
 
 

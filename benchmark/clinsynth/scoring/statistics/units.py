@@ -44,11 +44,13 @@ class Runs:
     value: Callable[[IntArray], FloatArray]
     """``Metric.value``: ``[..., columns]`` summed counts to ``[...]`` scores."""
     seeds: tuple[int, ...]
+    """Empty for answers that no seed changes: they stand beside every seed of the others."""
     counts: IntArray
-    """``[seeds, units, columns]``."""
+    """``[seeds, units, columns]``; a single one where there is no seed."""
 
     def __post_init__(self) -> None:
-        if self.counts.ndim != 3 or len(self.counts) != len(self.seeds) or len(set(self.seeds)) != len(self.seeds):
+        known = len(self.counts) == max(1, len(self.seeds)) and len(set(self.seeds)) == len(self.seeds)
+        if self.counts.ndim != 3 or not known:
             raise ValueError(f"counts {self.counts.shape} do not fit seeds {self.seeds}")
         if self.counts.shape[1] < 2:
             raise ValueError("fewer than two independent units: nothing can be said of other test sets")

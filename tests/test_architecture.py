@@ -1,0 +1,128 @@
+"""The house: imports run down the rooms in the order of docs/design.md, and a room is entered by its door alone."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HARNESS = ROOT / "benchmark" / "clinsynth"
+OPEN = {"clinsynth.data.formats"}
+"""A toolbox that is a door itself: what the readers of tasks are made of."""
+_ROW = re.compile(r"^\| `([a-z_]+)/` \|", re.MULTILINE)
+ORDER = _ROW.findall((ROOT / "docs" / "design.md").read_text("utf-8"))
+"""Rooms from the ground up, as the document lists them."""
+DOORS = sorted(
+    ".".join(("clinsynth", *stub.parent.relative_to(HARNESS).parts)) for stub in HARNESS.rglob("__init__.pyi")
+)
+
+
+class Import(NamedTuple):
+    """One import of something of the harness."""
+
+    importer: str
+    """Dotted name of the importing module."""
+    module: str
+    """Dotted name of what it is taken from."""
+    names: tuple[str, ...]
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(HARNESS.rglob("*.py")):
+        parts = path.relative_to(HARNESS).with_suffix("").parts
+        yield ".".join(("clinsynth", *(part for part in parts if part != "__init__"))), path
+    for folder in ("tasks", "baselines", "leaderboard"):
+        for path in sorted((ROOT / folder).glob("*.py")):
+            yield f"{folder}.{path.stem}", path
+
+
+def _imports() -> Iterator[Import]:
+    for importer, path in _modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("clinsynth"):
+                yield Import(importer, node.module, tuple(alias.name for alias in node.names))
+
+
+IMPORTS = list(_imports())
+
+
+def _inside(module: str, room: str) -> bool:
+    return module == room or module.startswith(f"{room}.")
+
+
+def _door_of(module: str) -> str:
+    """The innermost room that a module belongs to."""
+    return max((door for door in DOORS if _inside(module, door)), key=len, default="")
+
+
+def test_the_document_lists_every_room() -> None:
+    rooms = {path.parent.name for path in HARNESS.glob("*/__init__.py")} - {"tasks", "baselines"}
+    assert set(ORDER) == rooms
+    assert len(ORDER) == len(set(ORDER))
+
+
+def test_imports_run_downwards() -> None:
+    def room(module: str) -> str:
+        return module.split(".")[1] if "." in module else ""
+
+    upwards = [
+        f"{each.importer} takes {', '.join(each.names)} from {each.module}"
+        for each in IMPORTS
+        if each.importer.startswith("clinsynth.") and room(each.importer) in ORDER and room(each.module) in ORDER
+        and ORDER.index(room(each.module)) > ORDER.index(room(each.importer))
+    ]  # fmt: skip
+    assert not upwards
+
+
+def test_rooms_are_entered_by_their_doors() -> None:
+    through_walls = [
+        f"{each.importer} takes {', '.join(each.names)} from {each.module}"
+        for each in IMPORTS
+        if (door := _door_of(each.module)) and each.module not in {door, *OPEN} and not _inside(each.importer, door)
+    ]
+    assert not through_walls
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_opens_on_everything_that_it_names(door: str) -> None:
+    room = importlib.import_module(door)
+    stub = HARNESS.joinpath(*door.split(".")[1:], "__init__.pyi")
+    names = [
+        alias.asname or alias.name
+        for node in ast.parse(stub.read_text("utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    own = {path.stem for path in stub.parent.glob("*")}
+    # A module of the same name would take the attribute's place as soon as it is imported.
+    assert not own & set(names)
+    assert all(hasattr(room, name) for name in names)
+
+
+def test_no_file_circles() -> None:
+    """Modules that need each other while they are being imported; what a function imports waits until it is called."""
+    graph: dict[str, set[str]] = {}
+    known = {name for name, _ in _modules()}
+    for importer, path in _modules():
+        taken: set[str] = set()
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module in known:
+                taken.add(node.module)
+        graph[importer] = taken - {importer}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module not in done:
+            for other in sorted(graph.get(module, ())):
+                visit(other, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
