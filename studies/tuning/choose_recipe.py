@@ -74,7 +74,8 @@ def group_of(spec: TaskSpec) -> str:
 
 def attempt(trial: Trial, recipe_name: str, data_dir: Path | None) -> dict[str, Any]:
     """Run one trial."""
-    from clinsynth.training.run import draw, encode_for, fit_and_read
+    from clinsynth.training.draws import draw
+    from clinsynth.training.run import encode_for, fit_and_read
     from clinsynth.training.student import find_device
 
     recipe, spec = RECIPES[recipe_name], TASKS[trial.task].spec
@@ -85,8 +86,9 @@ def attempt(trial: Trial, recipe_name: str, data_dir: Path | None) -> dict[str, 
     order = np.random.default_rng(1).permutation(len(held_out))[:HELD_OUT]
     held_out = [held_out[int(k)] for k in order]
     drawn = draw(train, cell)
+    encoded = [encode_for(examples, spec, recipe) for examples in ((), drawn, held_out)]
     outcome = fit_and_read(
-        cell, recipe, spec, ((), drawn), (held_out, encode_for(held_out, spec, recipe)), find_device(1)
+        cell, recipe, spec, (encoded[0], encoded[1]), (held_out, encoded[2]), find_device(1)
     )
     score = METRICS[spec.metric].score(spec, held_out, outcome.predictions)
     return {**trial._asdict(), "rows_used": len(drawn), "held_out": len(held_out), "metric": spec.metric,

@@ -25,7 +25,8 @@ from clinsynth.core.registry import TASKS
 from clinsynth.results.store import Cell
 from clinsynth.scoring.metrics import METRICS, Counts, Metric
 from clinsynth.training.recipe import RECIPES, Recipe
-from clinsynth.training.run import draw, encode_for, fit_and_read
+from clinsynth.training.draws import draw
+from clinsynth.training.run import encode_for, fit_and_read
 from clinsynth.training.student import find_device
 from studies.tuning.choose_recipe import development
 
@@ -87,8 +88,9 @@ def attempt(trial: Trial, recipe: Recipe, data_dir: Path | None) -> tuple[dict[s
     held_out = [held_out[int(k)] for k in order]
     cell = Cell(trial.task, recipe.name, trial.rows or len(train), trial.seed)
     drawn = draw(train, cell)
+    encoded = [encode_for(examples, spec, recipe) for examples in ((), drawn, held_out)]
     outcome = fit_and_read(
-        cell, recipe, spec, ((), drawn), (held_out, encode_for(held_out, spec, recipe)), find_device(1)
+        cell, recipe, spec, (encoded[0], encoded[1]), (held_out, encoded[2]), find_device(1)
     )
     metric, counted = metric_of(trial.task)
     counts = metric.counts(counted, held_out, outcome.predictions)

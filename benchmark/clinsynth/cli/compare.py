@@ -15,7 +15,7 @@ from clinsynth.core import text_table
 from clinsynth.data import open_store
 from clinsynth.direct import entry_at
 from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare, read_entry
-from clinsynth.training import RECIPES
+from clinsynth.training import DEFAULT_RECIPE, RECIPES
 
 EXAMPLES = (
     "clinsynth compare submissions/real submissions/demo --sample",
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", type=Path, metavar="A", help="the submission that the others are compared with")
     parser.add_argument("others", type=Path, nargs="+", metavar="B", help="one submission or more")
     parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
-    parser.add_argument("--recipe", default="minilm-l6.v1")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
     parser.add_argument("--rows", type=_budget, default=0,
                         help="the budget, or all: each on all the rows it has (default: the recipe's own)")  # fmt: skip
     parser.add_argument("--ceiling", type=Path, metavar="DIR",

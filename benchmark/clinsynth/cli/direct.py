@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
+from clinsynth.training import DEFAULT_RECIPE
 
 EXAMPLES = (
     "clinsynth direct --model local-chat-completions --model-args "
@@ -34,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     report = parser.add_argument_group("the table")
     report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
                         help="ask nothing: print the direct track in these folders beside their students")  # fmt: skip
-    report.add_argument("--recipe", default="minilm-l6.v1", help="of the students")
+    report.add_argument("--recipe", default=DEFAULT_RECIPE, help="of the students")
     report.add_argument("--rows", type=int, default=0, help="their budget (default: the recipe's own)")
     report.add_argument("--plot", type=Path, metavar="FILE", help="also draw it, as SVG")
     report.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")

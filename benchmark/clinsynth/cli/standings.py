@@ -24,7 +24,7 @@ from clinsynth.standings import (
     records,
     standings,
 )
-from clinsynth.training import RECIPES
+from clinsynth.training import DEFAULT_RECIPE, RECIPES
 
 EXAMPLES = (
     "clinsynth standings submissions --sample",
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         "ranking alone; tasks: intervals, tie groups, gaps; curves: over the number of rows; cost; "
                         "direct: models that answer by themselves, beside the students of their rows")  # fmt: skip
     parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
-    parser.add_argument("--recipe", default="minilm-l6.v1")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
     parser.add_argument("--rows", type=int, default=0, help="the budget (default: the recipe's own)")
     parser.add_argument("--no-statistics", action="store_true",
                         help="from the records alone: means and spread, no intervals and no ranks")  # fmt: skip

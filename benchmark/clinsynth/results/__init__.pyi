@@ -1,5 +1,6 @@
 from .store import Cell as Cell
 from .store import DataKind as DataKind
+from .store import Draw as Draw
 from .store import Environment as Environment
 from .store import Results as Results
 from .store import RunRecord as RunRecord

@@ -1,5 +1,6 @@
 from .embeddings import embed as embed
 from .embeddings import embedder_fingerprint as embedder_fingerprint
+from .recipe import DEFAULT_RECIPE as DEFAULT_RECIPE
 from .recipe import RECIPES as RECIPES
 from .scoring import Request as Request
 from .scoring import budgets_of as budgets_of

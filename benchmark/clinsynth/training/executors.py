@@ -150,7 +150,7 @@ def ray(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> 
 def steps_of(job: Job) -> int:
     """Optimiser steps of a run: what progress counts."""
     recipe = RECIPES[job.cell.recipe]
-    return recipe.few_shot_steps + recipe.settings[TASKS[job.cell.task].spec.type].steps
+    return recipe.few_shot_steps + recipe.settings[TASKS[job.cell.task].spec.type].steps_for(job.cell.rows)
 
 
 EXECUTORS: Registry[Executor] = Registry("executor", lambda: {"local": local, "slurm": slurm, "ray": ray})
