@@ -74,8 +74,10 @@ class Student(nn.Module):
 
 
 @cache
-def _pretrained(folder: Path, attention: str) -> tuple[nn.Module, int]:
+def _pretrained(folder: Path, *, fused: bool) -> tuple[nn.Module, int]:
     transformers: Any = importlib.import_module("transformers")
+    # Attention with a bias for distances, such as MPNet's, has no fused form.
+    fused = fused and transformers.AutoConfig.from_pretrained(folder).model_type != "mpnet"
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
     # No progress bar and no list of unused pooler weights for a file that loads in a blink.
@@ -87,7 +89,7 @@ def _pretrained(folder: Path, attention: str) -> tuple[nn.Module, int]:
             trust_remote_code=False,
             add_pooling_layer=False,
             dtype=torch.float32,
-            attn_implementation=attention,
+            attn_implementation="sdpa" if fused else "eager",
         )
     finally:
         logging.set_verbosity(verbosity)
@@ -108,8 +110,7 @@ def load_tokenizer(weights: Weights) -> Tokenizer:
 def new_student(recipe: Recipe, head: Head, outputs: int, settings: Settings, device: Device) -> Student:
     """A student before fine-tuning: pre-trained encoder, fresh head drawn from torch's current generator."""
     # On a CPU the fused attention kernel is slower than plain products at sentence length.
-    attention = "sdpa" if device.kind == "cuda" else "eager"
-    pretrained, hidden = _pretrained(find_weights(recipe.weights), attention)
+    pretrained, hidden = _pretrained(find_weights(recipe.weights), fused=device.kind == "cuda")
     encoder = copy.deepcopy(pretrained)
     if settings.encoder_dropout is not None:
         for module in encoder.modules():
