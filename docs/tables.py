@@ -21,7 +21,7 @@ from clinsynth.core.nouns import SPLITS, TaskSpec, TaskTypeName
 from clinsynth.core.registry import TASKS
 from clinsynth.generation.baseline import BASELINES
 from clinsynth.scoring.metrics import METRICS
-from clinsynth.training.recipe import DEFAULT_RECIPE, RECIPES
+from clinsynth.training.recipe import DEFAULT_RECIPE, RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,7 +78,7 @@ def results() -> str | None:
     """
     from clinsynth.standings import as_markdown, collect, standings_of
 
-    place, recipe = ROOT / "submissions", RECIPES[DEFAULT_RECIPE]
+    place, recipe = ROOT / "submissions", _stored_recipe()
     if not any(place.glob(f"*/runs/*/{recipe.name}/n*/seed*.json")):
         return None
     collection = collect([place], "real")
@@ -93,16 +93,22 @@ def results() -> str | None:
     return as_markdown(standings_of(collection, recipe.name, budget)).strip()
 
 
+def _stored_recipe() -> Recipe:
+    """The default recipe, or the one before it while no run of the default one is stored."""
+    runs = (ROOT / "submissions").glob(f"*/runs/*/{DEFAULT_RECIPE}/n*/seed*.json")
+    return RECIPES[DEFAULT_RECIPE if any(runs) else "minilm-l6.v1"]
+
+
 def direct() -> str | None:
     """The direct track in ``submissions/``; ``None``, to leave the block alone, before anything was asked."""
     from clinsynth.direct.card import direct_folders
     from clinsynth.direct.report import direct_standings
     from clinsynth.direct.tables import track
 
-    place = ROOT / "submissions"
+    place, recipe = ROOT / "submissions", _stored_recipe()
     if not direct_folders([place]):
         return None
-    return table(*track(direct_standings([place], DEFAULT_RECIPE, RECIPES[DEFAULT_RECIPE].budget, "real")))
+    return table(*track(direct_standings([place], recipe.name, recipe.budget, "real")))
 
 
 def clinicalgpt() -> str | None:
@@ -224,7 +230,12 @@ BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
     "docs/generating.md": {"baselines": baselines},
     "docs/direct.md": {"direct": direct},
     "docs/suites.md": {"clinicalgpt": clinicalgpt, "asclepius-notes": asclepius_notes},
-    "docs/recipes.md": {"students": students, "recipes": recipes, "evidence": evidence, "training-length": training_length},
+    "docs/recipes.md": {
+        "students": students,
+        "recipes": recipes,
+        "evidence": evidence,
+        "training-length": training_length,
+    },
 }
 
 

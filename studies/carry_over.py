@@ -4,10 +4,11 @@
 
 A run is taken over only where both recipes give its task and rows the same student, settings and number of steps; where
 its seal and its predictions are as they were written; and where the test set here has the texts and answers that it was
-tested on, in their order (of another version of the task, both versions must be prepared: units may differ). Its predictions are copied, its scores computed from them by the metrics and the task's version of today, and the
-record is sealed anew. ``carried_from`` says under whose name the student was trained; time, machine and software of the
-training stay as they were. Whatever is there under the new name is left alone. ``clinsynth reproduce`` trains such a run
-again like any other.
+tested on, in their order (of another version of the task, both versions must be prepared: units may differ). Its
+predictions are copied, its scores computed from them by the metrics and the task's version of today, and the record is
+sealed anew. ``carried_from`` says under whose name the student was trained; time, machine and software of the
+training stay as they were. Whatever is there under the new name is left alone. ``clinsynth reproduce`` trains such a
+run again like any other.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ def same_examples(record: RunRecord, store: ExampleStore) -> bool:
     earlier = dataclasses.replace(task, spec=dataclasses.replace(task.spec, version=record.task_version))
     if store.fingerprint(earlier, "test") != record.test.fingerprint:
         return False
-    then, now = (
-        [(e.texts, e.labels, e.spans) for e in store.examples(version, "test")] for version in (earlier, task)
-    )
+    then, now = ([(e.texts, e.labels, e.spans) for e in store.examples(version, "test")] for version in (earlier, task))
     return then == now
 
 

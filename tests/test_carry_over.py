@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from studies.carry_over import carry_over, trains_alike
 
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
@@ -12,7 +13,6 @@ from clinsynth.results.store import Cell, Results
 from clinsynth.results.verification import verify
 from clinsynth.training.recipe import RECIPES, Recipe, recipe_fingerprint
 from clinsynth.training.run import Job, run
-from studies.carry_over import carry_over, trains_alike
 
 SAMPLE = SampleStore()
 Submit = Callable[..., Path]

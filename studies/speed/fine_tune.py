@@ -7,7 +7,7 @@ texts of like length together, fused AdamW, float32; ``trainer-bf16``, the same 
 frozen; ``trainer-padded``: float32, everything padded to the greatest length, batches at random. Each side runs in a
 fresh process on the same cores, one after the other, in turns, from the same rows, weights, tokens, head, batch size,
 learning rate, schedule and number of steps; its seconds go from tokens in memory to predictions on the test set, and
-CPU seconds are given beside them: on a busy machine those are what to compare. Without ``--against``, each of the three.
+CPU seconds are given beside them: on a busy machine those are what to compare. Without ``--against``, all three.
 """
 
 from __future__ import annotations
@@ -104,15 +104,17 @@ def trainer_run(
                 per_device_eval_batch_size=EVAL_BATCH, learning_rate=settings.learning_rate,
                 weight_decay=settings.weight_decay, max_grad_norm=settings.clip, lr_scheduler_type="linear",
                 warmup_steps=round(steps * settings.warmup), optim="adamw_torch_fused",
-                bf16=rival == "trainer-bf16", use_cpu=not torch.cuda.is_available(), seed=seed, save_strategy="no", logging_strategy="no", report_to=[],
-                disable_tqdm=True, remove_unused_columns=False, length_column_name="length",
+                bf16=rival == "trainer-bf16", use_cpu=not torch.cuda.is_available(), seed=seed,
+                save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True,
+                remove_unused_columns=False, length_column_name="length",
                 train_sampling_strategy="random" if rival == "trainer-padded" else "group_by_length",
             ),
             train_dataset=[_row(item) for item in encoded[1].items],
             data_collator=together,
         )  # fmt: skip
         trainer.train()
-        # Longest first, as a careful user reads a test set.
+        # Longest first, as a careful user reads a test set; grouping by itself would give the output in another order.
+        trainer.args.train_sampling_strategy = "random"
         order = sorted(range(len(encoded[2].items)), key=lambda k: -len(encoded[2].items[k].ids))
         output: list[Any] = [None] * len(order)
         found = trainer.predict([_row(encoded[2].items[k]) for k in order]).predictions
@@ -136,7 +138,11 @@ def side(arguments: argparse.Namespace) -> dict[str, Any]:
     from clinsynth.training.student import find_device
 
     torch.set_num_threads(arguments.threads)
-    task, store, recipe = TASKS[arguments.task], open_store(arguments.data_dir, arguments.sample), RECIPES[DEFAULT_RECIPE]
+    task, store, recipe = (
+        TASKS[arguments.task],
+        open_store(arguments.data_dir, arguments.sample),
+        RECIPES[DEFAULT_RECIPE],
+    )
     spec = task.spec
     if arguments.steps:
         settings = dataclasses.replace(recipe.settings[spec.type], steps=arguments.steps, epochs=0)
@@ -161,10 +167,10 @@ def pairs_against(rival: str, arguments: argparse.Namespace) -> dict[str, Any]:
         order = ("ours", rival) if pair % 2 == 0 else (rival, "ours")
         seeded = ["--seed", str(arguments.seed + pair)]
         command = [sys.executable, "-m", "studies.speed.fine_tune", *sys.argv[1:], *seeded, "--side"]
-        out = {
-            name: json.loads(subprocess.run([*command, name], stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])  # noqa: S603
-            for name in order
-        }  # fmt: skip
+        out: dict[str, dict[str, Any]] = {}
+        for name in order:
+            done = subprocess.run([*command, name], stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own command
+            out[name] = json.loads(done.stdout.splitlines()[-1])
         pairs.append({"ours": out["ours"], "rival": out[rival]})
     ratios = {
         unit: sorted(pair["rival"][unit] / pair["ours"][unit] for pair in pairs) for unit in ("seconds", "cpu_seconds")
@@ -179,7 +185,9 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     for one in found:
         ratios = [f"{statistics.median(r):.2f} ({r[0]:.2f}-{r[-1]:.2f})"
                   for r in (one["ratios"]["cpu_seconds"], one["ratios"]["seconds"])]  # fmt: skip
-        scores = [f"{100 * float(np.mean([pair[side]['score'] for pair in one['pairs']])):.1f}" for side in ("ours", "rival")]
+        scores = [
+            f"{100 * float(np.mean([pair[side]['score'] for pair in one['pairs']])):.1f}" for side in ("ours", "rival")
+        ]
         lines.append("| " + " | ".join([one["what"], *ratios, *scores]) + " |")
     return "\n".join(lines)
 

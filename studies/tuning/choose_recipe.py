@@ -89,9 +89,7 @@ def attempt(trial: Trial, recipe_name: str, data_dir: Path | None) -> dict[str, 
     held_out = [held_out[int(k)] for k in order]
     drawn = draw(train, cell)
     encoded = [encode_for(examples, spec, recipe) for examples in ((), drawn, held_out)]
-    outcome = fit_and_read(
-        cell, recipe, spec, (encoded[0], encoded[1]), (held_out, encoded[2]), find_device(1)
-    )
+    outcome = fit_and_read(cell, recipe, spec, (encoded[0], encoded[1]), (held_out, encoded[2]), find_device(1))
     score = METRICS[spec.metric].score(spec, held_out, outcome.predictions)
     return {**trial._asdict(), "rows_used": len(drawn), "held_out": len(held_out), "metric": spec.metric,
             "score": round(score, 4), "loss": round(outcome.loss or 0.0, 4), "seconds": outcome.seconds}  # fmt: skip

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from studies.tuning.choose_recipe import development
 
 from clinsynth.core.registry import TASKS
 from clinsynth.results.store import Cell
 from clinsynth.scoring.metrics import METRICS, Counts, Metric
-from clinsynth.training.recipe import RECIPES, Recipe
 from clinsynth.training.draws import draw
+from clinsynth.training.recipe import RECIPES, Recipe
 from clinsynth.training.run import encode_for, fit_and_read
 from clinsynth.training.student import find_device
-from studies.tuning.choose_recipe import development
 
 BASE = 400
 """Steps that every other number is compared with."""
@@ -89,9 +89,7 @@ def attempt(trial: Trial, recipe: Recipe, data_dir: Path | None) -> tuple[dict[s
     cell = Cell(trial.task, recipe.name, trial.rows or len(train), trial.seed)
     drawn = draw(train, cell)
     encoded = [encode_for(examples, spec, recipe) for examples in ((), drawn, held_out)]
-    outcome = fit_and_read(
-        cell, recipe, spec, (encoded[0], encoded[1]), (held_out, encoded[2]), find_device(1)
-    )
+    outcome = fit_and_read(cell, recipe, spec, (encoded[0], encoded[1]), (held_out, encoded[2]), find_device(1))
     metric, counted = metric_of(trial.task)
     counts = metric.counts(counted, held_out, outcome.predictions)
     row = {**trial._asdict(), "rows_used": len(drawn), "held_out": len(held_out),
@@ -120,7 +118,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no trial after this time")
     arguments = parser.parse_args()
     arguments.counts.mkdir(parents=True, exist_ok=True)
-    lines = arguments.log.read_text("utf-8").splitlines() if arguments.log.exists() else []
+    log: Path = arguments.log
+    lines = log.read_text("utf-8").splitlines() if log.exists() else []
     done = {Trial(*(row[name] for name in Trial._fields)) for row in map(json.loads, lines)}
     until = time.monotonic() + 60 * arguments.minutes
     for trial in grid():
@@ -135,7 +134,7 @@ def main() -> None:
         if trial.steps != BASE and base.exists():
             row |= gain(metric_of(trial.task)[0], counts, np.load(base))
         done.add(trial)
-        with arguments.log.open("a", encoding="utf-8") as stream:
+        with log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)  # noqa: T201 - a script
 

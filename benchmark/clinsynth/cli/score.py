@@ -73,7 +73,9 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{task:16} n {rows:<6,} {metric:10} {mean:5.1f}  ({len(values)} seeds: {_listed(values)})")
         constant = sum(run.fit == "constant" for run in runs)
         if constant:
-            print(f"  {constant} of {len(runs)} runs were not trained: all their rows have one answer, which is then said")
+            print(
+                f"  {constant} of {len(runs)} runs were not trained: all their rows have one answer, which is then said"
+            )
         if arguments.draw == "balanced":
             print("  balanced draw: not comparable with random draws")
     return int(bool(scored.failed))

@@ -55,7 +55,7 @@ class Encoded:
     items: list[Item]
     examples: int
     notes: list[tuple[int, str]]
-    """(index of an example, what was done to fit it): ``truncated``, ``windowed``, or ``snapped-span`` for each span."""
+    """(index of an example, what was done to fit it): ``truncated``, ``windowed``, ``snapped-span`` for each span."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -100,7 +100,9 @@ def encode(examples: Sequence[Example], spec: TaskSpec, head: Head, tokenizer: T
 class RowEncoder:
     """Encodes rows when they are first asked for: the seeds and budgets of a submission share most of them."""
 
-    def __init__(self, rows: Sequence[Example], spec: TaskSpec, head: Head, tokenizer: Tokenizer, max_length: int) -> None:
+    def __init__(
+        self, rows: Sequence[Example], spec: TaskSpec, head: Head, tokenizer: Tokenizer, max_length: int
+    ) -> None:
         """``rows`` are a submission's of one task; the rest is as in ``encode``."""
         self._rows = rows
         self._encode = partial(encode, spec=spec, head=head, tokenizer=tokenizer, max_length=max_length)

@@ -67,6 +67,7 @@ def local(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -
     # spawn: a forked child of a process that has torch's threads can hang.
     context = multiprocessing.get_context("spawn")
     counter = context.Value("L", 0)
+    strangers = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _start_worker, (counter,))
     try:
         pending: dict[Future[RunRecord | UserError], Job] = {pool.submit(_counted_attempt, job): job for job in jobs}
@@ -84,8 +85,9 @@ def local(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -
             remedy="call again with fewer --workers: finished runs are kept",
         ) from error
     finally:
-        # After Ctrl-C runs are still going on: they are stopped, what is done is on disk.
-        for process in multiprocessing.active_children():
+        # After Ctrl-C runs are still going on: they are stopped, what is done is on disk. Only those of this pool: a
+        # program that calls the harness may have children of its own.
+        for process in set(multiprocessing.active_children()) - strangers:
             process.terminate()
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -106,7 +108,7 @@ def slurm(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -
     except ImportError as error:
         raise UserError("SLURM needs submitit", remedy="pip install 'clinsynth[slurm]'") from error
     chunks = [list(chunk) for _, chunk in groupby(jobs, key=lambda job: job.cell.task)]
-    extra = dict(pair.split("=", 1) for pair in os.environ.get(SLURM_VARIABLE, "").split())
+    extra = _slurm_options(os.environ.get(SLURM_VARIABLE, ""))
     executor = submitit.AutoExecutor(folder=Path("slurm-logs"), cluster=None if shutil.which("srun") else "local")
     executor.update_parameters(
         name="clinsynth",
@@ -122,6 +124,17 @@ def slurm(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -
             on_steps(sum(steps_of(job) for job in chunk))
             yield from zip(chunk, handle.result(), strict=True)
         time.sleep(POLL_SECONDS)
+
+
+def _slurm_options(text: str) -> dict[str, str]:
+    """Options from ``partition=gpu gres=gpu:1``. Raises ``UserError``."""
+    pairs = [pair.partition("=") for pair in text.split()]
+    if any(not (name and sign and value) for name, sign, value in pairs):
+        raise UserError(
+            f"{SLURM_VARIABLE}={text!r} cannot be read",
+            expected="name=value pairs with blanks between them, as in: partition=gpu gres=gpu:1",
+        )
+    return {name: value for name, _, value in pairs}
 
 
 def ray(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[Outcome]:

@@ -41,7 +41,7 @@ class MasterWeights:
     def take_gradients(self, most: float) -> None:
         """Move the student's gradients to the master weights, scaled down to norm ``most`` where theirs is larger."""
         norms = [part.take_gradients() for part in self._parts]
-        norm = torch.linalg.vector_norm(torch.stack(norms))
+        norm = _norm(torch.stack(norms))
         if norm > most:
             for part in self._parts:
                 part.gradient.mul_(most / (norm + _NO_DIVISION_BY_ZERO))
@@ -52,34 +52,41 @@ class MasterWeights:
             part.renew_copy()
 
 
+def _norm(values: torch.Tensor) -> torch.Tensor:
+    found: torch.Tensor = torch.linalg.vector_norm(values)  # pyright: ignore[reportUnknownMemberType] - untyped in torch
+    return found
+
+
 class _Part:
     """Parameters that are treated alike, one after the other in one tensor."""
 
     def __init__(self, parameters: list[nn.Parameter], dtype: torch.dtype, *, decayed: bool) -> None:
         self.decayed = decayed
         self.parameters = parameters
-        sizes = [p.numel() for p in parameters]
         flat = torch.cat([p.detach().flatten().float() for p in parameters])
         self.gradient = torch.zeros_like(flat)
         self.master = nn.Parameter(flat)
         self.master.grad = self.gradient
         # In float32 the student computes with the master weights themselves.
         self.copy = flat if dtype == torch.float32 else flat.to(dtype)
-        self.gradients = [
-            part.view(p.shape) for part, p in zip(self.gradient.split(sizes), parameters, strict=True)
-        ]
-        for part, p in zip(self.copy.split(sizes), parameters, strict=True):
-            p.data = part.view(p.shape)
+        self.gradients: list[torch.Tensor] = []
+        begin = 0
+        for p in parameters:
+            end = begin + p.numel()
+            self.gradients.append(self.gradient[begin:end].view(p.shape))
+            p.data = self.copy[begin:end].view(p.shape)
+            begin = end
 
+    @torch.no_grad()
     def take_gradients(self) -> torch.Tensor:
         """Norm of the gradients, which leave the student."""
-        used = [(to, p.grad) for to, p in zip(self.gradients, self.parameters, strict=True) if p.grad is not None]
-        if len(used) < len(self.parameters):
-            self.gradient.zero_()
-        torch._foreach_copy_([to for to, _ in used], [of for _, of in used])  # noqa: SLF001 - no public name
-        for p in self.parameters:
-            p.grad = None
-        return torch.linalg.vector_norm(self.gradient)
+        for mine, p in zip(self.gradients, self.parameters, strict=True):
+            if p.grad is None:
+                mine.zero_()
+            else:
+                mine.copy_(p.grad)
+                p.grad = None
+        return _norm(self.gradient)
 
     @torch.no_grad()
     def renew_copy(self) -> None:

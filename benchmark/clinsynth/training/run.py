@@ -126,9 +126,13 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
             rows=cell.rows,
             seed=cell.seed,
             training=TrainingData(
-                fingerprint=rows_fingerprint, available=len(rows), used=len(drawn), few_shot=len(first),
-                draw=job.draw, label_divergence=label_divergence(drawn, real) if real else None,
-            ),  # fmt: skip
+                fingerprint=rows_fingerprint,
+                available=len(rows),
+                used=len(drawn),
+                few_shot=len(first),
+                draw=job.draw,
+                label_divergence=label_divergence(drawn, real) if real else None,
+            ),
             test=TestData(kind=results.kind, fingerprint=test_fingerprint, examples=len(test)),
             fit="constant" if same else "fine-tuned",
             steps=outcome.steps,
