@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -53,8 +55,8 @@ class MasterWeights:
 
 
 def _norm(values: torch.Tensor) -> torch.Tensor:
-    found: torch.Tensor = torch.linalg.vector_norm(values)  # pyright: ignore[reportUnknownMemberType] - untyped in torch
-    return found
+    linalg: Any = torch.linalg  # untyped in torch
+    return linalg.vector_norm(values)
 
 
 class _Part:
