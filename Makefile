@@ -1,13 +1,14 @@
-# make install | quickstart | test | check | clean
+# make install | quickstart | quickstart-llm | test | check | reliability | supply-chain | lock | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 QUICK := build/quickstart
 QUICK_TASKS := gad,ncbi-disease
 QUICK_METHODS := gold-n template augment
 
-.PHONY: install quickstart test check clean
+.PHONY: install quickstart quickstart-llm test check reliability supply-chain lock clean
 .DEFAULT_GOAL := install
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,12 +17,14 @@ install: $(STAMP)
 
 # The stamp is moved in last, with the time at which the installation began: a killed one leaves none, and an edit made
 # meanwhile counts as new. Without a stamp the environment is made afresh; with an old one it is brought up to date.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("clinsynth needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	@if [ ! -e $@ ]; then rm -rf $(VENV); $(PYTHON) -m venv $(VENV); fi
 	@rm -f $@; touch $@.begun
 	@echo "installing into $(VENV); the first time takes some minutes"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PIP) install --require-hashes --no-deps -r requirements.lock
+# What is not in the lock is the CUDA build's own: NVIDIA's packages, which that wheel pins by version.
+	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[dev]'
 	@mv $@.begun $@
 
 # Everything on the bundled sample and offline: a check that all parts work, not a measurement. What is done is kept.
@@ -47,6 +50,20 @@ quickstart: install
 	@echo "      score rows of your own          docs/submitting.md"
 	@echo "      see what a score means          docs/protocol.md"
 
+# The same with a small language model that runs on this machine: rows that it writes are scored beside the others, and it
+# answers a task by itself. Its 1.1 GB are downloaded once; MODEL_FILE=FILE takes them from a file.
+quickstart-llm: LOCAL := --model local $(if $(MODEL_FILE),--model-file $(MODEL_FILE)) --cache $(QUICK)-cache --sample
+quickstart-llm: quickstart
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || $(PIP) install -c constraints.txt xllamacpp
+	@echo "== generate: naive, by the model on this machine"
+	@$(BIN)/clinsynth generate naive --tasks $(QUICK_TASKS) --rows 20 --out $(QUICK)/naive $(LOCAL)
+	@echo "== score: naive"
+	@$(BIN)/clinsynth score $(QUICK)/naive --tasks $(QUICK_TASKS) --sample --seeds 0
+	@echo "== direct: the model answers by itself"
+	@$(BIN)/clinsynth direct --tasks gad --out $(QUICK)/local-model $(LOCAL)
+	@echo "== standings (on the sample: the numbers mean nothing)"
+	@$(BIN)/clinsynth standings $(addprefix $(QUICK)/,$(QUICK_METHODS) naive local-model) --sample
+
 test: install
 	$(BIN)/python -m pytest -n 2
 
@@ -54,6 +71,33 @@ check: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+
+# Kills at random, full disks, two calls at once: some minutes. TRIALS=200 for the figures of docs/reliability.md.
+reliability: export CLINSYNTH_KILLS := $(or $(TRIALS),40)
+reliability: export CLINSYNTH_KILLS_REPORT := build/reliability/kills.json
+reliability: install
+	$(BIN)/python -m pytest -m reliability tests/test_reliability.py
+
+# What is installed, as CycloneDX and as a table of licences; fails on GPL and AGPL among what clinsynth needs to run.
+supply-chain: TOOLS := build/tools/bin
+supply-chain: install
+	@mkdir -p build/supply-chain
+	@if [ ! -e build/tools/.installed ]; then rm -rf build/tools; $(PYTHON) -m venv build/tools; \
+	  $(TOOLS)/python -m pip install --quiet cyclonedx-bom==7.5.0 pip-licenses==5.5.5; touch build/tools/.installed; fi
+	$(TOOLS)/cyclonedx-py environment --output-format JSON -o build/supply-chain/sbom.cdx.json $(BIN)/python
+	$(TOOLS)/pip-licenses --python $(BIN)/python --from mixed --with-urls --format json \
+	  --output-file build/supply-chain/licences.json
+	$(BIN)/python .ci/licences.py build/supply-chain/licences.json
+
+# Needs uv. The CPU build of torch is another file than PyPI's, of the same version: its hash is added.
+CPU_TORCH := $(shell sed -n 's/^# CPU build of torch: //p' constraints.txt)
+CUDA := $(addprefix --no-emit-package ,cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cublas \
+  cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 \
+  nvjitlink nvshmem-cu13 nvtx))
+lock:
+	echo 'hatchling>=1.26' | uv pip compile --quiet --no-config --python-version 3.11 --generate-hashes --extra dev \
+	  -c constraints.txt --no-annotate --no-header $(CUDA) pyproject.toml - -o requirements.lock
+	sed -i 's|^torch==.*|&\n    --hash=sha256:$(CPU_TORCH) \\|' requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache

@@ -12,6 +12,7 @@ Deviations from the paper:
 - Its product, instructions with answers, is what ``clinsynth notes`` writes; here they serve our tasks.
 - The kinds of work are those that suit the task's type, drawn from the seed; theirs are drawn from all eight.
 - Several rows come from one note (``ROWS_A_NOTE``).
+- A prompt for a row shows the beginning of the note, and a case report and its note have 2,048 tokens together.
 - What differs in notes and requests themselves is said in ``clinsynth.generation.notes.writer``.
 - A base model is shown the form by entries that were written for this project and are no data of the task.
 
@@ -37,8 +38,10 @@ SPARE = 3
 """Sentences for each row of span tasks, where a sentence serves once: not every answer can be used."""
 PATIENCE = 3
 """Rounds of notes in a row that bring none, after which it goes on with those that there are."""
-EXCERPT = {"chat": 300, "completion": 40}
+EXCERPT = {"chat": 150, "completion": 40}
 """Words of the note that a prompt for a row shows."""
+CONTEXT = 2_048
+"""Tokens of a case report and its note: rows come from a note's first words and from single sentences."""
 SENTENCE = (4, 80)
 """Words of a sentence that can be a text of its own."""
 
@@ -103,7 +106,7 @@ def _material(tools: Tools, use: Use, rows: int, rng: np.random.Generator) -> It
     """Notes with their requests, enough for so many rows; fewer where the model gives no more."""
     reports = read_reports()
     tools.tally.notes["case reports"] = f"{reports.name}, sha256 {reports.digest}"
-    writer = NoteWriter(tools.llm, tools.tally, rng)
+    writer = NoteWriter(tools.llm, tools.tally, rng, CONTEXT)
     queue = cycled(reports, rng)
     supply, found, idle = 0.0, 0, 0
     while supply < rows and idle < PATIENCE:

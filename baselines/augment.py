@@ -120,7 +120,7 @@ class Changes:
         for text in example.texts:
             changed, spans = _joined(self._words(self._pieces(text, example.spans, instead), strength))
             texts.append(changed)
-        return Example(tuple(texts), example.labels, spans)
+        return Example(tuple(texts), labels=example.labels, spans=spans)
 
     def _pieces(self, text: str, spans: Sequence[Span], instead: dict[str, str]) -> list[Piece]:
         pieces: list[Piece] = []

@@ -1,8 +1,8 @@
 """clingen-kg: ClinGen (2311.00287) with topics from a knowledge graph; see ``crossing`` for what the variants share.
 
 Deviations from the paper and its released code:
-- Any source of names can stand for iBKH (``--knowledge``). Its names are not linked to the labels of a classification,
-  so topics of all labels are drawn from the same names.
+- Any source of names can stand for iBKH (``--knowledge``). No source that is here links names to the labels of a
+  classification, so topics of all labels are drawn from the same names.
 - Related pairs serve every relation but the negative one, for which two names are drawn that it does not relate.
 - Equally many rows a label; the released code makes so many rows *for each* label in text classification.
 - Definitions of labels are the task's own. The released code has those of Medical Question Pairs exchanged.
@@ -10,7 +10,12 @@ Deviations from the paper and its released code:
 - Names are put in place of the markers of a relation by this project, not by the model, where the model leaves them.
 - Mentions that the model lists but does not write are left out, as theirs are; offsets are found again in the text.
 - The wording of all prompts is this project's; only their structure is the paper's. Answers are one JSON object.
-- Styles are asked for once a task, as many as rows at most. How the paper's list was made is not published.
+- Styles are asked for once a task, thirty at most. How the paper's list was made is not published.
+- Names are at most as long as theirs, 40 characters for entity recognition and 30 for pairs and attributes; in
+  classification and relations, where theirs have no limit, 80. Answers have their 512 tokens, second texts 256.
+- For entity recognition and attributes, a share of the rows is asked for without any name (``--without-mention``);
+  theirs have one each. One row an answer; theirs may hold several in entity recognition.
+- The second version's question answering (PubMedQA, BioASQ) is no task here.
 - Multi-label rows take the label sets of the few-shot examples.
 """
 

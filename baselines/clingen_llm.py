@@ -1,8 +1,8 @@
 """clingen-llm: ClinGen (2311.00287) with topics that the model names; see ``crossing`` for what the variants share.
 
 Deviations from the paper and its released code, beside those that ``clingen_kg`` names for both:
-- Topics are asked for in one prompt of this project's wording. The paper's prompt asks for 300 of a type, a reviewer
-  read 100; here for 300, and never for more than there will be rows of them.
+- Topics are asked for in this project's wording, fifty a request. The paper's prompt asks for 300 of a type at once, a
+  reviewer read 100; here for 300 in all, and never for more than there will be rows of them.
 - One list for each label in classification and relations, as in the released files, else one for each kind of name.
 - Topics of a relation are pairs, so that both names come from one thought; how the paper pairs them is not published.
 - Lists are text files that can be read and edited, and are used as they are in the next run.

@@ -6,6 +6,9 @@ Deviations from that method:
 - Nucleus sampling is left to the command line (temperature 1, top-p 1 by default).
 - A base model is shown the form by three entries with made-up labels that were written for this project; for the two
   span types their keys are the task's labels. They are no data of any task.
+- Names of a relation are chosen by the model and replaced by the task's markers.
+- A share of the rows of span tasks is asked for without any name (``--without-mention``).
+- Several rows of a label can be asked for in one request (``--rows-per-request``).
 """
 
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ import numpy as np
 
 from clinsynth.core import Row
 from clinsynth.generation import Baseline, Budget, TaskView, Tools
-from clinsynth.generation.asking import Rounds, Wanted, load, no_demos
+from clinsynth.generation.asking import Rounds, Wanted, bare_rows, load, no_demos, several
 
 PROMPTS = Path(__file__).parent / "prompts" / "naive"
 
@@ -23,11 +26,12 @@ PROMPTS = Path(__file__).parent / "prompts" / "naive"
 def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     """Equally many rows a label, all from the same request for a label."""
     demos = no_demos(view.spec, tools.llm.mode, rng)
+    perhaps_bare = bare_rows(view, tools, budget, rng)
 
     def draw(labels: tuple[str, ...]) -> Wanted:
-        return Wanted(labels=labels, demos=demos(labels))
+        return perhaps_bare(Wanted(labels=labels, demos=demos(labels)))
 
-    yield from Rounds(view, tools, budget, rng, draw, row=load(PROMPTS, view.spec.type, tools.tally))
+    yield from Rounds(view, several(tools), budget, rng, draw, row=load(PROMPTS, view.spec.type, tools.tally))
 
 
 BASELINE = Baseline(

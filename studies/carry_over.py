@@ -23,7 +23,7 @@ from clinsynth.core.nouns import TaskSpec
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import open_store
 from clinsynth.data.store import ExampleStore
-from clinsynth.results.store import Results, RunRecord, read_predictions
+from clinsynth.results.store import Results, RunRecord
 from clinsynth.scoring.metrics import score_all
 from clinsynth.training.recipe import RECIPES, Recipe, recipe_fingerprint
 from clinsynth.training.weights import find_weights, weights_fingerprint
@@ -75,7 +75,7 @@ def carried(record: RunRecord, old: Recipe, new: Recipe, results: Results, store
     task = TASKS[record.task]
     if fault := refusal(record, old, new, results, store):
         return fault
-    predictions, digest = read_predictions(results.predictions_path(record.cell))
+    predictions, digest = results.read_predictions(record)
     if digest != record.predictions_sha256:
         return "its predictions were edited"
     renamed = record.cell._replace(recipe=new.name)

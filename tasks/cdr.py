@@ -71,7 +71,7 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
         for offset, part in ((0, article.title), (len(article.title) + 1, article.abstract)):
             for start, end in sentence_ranges(part, [(m.start - offset, m.end - offset) for m in article.mentions]):
                 for text, induces in _pairs(article, start + offset, end + offset).items():
-                    yield Example((text,), ("induces" if induces else "no_relation",), unit=article.pmid)
+                    yield Example((text,), labels=("induces" if induces else "no_relation",), unit=article.pmid)
 
 
 def _pairs(article: Article, start: int, end: int) -> dict[str, bool]:

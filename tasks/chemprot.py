@@ -76,5 +76,5 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
                 marked = list(tokens)
                 for (start, end), marker in sorted(((chemical, "@CHEMICAL$"), (gene, "@GENE$")), reverse=True):
                     marked[start - first : end - first + 1] = [marker]
-                yield Example((" ".join(marked),), (label,), unit=abstract["doc_key"])
+                yield Example((" ".join(marked),), labels=(label,), unit=abstract["doc_key"])
             first += len(tokens)

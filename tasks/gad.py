@@ -71,4 +71,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
     number = Numbering()
     for line, row in json_fields(files, path := f"{split}.json", ("sentence", "label")):
         label = pick({"0": "no_relation", "1": "relation"}, row["label"], path, line)
-        yield Example((row["sentence"],), (label,), unit=number(row["sentence"]))
+        yield Example((row["sentence"],), labels=(label,), unit=number(row["sentence"]))

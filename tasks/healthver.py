@@ -56,4 +56,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
     labels = {label.title(): label for label in TASK.labels}
     for line, row in table(files, path := f"healthver_{split}.csv", ("claim", "evidence", "label")):
         claim, label = row["claim"].strip(), pick(labels, row["label"].strip(), path, line)
-        yield Example((claim, row["evidence"].strip()), (label,), unit=number(claim))
+        yield Example((claim, row["evidence"].strip()), labels=(label,), unit=number(claim))

@@ -92,4 +92,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
             continue
         if "\ufffd" in row["sentence"]:
             count("lost character U+FFFD: read as '?'")
-        yield Example((row["sentence"].replace("\ufffd", "?"),), labels, unit=row["index"].rpartition("_s")[0])
+        yield Example((row["sentence"].replace("\ufffd", "?"),), labels=labels, unit=row["index"].rpartition("_s")[0])

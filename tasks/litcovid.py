@@ -64,4 +64,4 @@ TASK = TaskSpec(
 def read(split: Split, files: RawFiles) -> Iterator[Example]:
     """Rows of a quoted TSV file with the labels joined by semicolons."""
     for _, row in table(files, f"{split}.tsv", ("pmid", "text", "labels"), delimiter="\t"):
-        yield Example((row["text"],), tuple(sorted(row["labels"].split(";"))), unit=row["pmid"])
+        yield Example((row["text"],), labels=tuple(sorted(row["labels"].split(";"))), unit=row["pmid"])

@@ -60,4 +60,5 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
     for line, row in json_fields(files, _TEXTS, ("pairID", "sentence1", "sentence2")):
         if row["pairID"] not in truth:
             raise fault(_TEXTS, line, f"its pairID is not in {_LABELS}")
-        yield Example((row["sentence1"], row["sentence2"]), (truth[row["pairID"]],), unit=number(row["sentence1"]))
+        texts = (row["sentence1"], row["sentence2"])
+        yield Example(texts, labels=(truth[row["pairID"]],), unit=number(texts[0]))

@@ -66,4 +66,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
             count("pair with an empty question: left out")
             continue
         label = {"true": "entailment", "false": "not_entailment"}[pair.attrib["value"]]
-        yield Example(texts, (label,), unit=number(texts[0]))
+        yield Example(texts, labels=(label,), unit=number(texts[0]))

@@ -56,4 +56,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
     labels = {label: label for label in TASK.labels}
     for line, row in json_fields(files, path := f"mli_{split}_v1.jsonl", ("sentence1", "sentence2", "gold_label")):
         label = pick(labels, row["gold_label"], path, line)
-        yield Example((row["sentence1"], row["sentence2"]), (label,), unit=number(row["sentence1"]))
+        yield Example((row["sentence1"], row["sentence2"]), labels=(label,), unit=number(row["sentence1"]))

@@ -62,4 +62,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
     for line, row in rows:
         if row["question_1"] in chosen:
             label = pick({"1": "similar", "0": "different"}, row["label"], "mqp.csv", line)
-            yield Example((row["question_1"], row["question_2"]), (label,), unit=number(row["question_1"]))
+            yield Example((row["question_1"], row["question_2"]), labels=(label,), unit=number(row["question_1"]))

@@ -72,4 +72,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
         if not all(texts):
             count("row with an empty claim or evidence: left out")
             continue
-        yield Example(texts, (row["label"],), unit=number(texts[0]))
+        yield Example(texts, labels=(row["label"],), unit=number(texts[0]))

@@ -36,7 +36,7 @@ class Toy:
         labels = task.spec.labels
         if task.spec.is_span:
             return [Example((f"word {k}",), spans=(Span(0, 4, labels[0]),)) for k in range(ITEMS)]
-        return [Example((f"{k}",), (labels[k % len(labels)],)) for k in range(ITEMS)]
+        return [Example((f"{k}",), labels=(labels[k % len(labels)],)) for k in range(ITEMS)]
 
     def fingerprint(self, task: Task, split: Split) -> str:
         if task.spec.name in self.missing:

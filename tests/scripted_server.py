@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
@@ -30,6 +30,7 @@ class Asked:
     path: str
     key: str
     """What came in the Authorization header."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def prompt(self) -> str:
@@ -59,6 +60,8 @@ class Fail:
     code: str | None = None
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: Any = None
+    """All of the JSON, in place of what the other fields say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,15 @@ class Raw:
     """Bytes with status 200, whatever they are."""
 
     content: bytes
+    kind: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """An answer without an end: ``part`` again and again, with so many seconds between."""
+
+    seconds: float
+    part: bytes = b" "
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,7 @@ class Die:
     """The server is gone: this request and all later ones get nothing."""
 
 
-Reaction = Say | Fail | Raw | Hang | Drop | Die
+Reaction = Say | Fail | Raw | Drip | Hang | Drop | Die
 Script = Callable[[Asked], Reaction]
 
 
@@ -193,12 +205,15 @@ class ScriptedServer:
             with self._lock:
                 self._at_once -= 1
 
-    def react(self, path: str, content: str, key: str = "") -> tuple[Reaction, Mapping[str, Any]]:
+    def react(
+        self, path: str, content: str, key: str = "", headers: Mapping[str, str] | None = None
+    ) -> tuple[Reaction, Mapping[str, Any]]:
         body = json.loads(content)
         same = json.dumps(body, sort_keys=True)
         with self._lock:
             asked = Asked(
-                body=body, number=len(self.asked), attempt=self._attempts[same], path=path, key=key
+                body=body, number=len(self.asked), attempt=self._attempts[same], path=path, key=key,
+                headers=headers or {},
             )  # fmt: skip
             self.asked.append(asked)
             self._attempts[same] += 1
@@ -209,7 +224,7 @@ class ScriptedServer:
         return reaction, body
 
     def _answer(self, http: BaseHTTPRequestHandler, path: str, content: bytes) -> None:
-        reaction, _ = self.react(path, content.decode(), http.headers["Authorization"] or "")
+        reaction, _ = self.react(path, content.decode(), http.headers["Authorization"] or "", dict(http.headers))
         if self.latency:
             time.sleep(self.latency)
         match reaction:
@@ -218,8 +233,10 @@ class ScriptedServer:
                 _send(http, 200, completion(reaction, path))
             case Fail():
                 _send(http, reaction.status, error(reaction), reaction.headers)
-            case Raw(content=raw):
-                _send_bytes(http, raw)
+            case Raw(content=raw, kind=kind):
+                _send_bytes(http, raw, kind)
+            case Drip():
+                _drip(http, reaction)
             case Hang(seconds=seconds):
                 time.sleep(seconds)
                 _drop(http)
@@ -295,8 +312,10 @@ def completion(say: Say, path: str) -> dict[str, Any]:
     return {"id": "x", "object": "completion", "created": 0, "model": say.model, "choices": [choice], "usage": usage}
 
 
-def error(fail: Fail) -> dict[str, Any]:
+def error(fail: Fail) -> Any:
     """The JSON of an error."""
+    if fail.body is not None:
+        return fail.body
     return {"error": {"message": fail.message, "type": "scripted", "code": fail.code, "param": fail.param}}
 
 
@@ -328,9 +347,22 @@ def _send(http: BaseHTTPRequestHandler, status: int, content: Any, headers: Mapp
     http.wfile.write(raw)
 
 
-def _send_bytes(http: BaseHTTPRequestHandler, raw: bytes) -> None:
+def _drip(http: BaseHTTPRequestHandler, reaction: Drip) -> None:
     http.send_response(200)
     http.send_header("Content-Type", "application/json")
+    http.send_header("Connection", "close")
+    http.end_headers()
+    http.close_connection = True
+    with suppress(OSError):  # until the other side has had enough
+        while True:
+            http.wfile.write(reaction.part)
+            http.wfile.flush()
+            time.sleep(reaction.seconds)
+
+
+def _send_bytes(http: BaseHTTPRequestHandler, raw: bytes, kind: str = "application/json") -> None:
+    http.send_response(200)
+    http.send_header("Content-Type", kind)
     http.send_header("Content-Length", str(len(raw)))
     http.end_headers()
     http.wfile.write(raw)

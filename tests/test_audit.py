@@ -77,7 +77,7 @@ def invented(number: int, pair: bool = False) -> list[Example]:
     rng = np.random.default_rng(number)
     letters = list("abcdefghijklmnopqrstuvwxyz")
     texts = [" ".join("".join(rng.choice(letters, 7)) for _ in range(14)) for _ in range(2 * number)]
-    return [Example((texts[k], texts[-k - 1]) if pair else (texts[k],), ()) for k in range(number)]
+    return [Example((texts[k], texts[-k - 1]) if pair else (texts[k],), labels=()) for k in range(number)]
 
 
 @pytest.mark.parametrize(("left", "right"), SAME, ids=lambda value: ascii(value)[:30])
@@ -274,7 +274,7 @@ def test_a_planted_submission_fails_and_every_row_is_named(task: str, tmp_path: 
     rng = np.random.default_rng(1)
     test = STORE.examples(TASKS[task], "test")
     train = STORE.examples(TASKS[task], "train")
-    leaked = [Example(tuple(EDITS["case-changed"](t, rng) for t in e.texts), e.labels) for e in test[:5]]
+    leaked = [Example(tuple(EDITS["case-changed"](t, rng) for t in e.texts), labels=e.labels) for e in test[:5]]
     (found,) = audit(submission(tmp_path, task, [*train, *leaked], "train"), [task], STORE)
     assert not found.clean
     rows = {match.row: match.tests for match in found.test.matches}
@@ -320,7 +320,7 @@ Store = Callable[..., RunRecord]
 def test_scores_with_and_without_the_touched_examples(tmp_path: Path, store_run: Store) -> None:
     task = TASKS["gad"]
     test = STORE.examples(task, "test")
-    path = submission(tmp_path, "gad", [Example(e.texts, e.labels) for e in test[:4]])
+    path = submission(tmp_path, "gad", [Example(e.texts, labels=e.labels) for e in test[:4]])
     cell = Cell("gad", "tiny.v1", 4, 0)
     # Right on the leaked four, wrong on all others.
     other = {"yes": "no", "no": "yes", **dict(zip(task.spec.labels, reversed(task.spec.labels), strict=True))}
@@ -425,6 +425,6 @@ def test_a_missing_test_split_is_told(tmp_path: Path) -> None:
 def test_the_model_finds_light_paraphrases(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     test = STORE.examples(TASKS["hoc"], "test")
-    rows = [Example((paraphrased(e.texts[0], rng),), e.labels) for e in test]
+    rows = [Example((paraphrased(e.texts[0], rng),), labels=e.labels) for e in test]
     (found,) = audit(submission(tmp_path, "hoc", rows), [], STORE)
     assert len(found.test.matches) >= 0.9 * len(rows)

@@ -1,20 +1,23 @@
 """The client against a server that fails in every way: nothing lost, nothing paid twice, counts exact."""
 
 import json
+import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scripted_server import Asked, Die, Drop, Fail, Hang, Raw, Reaction, Say, Script, ScriptedServer, serve
+from tests.gateways import REFUSING, THOUGHTS, azure, thinking
+from tests.scripted_server import Asked, Die, Drip, Drop, Fail, Hang, Raw, Reaction, Say, Script, ScriptedServer, serve
 
 from clinsynth.core.errors import UserError
 from clinsynth.llm import Client, ClientSettings
 from clinsynth.llm.cache import Cache, PendingBatch, Reply, request_key
 from clinsynth.llm.cost import StatedPrices, UnknownPrices, find_prices, is_local
-from clinsynth.llm.payloads import read_refusal
+from clinsynth.llm.refusals import read_refusal
 from clinsynth.llm.requests import Answer, BudgetSpentError, Prompt
 
 PRICES = StatedPrices(1.0, 2.0, None)
@@ -82,7 +85,7 @@ def test_answers_come_in_the_order_of_the_prompts(mode: str, connect: Open) -> N
         client = connect(server, mode=mode, concurrency=4)
         answers = list(client.ask(prompts(20)))
         assert texts(answers) == EXPECTED
-        assert server.most_at_once == 4
+        assert 1 < server.most_at_once <= 4
         assert {asked.path for asked in server.asked} == {"/chat/completions" if mode == "chat" else "/completions"}
     assert (client.ledger.new, client.ledger.cached, client.ledger.failed) == (20, 0, 0)
     assert client.ledger.known_tokens == (200, 100)
@@ -445,6 +448,241 @@ def test_structure_can_be_switched_off(connect: Open) -> None:
         client = connect(server, structured="off")
         list(client.ask(prompts(1, schema=SCHEMA)))
         assert "response_format" not in server.asked[0].body
+
+
+FULL = Prompt(text="prompt 0", system="Be brief.", temperature=0.7, top_p=0.9, stop=("\n",), max_tokens=2_000)
+"""A request with everything that a server may refuse."""
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_known_servers_are_answered_in_their_own_dialect(name: str, connect: Open) -> None:
+    script, left_out = REFUSING[name]
+    with serve(script) as server:
+        client = connect(server)
+        lines: list[str] = []
+        client.say = lines.append
+        answers = list(client.ask([replace(FULL, text=f"prompt {k}") for k in range(8)]))
+        assert texts(answers) == EXPECTED[:8]
+        assert client.server.dialect.left_out == left_out
+        # Only the first request had to find out, once for each.
+        assert len(server.asked) == 8 + len(left_out)
+        assert client.ledger.failed == 0
+        assert len(lines) == len(left_out)
+        assert all("(" in line and line.startswith("the server refuses") for line in lines), "in the server's words"
+        # Another run knows.
+        again = connect(server)
+        list(again.ask([replace(FULL, text=f"prompt {k}") for k in range(8, 12)]))
+        assert len(server.asked) == 12 + len(left_out)
+        # Another model has to find out by itself.
+        other = connect(server, model="other")
+        list(other.ask([replace(FULL, text="prompt 0")]))
+        assert len(server.asked) == 13 + 2 * len(left_out)
+
+
+def test_a_system_message_that_is_refused_opens_the_users_text(connect: Open) -> None:
+    with serve(REFUSING["gemma"][0]) as server:
+        list(connect(server).ask([FULL]))
+        assert server.asked[-1].body["messages"] == [{"role": "user", "content": "Be brief.\n\nprompt 0"}]
+
+
+def test_a_model_that_thinks_first_wants_room(connect: Open) -> None:
+    lines: list[str] = []
+    with serve(thinking) as server:
+        client = connect(server, concurrency=8)
+        client.say = lines.append
+        with pytest.raises(UserError, match=r"5 answers in a row(.|\n)*--answer-tokens"):
+            list(client.ask(prompts(126, max_tokens=THOUGHTS)))
+        assert server.answers == 5, "what is all thought is paid, and not asked on and on"
+        again = connect(server)
+        with pytest.raises(UserError, match="in a row"):
+            list(again.ask(prompts(126, max_tokens=THOUGHTS)))
+        assert server.answers == 5, "nor by another run"
+        enough = connect(server, answer_tokens=4_000)
+        assert texts(list(enough.ask(prompts(20, max_tokens=THOUGHTS)))) == EXPECTED
+    assert any("--answer-tokens" in line for line in lines)
+    assert json.loads(next(iter(enough.ledger.sent))) == {
+        "max_completion_tokens": 4_000, "temperature": 1.0, "roles": ["user"], "seed": "of each request",
+    }  # fmt: skip
+
+
+def test_room_is_never_less_than_the_prompts_own(connect: Open) -> None:
+    with serve(echo) as server:
+        asked_for = [Prompt(text="a", max_tokens=32), Prompt(text="b", max_tokens=512)]
+        list(connect(server, answer_tokens=100).ask(asked_for))
+        assert sorted(asked.body["max_tokens"] for asked in server.asked) == [100, 512]
+
+
+def test_further_fields_are_sent_recorded_and_part_of_the_key(connect: Open) -> None:
+    with serve(echo) as server:
+        plain = connect(server)
+        more = connect(server, reasoning_effort="low", extra_body={"top_k": 5, "temperature": 0.3})
+        for client in (plain, more):
+            list(client.ask(prompts(1)))
+        first, second = (asked.body for asked in server.asked)
+        assert "top_p" not in first, "what is not set is not sent"
+        assert (second["reasoning_effort"], second["top_k"], second["temperature"]) == ("low", 5, 0.3)
+        assert {"reasoning_effort", "top_k"} <= json.loads(next(iter(more.ledger.sent))).keys()
+    with pytest.raises(UserError, match="cannot set model"):
+        connect(server, extra_body={"model": "x"})
+
+
+def test_what_the_user_insists_on_stays(connect: Open) -> None:
+    script: Script = lambda asked: (  # noqa: E731
+        Fail(status=400, message='Unknown name "seed": Cannot find field.') if "seed" in asked.body else echo(asked)
+    )
+    with serve(script) as server:
+        with pytest.raises(UserError, match=r"same words(.|\n)*Unknown name"):
+            list(connect(server, extra_body={"seed": 7}).ask(prompts(20)))
+        assert len(server.asked) == 5
+
+
+def test_azures_dated_interface(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "azure-key")
+    with serve(azure) as server:
+        with pytest.raises(UserError, match="--api-version"):
+            list(connect(server).ask(prompts(2)))
+        client = connect(server, api_version="2024-10-21")
+        assert texts(list(client.ask(prompts(2)))) == EXPECTED[:2]
+
+
+def test_refusals_that_say_the_same_end_the_run_in_the_servers_words(connect: Open) -> None:
+    lines: list[str] = []
+    said = "maximum context length is 512 tokens, you asked for "
+    with serve(lambda asked: Fail(status=400, message=f"{said}{600 + asked.number}")) as server:
+        client = connect(server, concurrency=8)
+        client.say = lines.append
+        with pytest.raises(UserError, match=r"5 in a row(.|\n)*maximum context length"):
+            list(client.ask(prompts(50)))
+        assert len(server.asked) == 5
+    assert len([line for line in lines if said in line]) == 1, "shown once, whatever number it names"
+
+
+def test_refusals_between_answers_end_nothing(connect: Open) -> None:
+    script: Script = lambda asked: Fail(status=400, message="too long") if asked.number % 2 else echo(asked)  # noqa: E731
+    with serve(script) as server:
+        answers = list(connect(server, concurrency=1).ask(prompts(40)))
+    assert [answer.finish for answer in answers] == ["stop", "failed"] * 20
+
+
+def test_words_of_the_prompt_are_no_objection(connect: Open) -> None:
+    text = "Her temperature and top_p cannot both be specified; the seed is unknown."
+
+    def quoting(asked: Asked) -> Reaction:
+        return Fail(status=400, message=f"invalid input: {text}")
+
+    with serve(quoting) as server:
+        client = connect(server)
+        assert [answer.finish for answer in client.ask([Prompt(text=text, top_p=0.5)])] == ["failed"]
+        assert client.server.dialect.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("reaction", "reason"), [(Drip(0.05), "timeout"), (Drip(0.0, b"x" * 2**20), "oversized")], ids=["slow", "endless"]
+)
+def test_an_answer_without_an_end_is_given_up(reaction: Reaction, reason: str, connect: Open) -> None:
+    lines: list[str] = []
+    with serve(lambda asked: reaction if asked.prompt == "prompt 1" else echo(asked)) as server:
+        client = connect(server, timeout=1.0 if reason == "timeout" else 60.0, attempts=2)
+        client.say = lines.append
+        answers = list(client.ask(prompts(3)))
+        assert [answer.finish for answer in answers] == ["stop", "failed", "stop"]
+    if reason == "timeout":
+        assert client.ledger.retries == {"timeout": 1}
+    else:
+        assert any("the response has more than" in line for line in lines)
+
+
+def valid(usage: Any, text: Any = "fine") -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return json.dumps({"choices": [choice], "usage": usage, "model": "m"}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "counts"),
+    [
+        (Raw(valid({"prompt_tokens": 3, "completion_tokens": 4}), "text/html; charset=utf-8"), (3, 4)),
+        (Raw(b"\xef\xbb\xbf" + valid({"prompt_tokens": 3, "completion_tokens": 4})), (3, 4)),
+        (Raw(valid("many")), (None, None)),
+        (Raw(valid([1, 2])), (None, None)),
+        (Raw(valid({"prompt_tokens": "3", "completion_tokens": True})), (None, None)),
+        (Raw(valid({"prompt_tokens": -3, "completion_tokens": 4.0})), (None, 4)),
+        (Raw(valid({"prompt_tokens": 10**30, "completion_tokens": 1e300})), (10_000_000, 10_000_000)),
+        (Raw(valid({"prompt_tokens": 1, "completion_tokens": 2}).replace(b": 1,", b": " + b"9" * 5_000 + b",")),
+         (10_000_000, 2)),
+        (Raw(valid({"prompt_tokens": 3, "completion_tokens": 4}, [{"type": "text", "text": "fi"}, {"text": "ne"}])),
+         (3, 4)),
+        (Raw(valid({"prompt_tokens": 3, "completion_tokens": 4}, "<think>\nhm\n</think>\n\nfine")), (3, 4)),
+    ],
+    ids=["type", "mark", "text", "list", "kinds", "negative", "huge", "digits", "parts", "thought"],
+)  # fmt: skip
+def test_an_answer_that_was_paid_is_not_thrown_away(
+    content: Raw, counts: tuple[int | None, int | None], connect: Open
+) -> None:
+    with serve(lambda _: content) as server:
+        (answer,) = connect(server).ask(prompts(1))
+        assert (answer.text, answer.tokens_in, answer.tokens_out) == ("fine", *counts)
+        assert len(server.asked) == 1
+        (again,) = connect(server).ask(prompts(1))
+        assert (again.text, again.cached) == ("fine", True)
+
+
+def test_json_that_is_too_deep_is_no_answer(connect: Open) -> None:
+    with serve(lambda _: Raw(b"[" * 200_000)) as server:
+        (answer,) = connect(server, attempts=2).ask(prompts(1))
+    assert answer.finish == "failed"
+
+
+def test_a_damaged_answer_is_asked_for_again(connect: Open, cache: Cache, tmp_path: Path) -> None:
+    lines: list[str] = []
+    with serve(echo) as server:
+        list(connect(server).ask(prompts(3)))
+        with sqlite3.connect(tmp_path / "cache" / "answers.sqlite") as db:
+            db.execute("UPDATE replies SET text = 'made up' WHERE text LIKE '%prompt 1'")
+        db.close()
+        client = connect(server)
+        client.say = lines.append
+        assert texts(list(client.ask(prompts(3)))) == EXPECTED[:3]
+        assert server.answers == 4
+    assert lines == ["1 answers in the cache were damaged, and were asked for again"]
+
+
+def test_a_refusal_is_not_remembered_for_ever(connect: Open, cache: Cache, tmp_path: Path) -> None:
+    cache.remember("http://x/v1", "m", "chat", {"seed": "not sent"})
+    assert cache.recall("http://x/v1", "m", "chat") == {"seed": "not sent"}
+    assert cache.recall("http://x/v1", "m", "completion") == {}
+    with sqlite3.connect(tmp_path / "cache" / "answers.sqlite") as db:
+        db.execute("UPDATE dialects SET day = '2020-01-01'")
+    db.close()
+    assert cache.recall("http://x/v1", "m", "chat") == {}
+
+
+def test_a_list_of_prompts_may_grow_while_it_is_answered(connect: Open) -> None:
+    with serve(echo) as server:
+        for batch in (False, True):
+            growing = prompts(3)
+            client = connect(server, batch=batch, model=f"m{batch}")
+            got: list[str] = []
+            for answer in client.ask(growing):
+                got.append(answer.text)
+                if len(growing) < 10:
+                    growing.append(Prompt(text=f"prompt {len(growing)}"))
+            assert got == EXPECTED[:10]
+
+
+def test_a_slow_answer_holds_nobody_up(connect: Open) -> None:
+    done = threading.Event()
+
+    def slow(asked: Asked) -> Reaction:
+        if asked.prompt == "prompt 1":
+            # It comes only when all the others are there.
+            assert done.wait(60)
+        elif len(server.asked) >= 20:
+            done.set()
+        return echo(asked)
+
+    with serve(slow) as server:
+        client = connect(server, concurrency=2, timeout=60.0)
+        assert texts(list(client.ask(prompts(20)))) == EXPECTED
 
 
 class TestBatches:

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 import pytest
+from tests.gateways import gemini, newest, thinking
 from tests.oracle import SAMPLE, oracle, spec_of
-from tests.scripted_server import Asked, Die, Fail, Raw, Reaction, Say, ScriptedServer, serve
+from tests.scripted_server import Asked, Die, Drip, Fail, Raw, Reaction, Say, Script, ScriptedServer, serve
 
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
@@ -26,7 +27,7 @@ from clinsynth.direct import prompts
 from clinsynth.direct.estimates import estimate
 from clinsynth.direct.lm_eval_folder import write_folder
 from clinsynth.direct.plot import as_svg
-from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults, read_predictions
+from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults
 from clinsynth.direct.report import direct_standings
 from clinsynth.direct.runner import Outcome, Request, run, subset
 from clinsynth.direct.session import Model
@@ -35,7 +36,7 @@ from clinsynth.direct.tracks import entry_at
 from clinsynth.direct.verification import validate_direct, verify_direct
 from clinsynth.llm.cost import StatedPrices
 from clinsynth.results.store import Cell, Results
-from clinsynth.results.store import read_predictions as read_run
+from clinsynth.results.store import read_record as read_run
 from clinsynth.scoring.metrics import score_all
 from clinsynth.standings.comparison import Request as CompareRequest
 from clinsynth.standings.comparison import compare
@@ -49,6 +50,10 @@ needs_lm_eval = pytest.mark.skipif(
 
 
 Ask = Callable[..., Outcome]
+
+
+def always(reaction: Reaction) -> Script:
+    return lambda _: reaction
 
 
 def model_at(server: ScriptedServer, mode: str, cache: Path, **more: Any) -> Model:
@@ -125,7 +130,7 @@ def test_refusals_truncation_filters_and_cost_are_counted(ask: Ask, tmp_path: Pa
     assert record.finish == {"filtered": 2, "length": 2, "rejected": 2, "stop": 6}
     assert (record.usage.answers, record.usage.tokens_in, record.usage.tokens_out) == (10, 100, 54)
     assert record.usage.dollars == pytest.approx((100 * 1 + 54 * 10) / 1e6)
-    stored, digest = read_predictions(DirectResults(tmp_path / "out", "sample").predictions_path(record.cell))
+    stored, digest = DirectResults(tmp_path / "out", "sample").read_predictions(record)
     assert digest == record.predictions_sha256
     assert [each.position for each in stored] == subset(record.test.examples, 12)
     assert sum(bool(each.unparsable) for each in stored) == 8
@@ -133,6 +138,108 @@ def test_refusals_truncation_filters_and_cost_are_counted(ask: Ask, tmp_path: Pa
     for each in stored:
         if each.unparsable:
             assert each.prediction.labels != gold[each.position].labels
+
+
+@needs_lm_eval
+@pytest.mark.parametrize("name", ["gpt-5-mini", "qwen2.5-1.5b"])
+def test_the_record_says_what_was_sent(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """lm-eval itself sends temperature 1 to any name with a 5 in it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with serve(oracle()) as server:
+        args = {"base_url": f"{server.base_url}/chat/completions", "model": name}
+        model = Model(
+            backend="openai-chat-completions", args=args, name=name, mode="chat", cache=tmp_path / "cache",
+            extra_body={"top_k": 1}, reasoning_effort="low",
+        )  # fmt: skip
+        request = Request(tasks=[TASKS["gad"]], model=model, out=tmp_path / "out", limit=3)
+        record = run(request, SAMPLE).records["gad"]
+        bodies = [asked.body for asked in server.asked]
+    assert {(body["temperature"], body["top_k"], body["reasoning_effort"]) for body in bodies} == {(0, 1, "low")}
+    assert record.temperature == 0
+    (sent,) = record.sent
+    assert sent.answers == 3
+    assert sent.request["temperature"] == 0
+    assert sent.request["max_completion_tokens"] == 32
+    assert record.seal == record.expected_seal()
+
+
+@needs_lm_eval
+@pytest.mark.parametrize("concurrent", [1, 4])
+@pytest.mark.parametrize(("script", "name"), [(gemini, "seed"), (newest, "temperature")], ids=["gemini", "newest"])
+def test_refusals_are_adapted_to(script: Script, name: str, concurrent: int, ask: Ask, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def obliging(asked: Asked) -> Reaction:
+        refused = script(asked)
+        return refused if isinstance(refused, Fail) else Say(text="relation")
+
+    with serve(obliging) as server:
+        args = {"num_concurrent": concurrent}
+        record = ask(server, "gad", mode="chat", limit=6, args=args, say=told.append).records["gad"]
+        first = len(server.asked)
+        assert 6 < first <= 6 + concurrent
+        ask(server, "mqp", mode="chat", limit=6, args=args)
+        assert len(server.asked) == first + 6, "it is known by now"
+    assert record.answers == {"read": 6}
+    assert all(name not in sent.request for sent in record.sent)
+    assert record.temperature == (None if name == "temperature" else 0.0)
+    assert len(told) == 1
+    assert told[0].startswith(f"the server refuses {name}: not sent")
+
+
+@needs_lm_eval
+@pytest.mark.parametrize("concurrent", [1, 4])
+def test_a_model_that_thinks_first_is_not_asked_on_and_on(concurrent: int, ask: Ask, tmp_path: Path) -> None:
+    args = {"num_concurrent": concurrent}
+    with serve(thinking) as server:
+        # Its temperature is fixed as well.
+        with pytest.raises(UserError, match=r"cut before their text began(.|\n)*--answer-tokens"):
+            ask(server, "gad", mode="chat", args=args)
+        assert server.answers < 5 + concurrent
+        assert records(tmp_path) == {}
+
+        def obliging(asked: Asked) -> Reaction:
+            found = thinking(asked)
+            return Say(text="relation") if isinstance(found, Say) and found.finish == "stop" else found
+
+        server.script = obliging
+        record = ask(server, "gad", mode="chat", limit=4, max_tokens=4_000, args=args).records["gad"]
+    assert (record.answers, record.max_tokens, record.temperature) == ({"read": 4}, 4_000, None)
+
+
+@needs_lm_eval
+def test_a_score_of_cut_answers_is_not_stored(ask: Ask, tmp_path: Path) -> None:
+    def some(asked: Asked) -> Reaction:
+        cut = asked.number % 10 < 3
+        return Say(text="Well, the relation", finish="length") if cut else Say(text="relation")
+
+    with serve(some) as server:
+        with pytest.raises(UserError, match=r"6 of 20 answers were cut at 32 tokens(.|\n)*--answer-tokens"):
+            ask(server, "gad", mode="chat", limit=20)
+        assert records(tmp_path) == {}
+        server.script = always(Say(text="relation"))
+        outcome = ask(server, "gad", "mqp", mode="chat", limit=20, max_tokens=64)
+    assert set(outcome.records) == {"gad", "mqp"}
+
+
+@needs_lm_eval
+@pytest.mark.parametrize("concurrent", [1, 4])
+def test_what_was_paid_is_not_asked_for_again_and_nothing_is_waited_for_without_end(
+    concurrent: int, ask: Ask, tmp_path: Path
+) -> None:
+    choice = {"message": {"role": "assistant", "content": [{"type": "text", "text": "relation"}]}}
+    odd = Raw(json.dumps({"choices": [choice], "usage": ["many"]}).encode(), "text/plain")
+
+    def script(asked: Asked) -> Reaction:
+        return odd if asked.number % 2 else Say(text="relation", tokens_out=10**30)
+
+    with serve(script) as server:
+        record = ask(server, "gad", mode="chat", limit=4, args={"num_concurrent": concurrent}).records["gad"]
+        assert len(server.asked) == 4
+        assert (record.answers, record.usage.unmeasured) == ({"read": 4}, 2)
+        server.script = always(Drip(0.05))
+        with pytest.raises(UserError, match="stopped answering"):
+            ask(server, "mqp", mode="chat", limit=2, args={"num_concurrent": concurrent, "timeout": 1})
 
 
 @needs_lm_eval
@@ -511,7 +618,8 @@ def test_a_subset_is_compared_with_students_on_that_subset(
     assert (pair.asked, pair.preliminary, pair.zero_shot, pair.few_shot) == (10, True, 1.0, None)
     assert table.direct[0].overall(table.tasks) is None
     gold = SAMPLE.examples(TASKS["gad"], "test")
-    said = read_run(Results(folder, "sample").predictions_path(Cell("gad", "minilm-l6.v1", 20, 0)))[0]
+    runs = Results(folder, "sample")
+    said, _ = runs.read_predictions(read_run(runs.record_path(Cell("gad", "minilm-l6.v1", 20, 0))))
     asked = subset(len(gold), 10)
     on_subset = score_all(spec_of("gad"), [gold[k] for k in asked], [said[k] for k in asked])
     assert pair.student == pytest.approx(on_subset["macro_f1"])

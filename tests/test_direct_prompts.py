@@ -16,8 +16,8 @@ from clinsynth.scoring.metrics import METRICS, score_all
 # --- parsing
 
 
-GAD = Example(("@GENE$ is linked to @DISEASE$.",), ("relation",))
-HOC = Example(("Cells die.",), ("resisting cell death",))
+GAD = Example(("@GENE$ is linked to @DISEASE$.",), labels=("relation",))
+HOC = Example(("Cells die.",), labels=("resisting cell death",))
 NER = Example(("Ataxia telangiectasia and A-T; ataxia again, and cancer.",), spans=(Span(0, 21, "Disease"),))
 CASI = Example(("Take aspirin 81 mg daily.",), spans=(Span(5, 12, "Medication"),))
 DISEASE = spec_of("ncbi-disease").labels[0]
@@ -82,7 +82,7 @@ def test_what_can_be_read_counts_however_it_ended(finish: Finish) -> None:
 
 def test_an_unparsable_answer_is_wrong_also_where_silence_would_be_right() -> None:
     spec = spec_of("gad")
-    gold = Example(("@GENE$ has nothing to do with @DISEASE$.",), ("no_relation",))
+    gold = Example(("@GENE$ has nothing to do with @DISEASE$.",), labels=("no_relation",))
     assert parse(spec, gold, "???").prediction == Prediction(labels=("relation",))
     nothing = Example(("No disease is named.",))
     counts = METRICS["entity_f1"].count(

@@ -211,12 +211,12 @@ def test_gold_tags_decode_to_gold_spans(trial: int) -> None:
 def test_labels_encode_and_decode() -> None:
     gad, hoc = TASKS["gad"].spec, TASKS["hoc"].spec
     labels = [gad.labels[1], gad.labels[0]]
-    one = encode([Example(("a",), (label,)) for label in labels], gad, "single_label", LETTERS, 16)
+    one = encode([Example(("a",), labels=(label,)) for label in labels], gad, "single_label", LETTERS, 16)
     assert [item.target for item in one.items] == [1, 0]
     assert outputs_of(gad, "single_label") == 2
     assert decode_labels([[-1.0, 2.0], [-3.0, -4.0]], gad, "single_label") == [Prediction((label,)) for label in labels]
     both = (hoc.labels[0], hoc.labels[-1])
-    several = encode([Example(("a",), both), Example(("b",))], hoc, "multi_label", LETTERS, 16)
+    several = encode([Example(("a",), labels=both), Example(("b",))], hoc, "multi_label", LETTERS, 16)
     wanted = [1.0, *[0.0] * (len(hoc.labels) - 2), 1.0]
     assert [item.target for item in several.items] == [wanted, [0.0] * len(hoc.labels)]
     logits = [[8 * x - 4 for x in wanted], [-0.1] * len(wanted)]
@@ -225,7 +225,7 @@ def test_labels_encode_and_decode() -> None:
 
 def test_truncation_is_counted() -> None:
     mqp = TASKS["mqp"].spec
-    pairs = [Example(("a" * n, "b" * m), (mqp.labels[0],)) for n, m in [(3, 3), (30, 3), (3, 30), (30, 30)]]
+    pairs = [Example(("a" * n, "b" * m), labels=(mqp.labels[0],)) for n, m in [(3, 3), (30, 3), (3, 30), (30, 30)]]
     encoded = encode(pairs, mqp, "single_label", LETTERS, 20)
     assert encoded.counts == {"truncated": 3}
     assert [len(item.ids) for item in encoded.items] == [9, 20, 20, 20]

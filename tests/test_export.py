@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import sample_rows
+from tests.conftest import StoreRun, Submit, sample_rows
 from tests.invented_snapshot import tables
 
 from clinsynth.cli import main
@@ -19,6 +19,7 @@ from clinsynth.export import FORMATS, as_bibtex, as_csv, as_json, as_latex, as_m
 from clinsynth.export.croissant_file import croissant
 from clinsynth.export.every_eval_ever import records
 from clinsynth.export.latex import escape
+from clinsynth.results import Cell
 from clinsynth.site.svg_plots import log_ticks, spread, svg, ticks
 from clinsynth.snapshot import Snapshot, write_snapshot
 from clinsynth.submissions import Card, RealData, write_submission
@@ -276,3 +277,32 @@ def test_the_command_writes_what_the_page_offers(folder: Path, form: str, capsys
 def test_mistakes_are_said(folder: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--snapshot", str(folder), *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_scores_leave_without_rows_predictions_and_paths(
+    submit: Submit, store_run: StoreRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = submit({"gad": [row | {"text": f"{row['text']} MARKER"} for row in sample_rows("gad", 12)]}, "toy")
+    for seed in range(2):
+        store_run(folder, Cell("gad", "minilm-l6.v1", 12, seed))
+    words = ["export", "--format", "scores", "--submission", str(folder), "--sample", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "2 runs" in capsys.readouterr().out
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    left = sorted(path.relative_to(tmp_path / "out").as_posix() for path in files)
+    runs = [f"sample/runs/gad/minilm-l6.v1/n12/seed{k}.json" for k in range(2)]
+    assert left == [*runs, "scores.csv", "submission.toml"]
+    for path in files:
+        text = path.read_text("utf-8")
+        assert "MARKER" not in text
+        assert str(tmp_path) not in text
+    for name in runs:
+        assert (tmp_path / "out" / name).read_bytes() == (folder / name).read_bytes()
+    assert main(words) == 0, "a second call replaces the first"
+    edited = folder / runs[0]
+    edited.write_text(re.sub('"seed": 0', '"seed": 5', edited.read_text("utf-8")), "utf-8")
+    assert main(words) == 2
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    assert main([*words[:-1], str(tmp_path / "mine")]) == 2
+    assert main(words[:-2]) == 2

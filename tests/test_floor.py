@@ -27,7 +27,10 @@ def test_no_set_of_labels_is_better(metric: MetricName) -> None:
     for _ in range(20):
         often = rng.random(5) ** 2
         gold = [
-            Example(("",), tuple(label for label, share in zip(labels, often, strict=True) if rng.random() < share))
+            Example(
+                ("",),
+                labels=tuple(label for label, share in zip(labels, often, strict=True) if rng.random() < share),
+            )
             for _ in range(30)
         ]
         _, counts, score = best_constant(hoc, METRICS[metric], gold)
@@ -42,7 +45,7 @@ def test_no_set_of_labels_is_better(metric: MetricName) -> None:
 
 def test_the_floor_of_one_label_and_of_spans() -> None:
     cdr = TASKS["cdr"].spec
-    gold = [Example(("",), (cdr.labels[k % 3 == 0],)) for k in range(30)]
+    gold = [Example(("",), labels=(cdr.labels[k % 3 == 0],)) for k in range(30)]
     for metric in ("accuracy", cdr.metric):
         said, _, score = best_constant(cdr, METRICS[metric], gold)
         every = [METRICS[metric].score(cdr, gold, [Prediction((label,))] * 30) for label in cdr.labels]

@@ -61,6 +61,10 @@ GOOD: list[tuple[str, Any, dict[str, Any], Row]] = [
      {"text": "The @GENE$ causes @DISEASE$.", "label": "relation"}),
     ("hoc", {"labels": ["cellular energetics"]}, {"given": ("Glucose was burnt.",), "step": "label"},
      {"text": "Glucose was burnt.", "labels": ["cellular energetics"]}),
+    ("gad", {"gene": "BRCA1", "disease": "Gout", "text": "A variant of BRCA1 was found in gout."},
+     {"labels": ("relation",)}, {"text": "A variant of @GENE$ was found in @DISEASE$.", "label": "relation"}),
+    ("ncbi-disease", {"text": "Samples were kept cool.", "Disease": []}, {"bare": True},
+     {"text": "Samples were kept cool.", "entities": []}),
     ("ncbi-disease", {"Disease": []}, {"given": ("Nothing was found.",), "step": "label"},
      {"text": "Nothing was found.", "entities": []}),
 ]  # fmt: skip
@@ -108,7 +112,11 @@ BAD: list[tuple[str, str, Any]] = [
     ("hoc", "echo", {"text": "the mouse was given nothing at all"}),
     ("hoc", "echo", {"text": "Write a sentence like this one"}),
     ("hoc", "bad-character", {"text": "A bell \u0007 rang twice."}),
+    ("hoc", "repeats-prompt", {"text": "Cells write a sentence like this one: the mouse was given way."}),
     ("gad", "missing-marker", {"text": "A variant of @GENE$ was found in asthma."}),
+    ("gad", "missing-marker", {"gene": "gene", "disease": "gout", "text": "The gene has to do with gout."}),
+    ("gad", "marker-debris", {"text": "A variant of @GENE$ was found in #@DISEASE$ once."}),
+    ("gad", "marker-debris", {"text": "A variant of @GENE$ and @LDLR $ was found in @DISEASE$."}),
     ("mqp", "missing-key", {"first_question": "Can I run a mile?"}),
     ("mqp", "same-texts", {"first_question": "Can I run a mile?", "second_question": "can I run a mile"}),
     ("ncbi-disease", "missing-key", {"text": "Asthma was frequent among them."}),
@@ -184,6 +192,26 @@ def test_a_second_text_that_repeats_the_first_is_named_so() -> None:
         read_row(TASKS["healthver"].spec, wanted, prompt, answer({"evidence": "honey helps a lot"}), Tally(), "second")
 
 
+def test_a_second_text_may_take_words_from_the_first() -> None:
+    first = "Honey on a spoon helps children with a cough at night."
+    wanted = Wanted(labels=("supports",), given=(first,))
+    second = "In a trial of last year, so it says, honey on a spoon helps children with a cough at last."
+    for text, reason in ((first, None), (f"Nobody says: {second.replace('last', 'noon')}", "repeats-prompt")):
+        tally = Tally()
+        row = take_row(TASKS["healthver"].spec, wanted, replace(PROMPT, text=f"The claim is: {text}"),
+                       answer({"evidence": second}), tally, "second")  # fmt: skip
+        assert (row is None) == (reason is not None)
+        assert tally.dropped == ({reason: 1} if reason else {})
+
+
+def test_a_text_that_was_to_have_no_name_must_have_none() -> None:
+    with pytest.raises(UnusableError, match="unwanted-mention"):
+        row_of("ncbi-disease", {"text": "Asthma was frequent among them.", "Disease": ["asthma"]}, bare=True)
+    tally = Tally()
+    row_of("ncbi-disease", {"text": "Nobody was ill at all.", "Disease": ["gout"]}, bare=True, tally=tally)
+    assert tally.altered["text-without-mention"] == 1
+
+
 def test_a_demonstration_with_a_word_changed_is_a_copy() -> None:
     example = SampleStore().examples(TASKS["hoc"], "train")[0]
     text = example.texts[0]
@@ -192,8 +220,12 @@ def test_a_demonstration_with_a_word_changed_is_a_copy() -> None:
     for copy in (f"{text.rstrip('.')} today.", text.upper()):
         with pytest.raises(UnusableError, match="near-echo"):
             row_of("hoc", {"text": copy}, **more)
-    half = text[: len(text) // 2]
-    assert row_of("hoc", {"text": f"{half} and then something else came about that nobody had thought of"}, **more)
+    words = text.split()
+    other = ["and", "then", "something", "else", "came", "about", "that", "nobody", "had", "ever", "thought", "of"]
+    part = words[: len(other) // 2]
+    assert row_of("hoc", {"text": " ".join(part + other)}, **more)
+    with pytest.raises(UnusableError, match="near-echo"):
+        row_of("hoc", {"text": " ".join(words[: 2 * len(other)] + other)}, **more)
 
 
 def test_patients_may_be_unable() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from tests.gateways import THOUGHTS, claude, gemini, gemma, thinking
 from tests.scripted_server import Asked, Die, Fail, Reaction, Say, Script, ScriptedServer, serve
 
 from clinsynth.cli import main
@@ -163,6 +164,48 @@ def test_records_hold_no_text_and_no_address(connect: Connect, tmp_path: Path) -
     text = record_path(tmp_path / "made", "gad").read_text() + (tmp_path / "made" / "submission.toml").read_text()
     for word in ("secret", f":{port}", "127.0.0.1", "row 1", "asthma"):
         assert word not in text
+
+
+@pytest.mark.parametrize("gateway", [claude, gemini, gemma, thinking], ids=lambda one: one.__name__)
+def test_todays_servers_give_rows_and_the_record_says_what_they_took(
+    gateway: Script, connect: Connect, tmp_path: Path
+) -> None:
+    def script(asked: Asked) -> Reaction:
+        refused = gateway(asked)
+        if not isinstance(refused, Say) or refused.finish != "stop":
+            return refused
+        words = np.random.default_rng(len(server.asked)).choice(WORDS, 12)
+        return Say(text=json.dumps({"text": f"@GENE$ {' '.join(words)} @DISEASE$."}))
+
+    out = tmp_path / "made"
+    with serve(script) as server:
+        client = connect(server, answer_tokens=2 * THOUGHTS)
+        generate(BASELINES["naive"], Request(tasks=[GAD], rows=12, out=out), SAMPLE, Means(model=client))
+    record = record_of(out)
+    assert record.model is not None
+    assert record.kept == 12
+    assert sum(sent.answers for sent in record.model.sent) == record.cost.calls if record.cost else 0
+    for sent in record.model.sent:
+        assert sent.request.keys() <= server.asked[-1].body.keys() | {"roles"}
+        assert 2 * THOUGHTS in (sent.request.get("max_tokens"), sent.request.get("max_completion_tokens"))
+
+
+def test_prompts_of_a_task_that_is_not_open_are_shown_with_a_flag_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def as_if_real(folder: Path | None, sample: bool) -> AsIfReal:
+        return AsIfReal()
+
+    monkeypatch.setattr("clinsynth.cli.generate.open_store", as_if_real)
+    line = f"generate demo --tasks mednli,mqp --rows 3 --model m --cache {tmp_path}/c --out {tmp_path}/o --dry-run"
+    secret = AsIfReal().examples(TASKS["mednli"], "train")[0].texts[0]
+    assert main(line.split()) == 0
+    out = capsys.readouterr().out
+    assert "mednli: prompts are not shown" in out
+    assert "mqp, request 1" in out
+    assert secret not in out
+    assert main([*line.split(), "--show-restricted"]) == 0
+    assert "mednli, request 1" in capsys.readouterr().out
 
 
 BAD: dict[str, tuple[Reaction, str]] = {

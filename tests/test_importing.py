@@ -9,6 +9,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from clinsynth.core.errors import UnknownNameError, UserError
 from clinsynth.core.nouns import Example, Span, TaskSpec, TaskTypeName
 from clinsynth.submissions import new_submission, read_submission, validate
-from clinsynth.submissions.importing import FORMATS, ImportOptions, ImportReport, import_data
+from clinsynth.submissions.importing import FORMATS, ImportOptions, ImportReport, format_of, import_data
 from clinsynth.task_types import task_type
 
 
@@ -42,9 +43,11 @@ def make_spec(name: str, kind: TaskTypeName, labels: tuple[str, ...], **more: An
 
 
 NLI = make_spec("toy-nli", "natural_language_inference", ("entail", "not_entail"))
+OTHER_NLI = make_spec("other-nli", "natural_language_inference", ("entail", "not_entail"))
 FACTS = make_spec("toy-facts", "fact_verification", ("Refute", "Support"), clingen_labels=("Refute", "Support"))
 MQP = make_spec("mqp", "sentence_similarity", ("same", "different"), clingen_labels=("different", "same"))
 NER = make_spec("toy-ner", "named_entity_recognition", ("Disease",))
+OTHER_NER = make_spec("other-ner", "named_entity_recognition", ("Disease",))
 CASI = make_spec("toy-casi", "attribute_extraction", ("Medication", "Dosage", "Route"))
 RE = make_spec(
     "toy-re",
@@ -97,7 +100,7 @@ JSONL_CASES: dict[str, tuple[TaskSpec, dict[str, Any], dict[str, Any]]] = {
     "canonical": (NLI, PAIR, PAIR),
     "SNLI": (NLI, {"sentence1": "a b c", "sentence2": "d e", "gold_label": "Entail", "annotator": 3}, PAIR),
     "MedNLI-like": (NLI, {"Sentence_A": "a b c", "Sentence_B": "d e", "answer": "ENTAIL"}, PAIR),
-    "questions": (NLI, {"question1": "a b c", "question2": "d e", "label": 0}, PAIR),
+    "questions": (NLI, {"question1": "a b c", "question2": "d e", "label": "ENTAIL"}, PAIR),
     "separators": (NLI, PAIR | {"label": "Not-Entail"}, PAIR | {"label": "not_entail"}),
     "label as a list of one": (NLI, PAIR | {"label": ["entail"]}, PAIR),
     "claim": (
@@ -166,7 +169,7 @@ LOST_CASES: dict[str, tuple[TaskSpec, bytes, dict[str, int]]] = {
 KEPT = {
     NLI.name: PAIR,
     NER.name: {"text": "a fever today", "spans": [[2, 7, "Disease"]]},
-    RE.name: {"text": "@GENE$ and @DISEASE$", "label": 0},
+    RE.name: {"text": "@GENE$ and @DISEASE$", "label": "has-relation"},
 }
 
 
@@ -236,10 +239,39 @@ def test_a_guess_is_never_made(case: str, tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-def test_numbers_are_positions_and_that_is_said(tmp_path: Path) -> None:
-    rows, report = bring(tmp_path, jsonl(PAIR | {"label": 1}, PAIR | {"label": "0"}), "jsonl", NLI)
+def test_numbers_of_three_labels_are_positions_and_that_is_said(tmp_path: Path) -> None:
+    three = make_spec("toy-three", "natural_language_inference", ("entail", "not_entail", "neutral"))
+    values = [1, "0", 2.0, "2.0"]
+    rows, report = bring(tmp_path, jsonl(*(PAIR | {"label": value} for value in values)), "jsonl", three)
+    assert [row["label"] for row in rows] == ["not_entail", "entail", "neutral", "neutral"]
+    assert any("0 = entail, 1 = not_entail, 2 = neutral" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("values", [(0, 1), ("0", "1"), (0.0, 1.0), ("0.0", "1.0")])
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_numbers_of_two_labels_are_not_read_before_their_meaning_is_given(
+    form: str, values: tuple[Any, Any], tmp_path: Path
+) -> None:
+    records = [PAIR | {"label": value} for value in values]
+    content = jsonl(*records)
+    if form == "csv":
+        content = "\n".join(["premise,hypothesis,label", *(f"a b c,d e,{value}" for value in values)]).encode()
+    with pytest.raises(UserError, match=r"(?s)two labels.*--label 0='entail' --label 1='not_entail'"):
+        bring(tmp_path, content, form, NLI)
+    assert not (tmp_path / "made").exists()
+    rows, _ = bring(tmp_path, content, form, NLI, labels={"1": "entail", "0": "Not-Entail"})
     assert [row["label"] for row in rows] == ["not_entail", "entail"]
-    assert any("0 = entail, 1 = not_entail" in note for note in report.notes)
+    other = tmp_path / "half"
+    other.mkdir()
+    with pytest.raises(UserError, match="two labels"):
+        bring(other, content, form, NLI, labels={"1": "entail"})
+
+
+def test_an_explicit_label_is_compared_without_case_and_must_be_met(tmp_path: Path) -> None:
+    rows, _ = bring(tmp_path, jsonl(PAIR | {"label": "YES"}), "jsonl", NLI, labels={"yes": "ENTAIL"})
+    assert rows == [PAIR]
+    with pytest.raises(UserError, match=r"(?s)nothing in it is labelled ja.*found: nein"):
+        bring(tmp_path, jsonl(PAIR, PAIR | {"label": "nein"}), "jsonl", OTHER_NLI, labels={"ja": "entail"})
 
 
 def test_a_json_array_and_a_byte_order_mark(tmp_path: Path) -> None:
@@ -292,7 +324,11 @@ def test_tables(case: str, tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b'premise,hypothesis,label\n"a,b,entail\n', "line 2"),
-        (b"premise,hypothesis,label\n\xff,b,entail\n", "not UTF-8"),
+        ("premise,hypothesis,label\né é,b,entail\n".encode() + b"\xff,b,entail\n", "not UTF-8"),
+        (b"premise,hypothesis,label\n\x81,b,entail\n", "not cp1252"),
+        (b"PK\x03\x04", "--format xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
+        (b"PAR1", "--format datasets"),
         (b"premise,premise,label\n", "twice"),
         (b"", "empty"),
         (gzip.compress(b"premise,hypothesis,label\n", mtime=0)[:-4], "cannot be read"),
@@ -348,7 +384,8 @@ TAG_CASES: dict[str, tuple[TaskSpec, list[str], list[tuple[int, int]] | str]] = 
     "closed, then inside": (NER, ["B-Disease", "E-Disease", "I-Disease", "O"], [(0, 3), (4, 5)]),
     "types change": (CASI, ["B-Dosage", "I-Route", "O", "O"], [(0, 1), (2, 3)]),
     "all outside": (NER, ["O", "O", "O", "O"], []),
-    "unknown type": (NER, ["B-Drug", "O", "O", "O"], "unknown-label"),
+    "another type": (NER, ["B-Drug", "I-Drug", "B-Disease", "O"], [(4, 5)]),
+    "another type beside": (NER, ["B-Disease", "I-Drug", "I-Disease", "O"], [(0, 1), (4, 5)]),
     "no type": (CASI, ["B", "O", "O", "O"], "tag-without-type"),
     "no tag": (NER, ["X", "O", "O", "O"], "unknown-tag"),
 }
@@ -364,6 +401,123 @@ def test_tags_to_spans(case: str, tmp_path: Path) -> None:
         assert report.dropped[expected].rows == [4]
     else:
         assert [(e["start"], e["end"]) for e in rows[1]["entities"]] == expected
+
+
+def test_types_that_are_not_the_tasks_are_left_out_and_counted_or_refused(tmp_path: Path) -> None:
+    both = b"gout\tB-Disease\nand\tO\naspirin\tB-Chemical\n\nibuprofen\tB-Chemical\n"
+    rows, report = bring(tmp_path, both, "conll", NER)
+    assert [len(row["entities"]) for row in rows] == [1, 0]
+    assert (altered(report), report.altered["other-type"].example) == ({"other-type": 2}, "Chemical")
+    for form, content in (("conll", both), ("jsonl", jsonl({"text": "a b", "spans": [[0, 1, "Chemical"]]}))):
+        with pytest.raises(UserError, match=r"(?s)not the task's.*Chemical"):
+            bring(tmp_path, content, form, OTHER_NER, strict_types=True)
+    with pytest.raises(UserError, match=r"(?s)no entity in it is of a type of the task.*Chemical"):
+        bring(tmp_path, b"ibuprofen\tB-Chemical\n", "conll", CASI)
+
+
+SHEETS = {
+    "semicolons": (b"q1;q2;match\na, b;c;yes\nd;e;no\n", "semicolons"),
+    "tabs": (b"q1\tq2\tmatch\na, b\tc\tyes\nd\te\tno\n", "tabs"),
+    "Excel's own line": (b"sep=;\r\nq1;q2;match\r\na, b;c;yes\r\nd;e;no\r\n", "semicolons"),
+    "old Macintosh": (b"q1;q2;match\ra, b;c;yes\rd;e;no\r", "semicolons"),
+    "UTF-16": ("q1\tq2\tmatch\na, b\tc\tyes\nd\te\tno\n".encode("utf-16"), "UTF-16"),
+    "UTF-16 without a mark": ("q1\tq2\tmatch\na, b\tc\tyes\nd\te\tno\n".encode("utf-16-le"), "UTF-16"),
+    "a mark": ('q1,q2,match\n"a, b",c,yes\nd,e,no\n'.encode("utf-8-sig"), "byte order mark"),
+}
+
+
+@pytest.mark.parametrize("case", SHEETS)
+def test_spreadsheet_files_as_people_have_them(case: str, tmp_path: Path) -> None:
+    content, said = SHEETS[case]
+    columns = {"premise": "q1", "hypothesis": "q2", "label": "match"}
+    labels = {"yes": "entail", "no": "not_entail"}
+    rows, report = bring(tmp_path, content, "csv", NLI, columns=columns, labels=labels)
+    assert rows == [
+        {"premise": "a, b", "hypothesis": "c", "label": "entail"},
+        {"premise": "d", "hypothesis": "e", "label": "not_entail"},
+    ]
+    assert any(said in note for note in report.notes)
+
+
+def test_old_windows_files_are_read_and_that_is_said(tmp_path: Path) -> None:
+    rows, report = bring(tmp_path, "premise;hypothesis;label\nNaïve – ja;d;entail\n".encode("cp1252"), "csv", NLI)
+    assert rows[0]["premise"] == "Naïve – ja"
+    assert any("line 2" in note and "Windows-1252" in note for note in report.notes)
+
+
+def test_json_lines_in_utf_16(tmp_path: Path) -> None:
+    for number, content in enumerate((jsonl(PAIR), json.dumps([PAIR]).encode())):
+        out = tmp_path / f"{number}"
+        out.mkdir()
+        rows, _ = bring(out, content.decode().encode("utf-16"), "jsonl", NLI)
+        assert rows == [PAIR]
+
+
+def test_all_missing_columns_are_named_with_a_guess_that_nothing_is_read_by(tmp_path: Path) -> None:
+    pairs = make_spec("pairs", "sentence_similarity", ("same", "different"))
+    content = b"id,q1,q2,match\n1,a b,c d,same\n"
+    with pytest.raises(UserError, match=r"(?s)text_a and text_b and label.*id, q1, q2, match.*--columns text_a="):
+        bring(tmp_path, content, "csv", pairs)
+    assert not (tmp_path / "made").exists()
+    columns = {"text_a": "q1", "text_b": "q2", "label": "match"}
+    assert len(bring(tmp_path, content, "csv", pairs, columns=columns)[0]) == 1
+
+
+def workbook(path: Path, *sheets: list[list[Any]]) -> Path:
+    openpyxl: Any = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for number, rows in enumerate(sheets):
+        sheet = book.create_sheet(f"sheet {number}")
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_workbook(tmp_path: Path) -> None:
+    rows = [["q1", "q2", None, "Match"], ["a b c", "d e", 7, 1], [], ["f", "g", None, 0.0], ["h", None, None, 1]]
+    path = workbook(tmp_path / "pairs.xlsx", rows, [["another"]])
+    columns = {"premise": "q1", "hypothesis": "q2", "label": "Match"}
+    options = ImportOptions(columns=columns, labels={"1": "entail", "0": "not_entail"})
+    report = import_data(path, format_of(path), NLI, tmp_path / "made", options)
+    assert (report.kept, dropped(report)) == (2, {"missing-value": 1})
+    assert report.dropped["missing-value"].rows == [5], "the row of the sheet"
+    assert "the sheet 'sheet 0' was read, no other" in report.notes
+    assert [e.labels for e in read_rows(tmp_path / "made", NLI)] == [("entail",), ("not_entail",)]
+
+
+def test_the_form_is_in_the_name_or_must_be_given() -> None:
+    names = {"a.csv": "csv", "a.TSV.gz": "csv", "a.json": "jsonl", "a.parquet": "datasets", "a.xlsx": "xlsx"}
+    assert {name: format_of(Path(name)) for name in names} == names
+    with pytest.raises(UserError, match="--format"):
+        format_of(Path("a.txt"))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "conll"])
+def test_nothing_of_private_rows_is_quoted(form: str, tmp_path: Path) -> None:
+    hidden = "Mrs Alvarez"
+    content = {
+        "jsonl": jsonl(FEVER, {"text": hidden, "entities": [[0, 3, hidden]]}, {hidden: 1}, {"text": hidden})
+        + f'{{"{hidden}": 1, "{hidden}": 2}}\n{{"{hidden}\n'.encode(),
+        "csv": (
+            f'text,entities,{hidden}\nx,"[[0, 1, ""Disease""]]",1\ny,{hidden},1\n'
+            f'z,"[[0, 1, ""{hidden}""]]",1\n{hidden}\n'
+        ).encode(),
+        "conll": f"gout\tB-Disease\n\n{hidden}\n\n{hidden}\tB-{hidden}\n\nx\t{hidden}\n".encode(),
+    }[form]
+    rows, report = bring(tmp_path, content, form, NER, private=True)
+    assert rows
+    assert report.dropped
+    said = f"{report}\n{report.to_json()}"
+    assert hidden not in said
+    with pytest.raises(UserError) as refused:
+        bring(tmp_path, f"{hidden}\n{hidden}\n".encode(), "csv", CASI, private=True)
+    assert hidden not in str(refused.value)
+    closed = replace(NLI, access="credentialed")
+    with pytest.raises(UserError) as refused:
+        bring(tmp_path, jsonl(PAIR | {"label": hidden}), "jsonl", closed)
+    assert hidden not in str(refused.value)
 
 
 def test_conll_is_for_spans_and_counts_lines_without_tags(tmp_path: Path) -> None:
@@ -586,7 +740,7 @@ def test_a_new_skeleton_is_imported_into_and_its_card_is_left_alone(tmp_path: Pa
 
 
 def test_formats_are_known_by_name(tmp_path: Path) -> None:
-    assert sorted(FORMATS) == ["clingen", "conll", "csv", "datasets", "jsonl"]
+    assert sorted(FORMATS) == ["clingen", "conll", "csv", "datasets", "jsonl", "xlsx"]
     with pytest.raises(UnknownNameError, match="jsonl"):
         import_data(tmp_path, "json", NLI, tmp_path / "out")
     with pytest.raises(UserError, match="nothing at"):

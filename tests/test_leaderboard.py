@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -26,6 +26,7 @@ from tests.invented_snapshot import write
 from clinsynth.core.errors import UserError
 from clinsynth.export import FORMATS, SUFFIXES
 from clinsynth.leaderboard import archive
+from clinsynth.leaderboard.uploads import AT_A_TIME
 from clinsynth.snapshot import read_snapshot
 from clinsynth.submissions import validate
 from clinsynth.views import TITLES, VIEWS, page
@@ -41,14 +42,23 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(snapshot: Path) -> Iterator[str]:
+def server_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for temporary files of the server."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def address(snapshot: Path, server_files: Path) -> Iterator[str]:
     """Where ``clinsynth leaderboard`` serves the snapshot."""
     pytest.importorskip("gradio", reason="gradio is not installed")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     command = [sys.executable, "-m", "clinsynth", "leaderboard", "--snapshot", str(snapshot), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: S603 - ours
+    process = subprocess.Popen(  # noqa: S603 - ours
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "TMPDIR": str(server_files)},
+    )  # fmt: skip
     try:
         for _ in range(600):
             assert process.poll() is None, process.communicate()[0]
@@ -194,14 +204,134 @@ def test_programs_get_every_view(address: str, snapshot: Path) -> None:
 def test_an_archive_gets_the_report_of_validate(address: str, tab: Any, submit: Submit, tmp_path: Path) -> None:
     folder = submit({"gad": [*sample_rows("gad", 3), {"text": "no marker", "label": "relation"}]}, "toy")
     packed = pack_zip(tmp_path / "toy.zip", folder)
+    expected = str(validate(folder)).replace(f"{folder}/", "toy/").replace(str(folder), "toy")
     tab.goto(f"{address}?view=submit")
     tab.wait_for_selector("#page-submit h1", state="visible")
-    tab.locator("input[type=file]").set_input_files(str(packed))
-    box = tab.locator("#report textarea")
-    box.wait_for(state="visible")
-    expected = str(validate(folder)).replace(f"{folder}/", "toy/").replace(str(folder), "toy")
-    assert box.input_value() == expected
+    tab.locator("input[name=archive]").set_input_files(str(packed))
+    tab.get_by_role("button", name="Check it").click()
+    shown = tab.frame_locator("iframe[name=report]").locator("#report")
+    shown.wait_for(state="visible")
+    assert shown.inner_text().strip() == expected.strip()
     assert str(tmp_path) not in expected
+
+
+def test_an_archive_is_checked_without_scripts(address: str, chromium: Any, submit: Submit, tmp_path: Path) -> None:
+    packed = pack_zip(tmp_path / "toy.zip", submit({"gad": 3}, "toy"))
+    context = chromium.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{address}plain/submit")
+    tab.locator("input[name=archive]").set_input_files(str(packed))
+    tab.get_by_role("button", name="Check it").click()
+    assert tab.locator("#report").inner_text().startswith("toy: accepted")
+    context.close()
+
+
+def ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, str, Any]:
+    """Status, text and headers of an answer, whatever it is."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, named), timeout=120) as answer:  # noqa: S310
+            return answer.status, answer.read().decode("utf-8", "replace"), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode("utf-8", "replace"), error.headers
+
+
+@pytest.mark.parametrize("path", ["", "plain/overall", "take/overall.csv", "take/curves.svg", "config", "nothing"])
+def test_every_answer_has_the_headers(address: str, path: str) -> None:
+    _, _, headers = ask(address + path)
+    policy = headers["content-security-policy"]
+    assert "frame-ancestors 'self'" in policy
+    assert "object-src 'none'" in policy
+    assert ("script-src" in policy) == (not path.startswith(("plain", "take")))
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["openapi.json", "docs", "gradio_api/openapi.json", "gradio_api/upload", "gradio_api/upload_progress",
+     "gradio_api/file=/etc/passwd", "gradio_api/file/etc/passwd", "gradio_api/proxy=http://127.0.0.1/",
+     "gradio_api/runs", "gradio_api/run-history/records", "monitoring", "gradio_api/dev/reload", "login",
+     "gradio_api/process_recording", "gradio_api/vibe-edit", "gradio_api/component_server", "gradio_api/token"],
+)  # fmt: skip
+@pytest.mark.parametrize("body", [None, b"{}"], ids=["get", "post"])
+def test_what_the_app_does_not_need_is_closed(address: str, path: str, body: bytes | None) -> None:
+    assert ask(address + path, body)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"data": [{"path": "http://127.0.0.1:1/x", "meta": {"_type": "gradio.FileData"}}]}', 400),
+        (b'{"data": [[{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]]}', 400),
+        (b'{"data": {"path": "/etc/passwd"}}', 400),
+        (b"[" * 60_000, 400),
+        (b"x" * 70_000, 413),
+        (b"not json", 400),
+    ],
+    ids=["fetch", "file", "object", "deep", "long", "words"],
+)
+def test_what_is_no_filter_is_not_handed_on(address: str, body: bytes, status: int) -> None:
+    for path in ("gradio_api/queue/join", "gradio_api/call/tasks", "gradio_api/run/predict"):
+        assert ask(address + path, body, Content_Type="application/json")[0] == status
+
+
+def form(name: str, content: bytes) -> tuple[bytes, str]:
+    head = f'--x\r\nContent-Disposition: form-data; name="archive"; filename="{name}"\r\n\r\n'
+    return head.encode() + content + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
+
+
+def test_uploads_are_bounded_and_gone(address: str, server_files: Path) -> None:
+    body, kind = form("x.exe", b"MZ")
+    assert ask(f"{address}check", body, Content_Type=kind)[0] == 415
+    assert ask(f"{address}check", b"x", Content_Type="text/plain")[0] == 415
+    assert ask(f"{address}check", b"--x\r\n" * 9, Content_Type="multipart/form-data; boundary=x")[0] in (400, 415)
+    body, kind = form("x.zip", b"PK junk <script>alert(1)</script>")
+    status, text, headers = ask(f"{address}check", body, Content_Type=kind)
+    assert status == 200
+    assert "cannot be read" in text
+    assert "<script" not in text
+    assert headers["cache-control"] == "no-store"
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2].strip("/"))), 30) as line:
+        line.sendall(b"POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+        assert b" 413 " in line.recv(100)
+    assert [path.name for path in server_files.rglob("*") if path.is_file() and "clinsynth" in path.name] == []
+
+
+def test_only_so_many_uploads_come_in_at_a_time(address: str) -> None:
+    port = int(address.rpartition(":")[2].strip("/"))
+    head = (
+        b"POST /check HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: 1000\r\n\r\n"
+    )
+    lines = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(AT_A_TIME)]
+    try:
+        for line in lines:
+            line.sendall(head + b"--x\r\n")
+        body, kind = form("x.zip", b"PK")
+        assert comes_to(503, f"{address}check", body, kind)
+    finally:
+        for line in lines:
+            line.close()
+    assert comes_to(200, f"{address}check", body, kind), "those that went away do not hold their places"
+
+
+def comes_to(status: int, url: str, body: bytes, kind: str) -> bool:
+    for _ in range(100):
+        if ask(url, body, Content_Type=kind)[0] == status:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_programs_are_told_their_mistakes_and_no_paths(address: str) -> None:
+    client: Any = pytest.importorskip("gradio_client").Client(address, verbose=False)
+    with pytest.raises(Exception, match="formats: csv"):
+        client.predict(view="overall", form="exe", filters="{}", api_name="/export")
+    with pytest.raises(Exception, match="JSON object"):
+        client.predict(view="overall", form="csv", filters="[", api_name="/export")
+    client.close()
 
 
 def pack_zip(target: Path, folder: Path) -> Path:
@@ -222,6 +352,18 @@ def test_archives_with_and_without_a_folder(submit: Submit, tmp_path: Path) -> N
         words, status = archive.report(packed)
         assert status == expected == 0
         assert words.startswith("toy: accepted")
+
+
+def judge(packed: Path, tmp_path: Path) -> tuple[str, int]:
+    with tempfile.TemporaryDirectory(dir=tmp_path) as place:
+        return archive.judge(packed, packed.name, Path(place))
+
+
+def outcome(packed: Path) -> str:
+    try:
+        return archive.report(packed)[0]
+    except UserError as error:
+        return str(error)
 
 
 def zip_of(target: Path, *members: tuple[str, bytes, int]) -> Path:
@@ -258,7 +400,10 @@ def test_what_no_archive_may_hold(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     with pytest.raises(UserError, match=said):
-        archive.report(zip_of(tmp_path / "x.zip", *members))
+        judge(zip_of(tmp_path / "x.zip", *members), tmp_path)
+    # In a process of its own the bounds are those of the module: what they allow gets a report.
+    words = outcome(tmp_path / "x.zip")
+    assert str(tmp_path) not in words
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"], "something was left behind"
 
 
@@ -268,10 +413,10 @@ def test_tar_links_and_other_files_are_refused(tmp_path: Path) -> None:
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
         out.addfile(info)
     with pytest.raises(UserError, match="a link or a device"):
-        archive.report(tmp_path / "x.tar.gz")
-    (tmp_path / "x.gz").write_bytes(io.BytesIO(b"text").getvalue())
+        judge(tmp_path / "x.tar.gz", tmp_path)
+    (tmp_path / "x.gz").write_bytes(b"text")
     with pytest.raises(UserError, match="no archive"):
-        archive.report(tmp_path / "x.gz")
+        judge(tmp_path / "x.gz", tmp_path)
 
 
 def test_the_space_is_pinned() -> None:

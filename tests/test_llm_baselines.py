@@ -18,11 +18,21 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
 from clinsynth.generation import Request, generate
 from clinsynth.generation.asking.answers import Wanted, form_of
+from clinsynth.generation.asking.batched import Several
 from clinsynth.generation.asking.demonstrations import no_demos
-from clinsynth.generation.asking.prompts import PromptFile, fill, format_demos, label_slots, load, standing_slots
+from clinsynth.generation.asking.prompts import (
+    PromptFile,
+    fill,
+    format_demos,
+    label_slots,
+    load,
+    load_values,
+    standing_slots,
+    writing,
+)
 from clinsynth.generation.asking.rounds import Rounds, missing, shares
 from clinsynth.generation.asking.topics import clean, known_topics, made_list
-from clinsynth.generation.baseline import BASELINES, Budget, Tally, TaskView, Tools, class_of
+from clinsynth.generation.baseline import BASELINES, Asking, Budget, Tally, TaskView, Tools, class_of
 from clinsynth.generation.loop import task_view
 from clinsynth.generation.record import read_generation
 from clinsynth.generation.run import Means
@@ -55,13 +65,19 @@ def obedient(prompt: Prompt, number: int) -> Answer:
         return Answer(text="\n".join(pairs), finish="stop")
     value: dict[str, Any] = {}
     places = sorted(set(re.findall(r"@\w+\$", prompt.text))) or re.findall(r"(?:gene|disease)\d", prompt.text)
-    markers = " and ".join(places)
+    # The whole message of a chat, the own entry of a document.
+    last = prompt.text if prompt.system else prompt.text.rstrip().rpartition("\n\n")[2]
+    bare = "mentions no" in last or "without any" in last
     for place, (key, kind) in enumerate(prompt.schema["properties"].items()):
-        if kind["type"] == "string":
+        markers = " and ".join(places)
+        if key in ("gene", "disease", "chemical"):
+            value[key] = f"{key}{number}"
+            places = [*places, value[key]]
+        elif kind["type"] == "string":
             words = (word(number, place, k) for k in range(9))
             value[key] = " ".join([*words, markers, "ended", word(number, 99)]).replace("  ", " ")
         else:
-            value[key] = [] if place > 1 else [word(number, 99)]
+            value[key] = [] if bare or place > 1 else [word(number, 99)]
     return Answer(text=json.dumps(value), finish="stop")
 
 
@@ -85,8 +101,9 @@ class Script:
 
     def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
         before = len(self.prompts)
-        self.rounds.append(list(prompts))
-        for k, prompt in enumerate(prompts):
+        self.rounds.append([])
+        for k, prompt in enumerate(prompts):  # which may grow
+            self.rounds[-1].append(prompt)
             yield self.write(prompt, before + k)
 
 
@@ -241,17 +258,30 @@ def rounds(task: str, script: Script, number: int, tally: Tally, **more: Any) ->
     return Rounds(blind(task), tools, Budget(number), np.random.default_rng(0), plain(), ROW, **more)
 
 
-def test_a_round_asks_for_what_is_missing_by_the_yield_so_far() -> None:
+def test_what_comes_to_nothing_is_asked_for_anew_at_once() -> None:
     def write(prompt: Prompt, number: int) -> Answer:
-        """Of the first round's twenty, five of the ten that are asked for one of the classes come to nothing."""
-        return obedient(prompt, number) if number % 4 != 1 else Answer(text="", finish="stop")
+        """Of the first twenty, five of the ten that are asked for one of the classes come to nothing."""
+        return obedient(prompt, number) if number % 4 != 1 or number >= 20 else Answer(text="", finish="stop")
 
     script, tally = Script(write), Tally()
     rows = take(iter(rounds("mqp", script, 20, tally)), tally, 20)
     assert Counter(row["label"] for row in rows) == {"similar": 10, "different": 10}
-    first, second, *_ = [Counter(prompt.text.split()[1] for prompt in asked) for asked in script.rounds]
-    assert first == {"similar.": 10, "different.": 10}
-    assert second == {"different.": 10}, "five at a yield of one half"
+    (asked,) = script.rounds
+    labels = [prompt.text.split()[1] for prompt in asked]
+    assert Counter(labels[:20]) == {"similar.": 10, "different.": 10}
+    assert set(labels[20:]) == {"different."}
+    assert len(asked) == 25
+
+
+def test_a_model_that_looks_at_its_list_only_once_is_asked_again() -> None:
+    class Hasty(Script):
+        def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
+            yield from super().ask(list(prompts))
+
+    hasty = Hasty(lambda prompt, number: obedient(prompt, number) if number > 3 else Answer(text="", finish="stop"))
+    tally = Tally()
+    assert len(take(iter(rounds("mqp", hasty, 8, tally)), tally, 8)) == 8
+    assert len(hasty.rounds) > 1
 
 
 def test_classes_take_turns() -> None:
@@ -266,11 +296,11 @@ def test_a_class_that_is_full_takes_no_more() -> None:
     script = Script()
     rows = take(iter(rounds("mqp", script, 12, tally)), tally, 3)
     assert [row["label"] for row in rows] == ["different"] * 3
-    assert len(script.rounds[0]) == 6
+    assert len(script.rounds[0]) <= 6
 
 
 def test_a_model_that_repeats_itself_ends_it() -> None:
-    """The harness takes no row twice; nothing new comes in three rounds."""
+    """The harness takes no row twice; nothing new comes for three times what would bring eight at the worst yield."""
     script, tally = Script(lambda prompt, _: obedient(prompt, 0)), Tally()
     offered = 0
     for row in rounds("mqp", script, 10, tally):
@@ -278,16 +308,13 @@ def test_a_model_that_repeats_itself_ends_it() -> None:
         if not tally.kept[class_of(row)]:
             tally.kept[class_of(row)] += 1
     assert tally.kept == {"similar": 1, "different": 1}
-    assert len(script.rounds) == 4
-    assert offered == sum(map(len, script.rounds))
+    assert offered == len(script.prompts) == 2 + 3 * 8 / 0.1
 
 
 def test_a_model_that_says_nothing_ends_it() -> None:
     script, tally = Script(always(Answer(text="", finish="failed"))), Tally()
     assert list(rounds("mqp", script, 10, tally)) == []
-    # Ten at first; then ten for each missing row, the most that is asked for.
-    assert [len(asked) for asked in script.rounds] == [10, 100, 100]
-    assert tally.dropped == {"failed": 210}
+    assert tally.dropped == {"failed": 300} == {"failed": len(script.prompts)}, "three times ten for each missing row"
 
 
 def test_what_was_made_before_the_budget_ended_is_kept() -> None:
@@ -313,10 +340,11 @@ def test_shares_and_what_is_missing() -> None:
     assert [lacking[label] for label in labels[:4]] == [1.0, 1.0, 0.0, 2.0]
 
 
-def test_pairs_are_written_in_two_steps_of_one_round_each() -> None:
+def test_pairs_are_written_in_two_steps() -> None:
     script = Script()
     rows, _ = made("clingen-kg", "healthver", script, 12)
-    styles, first, second = script.rounds
+    styles, pairs = script.rounds
+    first, second = pairs[:4], pairs[4:]
     assert [len(styles), len(first), len(second)] == [1, 4, 12]
     assert all(list((prompt.schema or {})["properties"]) == ["claim"] for prompt in first)
     assert all(list((prompt.schema or {})["properties"]) == ["evidence"] for prompt in second)
@@ -330,19 +358,19 @@ def test_question_pairs_get_the_definition_of_their_label(baseline: str) -> None
     """The released ClinGen code exchanges the two."""
     script, spec = Script(), TASKS["mqp"].spec
     rows, _ = made(baseline, "mqp", script, 8)
-    about = {label: [p.text for p in script.prompts if f'"{label}"' in p.text] for label in spec.labels}
+    orders = {label: label_slots(spec, [label])["order"] for label in spec.labels}
     other = {"similar": "different", "different": "similar"}
-    for label, texts in about.items():
+    for label, order in orders.items():
+        texts = [p.text for p in script.prompts if order in p.text]
         assert texts
-        assert all(spec.label_descriptions[label] in text for text in texts)
-        assert not any(spec.label_descriptions[other[label]] in text for text in texts)
+        assert not any(orders[other[label]] in text for text in texts)
     # The pair that answers a request has the label that the request names.
     answers = {
         json.loads(obedient(p, k).text).get("second_question", ""): p.text
         for k, p in enumerate(script.prompts)
         if p.schema
     }
-    assert all(f'"{row["label"]}"' in answers[row["text_b"]] for row in rows)
+    assert all(orders[row["label"]] in answers[row["text_b"]] for row in rows)
 
 
 # What is shown.
@@ -369,12 +397,11 @@ def test_few_shot_prompts_show_examples_of_the_label(baseline: str) -> None:
         made(baseline, "gad", script, 8)
         for prompt in script.prompts:
             if prompt.schema:
-                shown = [example for example in few if json.dumps(example.texts[0]) in prompt.text]
+                shown = [example for example in few if json.dumps(example.texts[0])[1:-1] in prompt.text]
                 assert len(shown) == 3
                 (label,) = {example.labels[0] for example in shown}
-                assert (
-                    f'"{label.replace("_", " ")}"' in prompt.text or f"Label: {label.replace('_', ' ')}" in prompt.text
-                )
+                order = label_slots(TASKS["gad"].spec, [label])["order"]
+                assert order in prompt.text or f"Label: {label.replace('_', ' ')}" in prompt.text
 
 
 def test_names_are_in_the_prompt_and_become_markers() -> None:
@@ -490,7 +517,9 @@ def test_the_best_instruction_is_kept_and_can_be_edited(tmp_path: Path) -> None:
         if prompt.schema is None:
             options = "Write A about [TOPIC].\nWrite B without a place.\nWrite C about [TOPIC]."
             return Answer(text=options, finish="stop")
-        good = "Write C" in prompt.text
+        if "text" not in prompt.schema["properties"]:  # asked again for the names in a text
+            return Answer(text=json.dumps({"Disease": re.findall(r"ended (\w+)", prompt.text)}), finish="stop")
+        good = "Write C" in prompt.text or "mentions no" in prompt.text
         return obedient(prompt, number) if good else Answer(text="{}", finish="stop")
 
     script = Script(write)
@@ -498,13 +527,102 @@ def test_the_best_instruction_is_kept_and_can_be_edited(tmp_path: Path) -> None:
     assert len(rows) == 30
     assert (tmp_path / "ncbi-disease.instruction.txt").read_text() == "Write C about [TOPIC]\n"
     assert re.fullmatch("sha256 [0-9a-f]{64}", tally.notes["instruction"])
-    trials = [asked for asked in script.rounds if asked[0].schema][:-1]
-    assert [len(asked) for asked in trials] == [2] * 6, "30 rows allow two sentences an instruction"
+    trials = [asked for asked in script.rounds if asked[0].schema and "text" in asked[0].schema["properties"]][:-1]
+    assert [len(asked) for asked in trials][:7] == [1] * 7, "the first one and two of each round, a sentence each"
     assert not any("Write B" in prompt.text for prompt in script.prompts if prompt.schema)
     (tmp_path / "ncbi-disease.instruction.txt").write_text("Write C my way: [TOPIC].\n")
     mine = Script(write)
     made("tang", "ncbi-disease", mine, 5, lists=tmp_path)
-    assert all("Write C my way: disease" in prompt.text for prompt in mine.prompts)
+    assert all("Write C my way: disease" in p.text or "mentions no" in p.text for p in mine.prompts)
+
+
+def test_the_first_instruction_stays_where_none_is_better(tmp_path: Path) -> None:
+    """Proposals whose rows the model would label otherwise are worth nothing."""
+    start = load_values(PROMPTS / "tang", "start", Tally())["sentence_similarity"][0]
+
+    def write(prompt: Prompt, number: int) -> Answer:
+        if prompt.schema is None:
+            return Answer(text="Write of [TOPIC] at will.", finish="stop")
+        if "label" in prompt.schema["properties"]:
+            label = "similar" if "willed" in prompt.text else "different"
+            return Answer(text=json.dumps({"label": label}), finish="stop")
+        text = obedient(prompt, number).text
+        wrong = "at will" in prompt.text or label_slots(TASKS["mqp"].spec, ["similar"])["order"] in prompt.text
+        return Answer(text=text.replace("ended", "willed") if wrong else text, finish="stop")
+
+    made("tang", "mqp", Script(write), 160, lists=tmp_path)
+    assert (tmp_path / "mqp.instruction.txt").read_text().strip() == start
+
+
+# Several rows in one answer.
+
+
+@pytest.mark.parametrize("baseline", ["naive", "demo"])
+def test_several_rows_come_in_one_answer(baseline: str) -> None:
+    def write(prompt: Prompt, number: int) -> Answer:
+        assert prompt.schema is not None
+        if "rows" not in prompt.schema["properties"]:
+            return obedient(prompt, number)
+        rows: dict[str, Any] = prompt.schema["properties"]["rows"]
+        items = [
+            obedient(replace(prompt, schema=rows["items"]), 100 * number + k).text for k in range(rows["maxItems"])
+        ]
+        return Answer(text=f'{{"rows": [{", ".join(items)}]}}', finish="stop")
+
+    script = Script(write)
+    rows, tally = made(baseline, "mqp", script, 14, asking=Asking(rows_per_request=5))
+    assert Counter(row["label"] for row in rows) == {"similar": 7, "different": 7}
+    assert not tally.dropped
+    assert tally.notes["rows per request"] == "5"
+    assert len(script.prompts) == 4, "five and two of each label"
+
+
+def test_an_answer_that_was_cut_gives_its_whole_rows() -> None:
+    whole = obedient(Prompt(text="", schema=form_of(TASKS["mqp"].spec).schema()), 0).text
+    cut = Script(always(Answer(text=f'{{"rows": [{whole}, {{"first_question": "Can I', finish="length")))
+    prompts = [Prompt(text="x", schema={"type": "object"}, repeat=k) for k in range(3)]
+    answers = list(Several(cut, 3).ask(prompts))
+    assert json.loads(answers[0].text) == json.loads(whole)
+    assert [(one.text, one.finish) for one in answers[1:]] == [("", "length")] * 2
+
+
+def test_rows_of_a_base_model_are_asked_for_alone() -> None:
+    script = Script(mode="completion")
+    made("naive", "mqp", script, 8, asking=Asking(rows_per_request=5))
+    assert len(script.prompts) == 8
+
+
+# Texts without any name.
+
+
+def test_a_share_of_texts_has_no_name() -> None:
+    for share, expected in ((None, 40), (0.2, 20), (0.0, 0)):
+        rows, tally = made("naive", "ncbi-disease", Script(), 100, asking=Asking(without_mention=share))
+        bare = sum(not row["entities"] for row in rows)
+        assert abs(bare - expected) <= 15
+        assert tally.altered["text-without-mention"] == bare
+    assert tally.notes["share without mention"] == "0"
+
+
+def test_texts_without_a_name_that_are_lost_are_made_up_for() -> None:
+    def write(prompt: Prompt, number: int) -> Answer:
+        lost = "mentions no" in prompt.text and number % 3
+        return Answer(text="", finish="stop") if lost else obedient(prompt, number)
+
+    rows, _ = made("naive", "ncbi-disease", Script(write), 100, asking=Asking(without_mention=0.4))
+    assert 25 <= sum(not row["entities"] for row in rows) <= 45
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_writing_names_the_tasks_labels(task: str) -> None:
+    spec, told = TASKS[task].spec, writing(task)
+    assert told["text"]
+    assert ("second" in told) == (len(task_type(spec).text_keys) == 2)
+    if spec.is_span:
+        assert told["without"]
+    else:
+        assert set(spec.labels) <= told.keys()
+    assert told.keys() <= {"text", "second", "without", *spec.labels}
 
 
 # The files.
@@ -512,7 +630,8 @@ def test_the_best_instruction_is_kept_and_can_be_edited(tmp_path: Path) -> None:
 KNOWN_SLOTS = {
     "description", "definitions", "first", "second", "markers", "label", "definition", "given", "form", "examples",
     "topic", "head", "tail", "style", "section", "length", "population", "instruction", "count", "kinds", "head_kind",
-    "tail_kind", "best", "places",
+    "tail_kind", "best", "places", "kind", "second_kind", "order", "names", "some", "none", "marked", "chosen",
+    "given_second",
 }  # fmt: skip
 FILES = sorted(
     path for name in ("attributes", "clingen", "demo", "naive", "tang") for path in (PROMPTS / name).iterdir()
@@ -534,7 +653,7 @@ def test_every_type_has_its_prompts_in_both_modes(folder: str) -> None:
         assert all([file.system, file.chat, file.title, file.entry]), kind
         assert "$form" in file.chat
         if kind not in ("named_entity_recognition", "attribute_extraction") and folder != "clingen":
-            assert "$definition" in file.chat and "$definition" in file.entry
+            assert "$order" in file.chat and "$definition" in file.entry
 
 
 def test_lines_without_a_value_are_left_out() -> None:

@@ -79,7 +79,7 @@ CASES = [
 def examples(answers: Sequence[Any], spec: TaskSpec) -> list[Example]:
     if spec.is_span:
         return [Example(("",), spans=tuple(answer)) for answer in answers]
-    return [Example(("",), tuple(answer)) for answer in answers]
+    return [Example(("",), labels=tuple(answer)) for answer in answers]
 
 
 def said(items: Sequence[Example]) -> list[Prediction]:
@@ -191,8 +191,8 @@ def random_answers(spec: TaskSpec, rng: np.random.Generator, number: int) -> lis
     if spec.is_span:
         return [Example(texts, spans=spans_from_tags(WORDS, random_tags(rng, spec.labels))) for _ in range(number)]
     if spec.multi_label:
-        return [Example(texts, tuple(n for n in spec.labels if rng.random() < 0.3)) for _ in range(number)]
-    return [Example(texts, (str(rng.choice(spec.labels)),)) for _ in range(number)]
+        return [Example(texts, labels=tuple(n for n in spec.labels if rng.random() < 0.3)) for _ in range(number)]
+    return [Example(texts, labels=(str(rng.choice(spec.labels)),)) for _ in range(number)]
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

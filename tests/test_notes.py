@@ -63,12 +63,14 @@ def obedient(prompt: Prompt, number: int) -> Answer:
 
 def _row(prompt: Prompt, number: int) -> str:
     assert prompt.schema is not None
-    given = re.findall(r"(?:note|Sentence): ([A-Z][^\n.]+)\.", prompt.text)
-    markers = " and ".join(sorted(set(re.findall(r"@\w+\$", prompt.text))))
+    given = re.findall(r"(?:note|[Ss]entence): ([A-Z][^\n.]+)\.", prompt.text)
+    names = [f"{key}{number}" for key in ("gene", "disease") if key in prompt.schema["properties"]]
+    markers = " and ".join(names or sorted(set(re.findall(r"@\w+\$", prompt.text))))
     value: dict[str, Any] = {}
     for place, (key, kind) in enumerate(prompt.schema["properties"].items()):
         listed = [given[-1].split()[1]] if given and place == 0 else []
-        value[key] = f"{markers} {sentence(number, place)}" if kind["type"] == "string" else listed
+        text = names[place] if place < len(names) else f"{markers} {sentence(number, place)}"
+        value[key] = text if kind["type"] == "string" else listed
     return json.dumps(value)
 
 

@@ -199,7 +199,7 @@ def test_length_divergence() -> None:
 
 
 def row(text: str, *labels: str) -> Example:
-    return Example((text,), labels)
+    return Example((text,), labels=labels)
 
 
 def test_exact_duplicates_and_conflicts() -> None:
@@ -390,7 +390,7 @@ def test_spans_without_mentions() -> None:
 
 
 def test_pairs_are_two_embeddings_side_by_side() -> None:
-    pairs = [Example((f"claim {k}", f"evidence {k}"), ("yes",)) for k in range(4)]
+    pairs = [Example((f"claim {k}", f"evidence {k}"), labels=("yes",)) for k in range(4)]
     draw = Draw(spec_of("fact_verification"), pairs, fake_embed)
     assert np.linalg.norm(draw.vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-6)
     a, b = fake_embed(["claim 0", "claim 1"]), fake_embed(["evidence 0", "evidence 1"])

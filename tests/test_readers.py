@@ -131,8 +131,8 @@ def test_mednli() -> None:
     text = pair("No fever.", "He is afebrile.", "entailment", "a") + pair("No fever.", "He coughs.", "neutral", "b")
     examples = list(TASKS["mednli"].read("dev", Memory({"mli_dev_v1.jsonl": text})))
     assert examples == [
-        Example(("No fever.", "He is afebrile."), ("entailment",), unit="0"),
-        Example(("No fever.", "He coughs."), ("neutral",), unit="0"),
+        Example(("No fever.", "He is afebrile."), labels=("entailment",), unit="0"),
+        Example(("No fever.", "He coughs."), labels=("neutral",), unit="0"),
     ]
 
 
@@ -354,8 +354,8 @@ def test_cdr_derivation() -> None:
     with counting() as counts:
         examples = list(TASKS["cdr"].read("test", Memory({"CDR_TestSet.PubTator.txt": CDR})))
     assert examples == [
-        Example(("@CHEMICAL$ and @DISEASE$.",), ("induces",), unit="9"),
-        Example(("@CHEMICAL$ helps @DISEASE$.",), ("induces",), unit="9"),
+        Example(("@CHEMICAL$ and @DISEASE$.",), labels=("induces",), unit="9"),
+        Example(("@CHEMICAL$ helps @DISEASE$.",), labels=("induces",), unit="9"),
     ]
     assert dict(counts) == {"concepts named by the same mentions: one example": 1}
 
@@ -370,9 +370,9 @@ def test_chemprot_derivation() -> None:
     with counting() as counts:
         examples = list(TASKS["chemprot"].read("test", Memory({"span/test.json": json.dumps(abstract)})))
     assert examples == [
-        Example(("@CHEMICAL$ blocks @GENE$ via B",), ("CPR:4",), unit="5"),
-        Example(("@CHEMICAL$ blocks A kinase via @GENE$",), ("none",), unit="5"),
-        Example(("A blocks @CHEMICAL$ kinase via @GENE$",), ("none",), unit="5"),
+        Example(("@CHEMICAL$ blocks @GENE$ via B",), labels=("CPR:4",), unit="5"),
+        Example(("@CHEMICAL$ blocks A kinase via @GENE$",), labels=("none",), unit="5"),
+        Example(("A blocks @CHEMICAL$ kinase via @GENE$",), labels=("none",), unit="5"),
     ]
     assert dict(counts) == {"pair whose mentions overlap (none): left out": 1}
 

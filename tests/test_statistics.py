@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from studies.simulation.groups import measure
 from studies.simulation.methods import p_values
-from studies.simulation.report import filled, limit
+from studies.simulation.report import filled, filled_groups, limit
 from studies.simulation.worlds import World, simulate
 
 from clinsynth.core.nouns import Example, MetricName
@@ -408,7 +409,7 @@ def test_worth_is_read_off_the_curve() -> None:
     assert worth(exact(0.5), real).rows == pytest.approx(100)
     assert worth(exact(0.8), real).rows == pytest.approx(1_000)
     assert worth(exact(0.7), real).rows == pytest.approx(math.sqrt(300 * 1_000))
-    assert worth(exact(0.7), real).words == "548"
+    assert worth(exact(0.7), real).words in ("548", "548 (548 to 548)")
 
 
 def test_worth_outside_the_curve_stays_words() -> None:
@@ -550,6 +551,13 @@ def test_ties_and_rank_intervals_without_evidence() -> None:
     assert rank_intervals(names, pairs) == dict.fromkeys(names, (1, 3))
 
 
+def test_equal_rows_are_rarely_divided() -> None:
+    """Whoever leads a table of equal rows leads by chance; Holm against that one divides 14 % of tables of 20."""
+    found = measure(20, 1, 0.02, 0.0, 60)
+    assert found["divided"]["pairs"] <= limit(60)
+    assert found["divided"]["sure"] <= limit(60)
+
+
 def test_borda_and_win_rate() -> None:
     table = {"a": {"t": 0.9, "u": 0.5}, "b": {"t": 0.8, "u": 0.5}, "c": {"t": 0.1, "u": 0.9}}
     assert borda(table) == {"a": 2.5, "b": 1.5, "c": 2}
@@ -578,6 +586,16 @@ def test_the_tables_of_the_page_are_those_of_the_simulation() -> None:
     assert all(row["rejected"]["ours"] <= limit(row["replicates"]) for row in ours)
 
 
+def test_the_table_of_groups_is_that_of_the_simulation() -> None:
+    page = (DOCS / "statistics.md").read_text("utf-8")
+    stored = json.loads((DOCS / "simulation" / "groups.json").read_text("utf-8"))
+    assert filled_groups(page, stored) == page
+    null = [row for row in stored["rows"] if not row["lag"]]
+    assert {row["rows"] for row in null} == {5, 20, 50}
+    for row in null:
+        assert max(row["divided"]["pairs"], row["divided"]["sure"]) <= limit(row["replicates"])
+
+
 # -- many contrasts at once ------------------------------------------------------------------------------------------
 
 
@@ -597,6 +615,17 @@ def test_contrasts_from_matrices_are_those_from_profiles(
     assert many.value.tolist() == pytest.approx([each.value for each in singly])
     assert many.p_values().tolist() == pytest.approx([each.estimate().p_value() for each in singly], rel=1e-9)
     assert terms.pick([2, 0]).contrast(np.array([1.0, -1.0])) == terms.contrast(np.array([-1.0, 0.0, 1.0, 0.0]))
+
+
+def test_a_line_of_sums_is_each_of_them(rng: np.random.Generator) -> None:
+    own = [jackknife(runs) for _ in range(2) for runs in simulate(World("entity_f1", 150, 5, 0.01), rng)]
+    own[2] = own[2].only([0, 1, 2])
+    own[3] = jackknife(Runs(ACCURACY, (), np.ones((1, 150, 2), dtype=np.int64)))
+    terms, start, step = Terms.of(own), np.array([1.0, -0.4, -0.6, 0.0]), np.array([0.0, 0.3, -1.0, 0.7])
+    for x in (0.0, 0.7, -1.3):
+        one, two = terms.line(start, step).at(x), terms.contrast(start + x * step)
+        assert one.value == pytest.approx(two.value)
+        assert dataclasses.astuple(one.components) == pytest.approx(dataclasses.astuple(two.components))
 
 
 def test_many_differences_over_tasks_are_those_of_combine(rng: np.random.Generator) -> None:

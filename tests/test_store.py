@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -20,7 +21,7 @@ import clinsynth.tasks
 from clinsynth.core.errors import NotPreparedError, UserError
 from clinsynth.core.nouns import Example, RawFiles, Source, Span, Split, Task, TaskSpec
 from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
-from clinsynth.data import fetch, store
+from clinsynth.data import fetch, manifest, store
 from clinsynth.data.fetch import git_blob
 from clinsynth.data.few_shots import few_shot
 from clinsynth.data.formats import count, json_fields
@@ -37,7 +38,7 @@ CONTENT = {
 def read(split: Split, files: RawFiles) -> Iterator[Example]:
     for _, row in json_fields(files, f"{split}.jsonl", ("text", "label")):
         if row["text"]:
-            yield Example((row["text"],), (row["label"],), unit="u")
+            yield Example((row["text"],), labels=(row["label"],), unit="u")
         else:
             count("empty text: left out")
 
@@ -80,8 +81,8 @@ def test_prepare_then_read(data: DataStore, raw: Path) -> None:
     assert report.counted == {"train": {"empty text: left out": 1}, "test": {}}
     assert data.rows(TOY) == report.rows
     assert data.examples(TOY, "train") == [
-        Example(("good",), ("yes",), unit="u"),
-        Example(("bad",), ("no",), unit="u"),
+        Example(("good",), labels=("yes",), unit="u"),
+        Example(("bad",), labels=("no",), unit="u"),
     ]
     manifest = data.manifest(TOY)
     assert manifest
@@ -145,7 +146,7 @@ def test_a_missing_split_is_said_and_taken_up_later(data: DataStore, raw: Path) 
     assert report.changed
     assert report.rows == {"train": 2, "test": 1}
     assert not report.missing
-    assert data.examples(TOY, "test") == [Example(("fine",), ("yes",), unit="u")]
+    assert data.examples(TOY, "test") == [Example(("fine",), labels=("yes",), unit="u")]
 
 
 def test_a_new_version_or_another_pin_prepares_anew(data: DataStore, raw: Path) -> None:
@@ -251,8 +252,107 @@ def test_damaged_arrow_files_are_the_users_to_mend(data: DataStore, raw: Path) -
     folder = data.prepare(TOY, raw).folder
     for path in (folder / "test").glob("*.arrow"):
         path.write_bytes(b"")
-    with pytest.raises(UserError, match=r"(?s)test is damaged.*delete .*prepare toy"):
+    with pytest.raises(UserError, match=r"(?s)test is damaged.*changed since.*prepare toy"):
         data.examples(TOY, "test")
+    assert data.prepare(TOY, raw).changed
+    assert data.examples(TOY, "test") == [Example(("fine",), labels=("yes",), unit="u")]
+
+
+def test_every_changed_byte_of_the_store_is_noticed(data: DataStore, raw: Path) -> None:
+    folder = data.prepare(TOY, raw).folder / "train"
+    before = data.examples(TOY, "train")
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        for place in range(0, len(content), max(len(content) // 40, 1)):
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            with pytest.raises(UserError, match="prepare toy"):
+                data.examples(TOY, "train")
+        path.write_bytes(content)
+    assert data.examples(TOY, "train") == before
+    (folder / "more").write_bytes(b"")
+    with pytest.raises(UserError, match="more changed"):
+        data.examples(TOY, "train")
+    (folder / "more").unlink()
+    (folder / "state.json").unlink()
+    (folder / "state.json").symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="is no file"):
+        data.examples(TOY, "train")
+
+
+def test_nothing_is_digested_twice(data: DataStore, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = data.prepare(TOY, raw).folder
+    for path in (folder / "train").iterdir():
+        os.utime(path, (1e9, 1e9))
+    assert len(data.examples(TOY, "train")) == 2
+
+    def refuse(path: Path) -> str:
+        raise AssertionError(f"{path} was read again")
+
+    monkeypatch.setattr(manifest, "sha256_file", refuse)
+    assert len(data.examples(TOY, "train")) == 2
+
+
+def test_a_store_of_an_earlier_version_is_compared_with_its_fingerprint_and_given_digests(
+    data: DataStore, raw: Path
+) -> None:
+    path = data.prepare(TOY, raw).folder / "manifest.json"
+    now = json.loads(path.read_text())
+    old = json.loads(path.read_text())
+    for facts in old["splits"].values():
+        del facts["files"], facts["unused"]
+    path.write_text(json.dumps(old))
+    assert len(data.examples(TOY, "train")) == 2
+    old["splits"]["train"]["fingerprint"] = "0" * 64
+    path.write_text(json.dumps(old))
+    with pytest.raises(UserError, match="other rows than were prepared"):
+        data.examples(TOY, "train")
+    assert data.prepare(TOY, raw).changed, "the split that is not what it was is read again"
+    assert json.loads(path.read_text())["splits"]["test"]["files"] == now["splits"]["test"]["files"]
+    assert len(data.examples(TOY, "train")) == 2
+
+
+WRONG: dict[str, tuple[dict[str, Any], list[Example], str]] = {
+    "spans in the place of labels": (
+        {"type": "named_entity_recognition"},
+        [Example(("a b",), labels=cast("Any", (Span(0, 1, "yes"),)))],
+        "labels in a span task",
+    ),
+    "labels in a span task": (
+        {"type": "named_entity_recognition"}, [Example(("a b",), labels=("yes",))], "labels in a span task"
+    ),
+    "spans in a task of labels": ({}, [Example(("a b",), spans=(Span(0, 1, "yes"),))], "in a task of labels"),
+    "no label": ({}, [Example(("a b",))], "no label"),
+    "two texts": ({}, [Example(("a b", "c"), labels=("yes",))], "2 texts, expected 1"),
+    "a list": ({}, [Example(cast("Any", ["a b"]), labels=("yes",))], "expected tuples"),
+    "spans out of order": (
+        {"type": "named_entity_recognition"},
+        [Example(("a b",), spans=(Span(2, 3, "yes"), Span(0, 1, "no")))],
+        "spans in order",
+    ),
+    "a number for a unit": ({}, [Example(("a b",), labels=("yes",), unit=cast("Any", 7))], "no string"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_readers_example_goes_through_the_checks_of_a_strangers_row(case: str, data: DataStore, raw: Path) -> None:
+    changes, examples, message = WRONG[case]
+
+    def reader(split: Split, files: RawFiles) -> Iterator[Example]:
+        files.open(f"{split}.jsonl").close()
+        yield from examples
+
+    with pytest.raises(UserError, match=message):
+        data.prepare(Task(replace(SPEC, rows={}, **changes), reader, Path()), raw)
+
+
+def test_an_example_takes_labels_and_spans_by_name_alone() -> None:
+    with pytest.raises(TypeError):
+        cast("Any", Example)(("a",), (Span(0, 1, "x"),))
+
+
+def test_a_label_that_a_split_never_has_is_named(data: DataStore, raw: Path) -> None:
+    assert data.prepare(TOY, raw).unused == {"test": ("no",)}
+    assert data.prepare(TOY, raw).unused == {"test": ("no",)}
 
 
 def test_nothing_prepared(data: DataStore, tmp_path: Path) -> None:
@@ -279,16 +379,16 @@ def test_a_folder_of_another_task_is_not_mistaken(data: DataStore, raw: Path) ->
 
 def restricted(reader: str) -> Task:
     def int_of_text(split: Split, files: RawFiles) -> Iterator[Example]:
-        yield Example((str(int(files.open(f"{split}.txt").read())),), ("yes",))
+        yield Example((str(int(files.open(f"{split}.txt").read())),), labels=("yes",))
 
     def key_of_text(split: Split, files: RawFiles) -> Iterator[Example]:
-        yield Example(("x",), ({"a": "yes"}[files.open(f"{split}.txt").read()],))
+        yield Example(("x",), labels=({"a": "yes"}[files.open(f"{split}.txt").read()],))
 
     def label_of_text(split: Split, files: RawFiles) -> Iterator[Example]:
-        yield Example(("x",), (files.open(f"{split}.txt").read(),))
+        yield Example(("x",), labels=(files.open(f"{split}.txt").read(),))
 
     def decode(split: Split, files: RawFiles) -> Iterator[Example]:
-        yield Example((files.open(f"{split}.latin").read(),), ("yes",))
+        yield Example((files.open(f"{split}.latin").read(),), labels=("yes",))
 
     readers = {f.__name__: f for f in (int_of_text, key_of_text, label_of_text, decode)}
     sources = tuple(Source(name, ("test",)) for name in ("test.txt", "test.latin"))
@@ -432,7 +532,7 @@ TASK = TaskSpec(
 
 
 def read(split, files):
-    yield Example((files.open("f.txt").read(),), ("yes",))
+    yield Example((files.open("f.txt").read(),), labels=("yes",))
 """
 
 

@@ -206,7 +206,8 @@ def test_augment_leaves_markers_alone(name: str) -> None:
 
 
 def test_augment_keeps_what_turns_a_meaning_round() -> None:
-    example = Example(("The drug did not cause any rash in 12 treated patients without fever.",), ("no_relation",))
+    text = "The drug did not cause any rash in 12 treated patients without fever."
+    example = Example((text,), labels=("no_relation",))
     change = augment.Changes(TASKS["gad"].spec, [example], Names(), np.random.default_rng(0))
     for _ in range(200):
         words = change(example).texts[0].lower().split()
@@ -232,7 +233,7 @@ def test_augment_gives_both_texts_of_a_pair_the_same_name() -> None:
         def names(self, kind: EntityKind) -> Sequence[str]:
             return ["gout", "asthma"] if kind == "disease" else []
 
-    example = Example(("Is gout inherited in families?", "Can children get gout from parents?"), ("similar",))
+    example = Example(("Is gout inherited in families?", "Can children get gout from parents?"), labels=("similar",))
     change = augment.Changes(TASKS["mqp"].spec, [example], Two(), np.random.default_rng(0))
     pairs = {tuple(bool(re.search("asthma", text)) for text in change(example).texts) for _ in range(100)}
     assert {(True, True), (False, False)} <= pairs

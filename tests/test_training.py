@@ -15,7 +15,7 @@ from clinsynth.core.nouns import Example, Prediction
 from clinsynth.core.registry import TASKS
 from clinsynth.data.few_shots import few_shot
 from clinsynth.data.samples import SampleStore
-from clinsynth.results.store import Cell, Draw, Results, RunRecord, read_predictions
+from clinsynth.results.store import Cell, Draw, Results, RunRecord
 from clinsynth.scoring.metrics import score_all
 from clinsynth.task_types import TASK_TYPES, task_type
 from clinsynth.training.draws import draw, label_divergence, labels_of
@@ -53,7 +53,7 @@ def test_every_type_runs_and_tells_what_happened(name: str, submit: Submit) -> N
     spec = TASKS[name].spec
     test = SAMPLE.examples(TASKS[name], "test")
     results = Results(folder, "sample")
-    predictions, digest = read_predictions(results.predictions_path(record.cell))
+    predictions, digest = results.read_predictions(record)
     assert len(predictions) == len(test) == record.test.examples
     assert digest == record.predictions_sha256
     assert record.scores == score_all(spec, test, predictions)
@@ -112,7 +112,7 @@ def test_one_answer_only_is_said_without_training(submit: Submit, tiny_recipe: R
     folder = submit({"gad": rows, "ncbi-disease": [{"text": f"nothing {k}", "entities": []} for k in range(30)]})
     record = do(folder, "gad", tiny_recipe.name)
     assert (record.fit, record.steps, record.loss) == ("constant", 0, None)
-    predictions, _ = read_predictions(Results(folder, "sample").predictions_path(record.cell))
+    predictions, _ = Results(folder, "sample").read_predictions(record)
     assert set(predictions) == {Prediction((spec.labels[1],))}
     spans = do(folder, "ncbi-disease", tiny_recipe.name)
     assert (spans.fit, spans.score) == ("constant", 0.0)
@@ -120,7 +120,7 @@ def test_one_answer_only_is_said_without_training(submit: Submit, tiny_recipe: R
 
 def test_what_is_one_answer() -> None:
     def rows(*labels: tuple[str, ...]) -> list[Example]:
-        return [Example(("a",), own) for own in labels]
+        return [Example(("a",), labels=own) for own in labels]
 
     assert constant(rows(("x",), ("x",))) == Prediction(("x",))
     assert constant(rows((), ())) == Prediction()
@@ -158,7 +158,7 @@ def test_long_texts_are_windowed_or_truncated_and_counted(submit: Submit, regist
     rows = [{"text": f"{'a b ' * 12}{w}", "entities": [{"start": 0, "end": 48 + len(w), "label": entity}]}
             for w in ("pain", "fever", "cancer", "drug")]  # fmt: skip
     all_of_it = do(submit({"ncbi-disease": rows}, name="greedy"), "ncbi-disease", "greedy.v1", rows=4)
-    predictions, _ = read_predictions(Results(folder.parent / "greedy", "sample").predictions_path(all_of_it.cell))
+    predictions, _ = Results(folder.parent / "greedy", "sample").read_predictions(all_of_it)
     test = SAMPLE.examples(TASKS["ncbi-disease"], "test")
     reached = [p.spans[-1].end == len(e.texts[0]) for p, e in zip(predictions, test, strict=True) if p.spans]
     assert any(reached)
@@ -184,7 +184,7 @@ def test_absent_weights_offline(students: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def numbered(n: int, prefix: str) -> list[Example]:
-    return [Example((f"{prefix}{k}",), ("x",)) for k in range(n)]
+    return [Example((f"{prefix}{k}",), labels=("x",)) for k in range(n)]
 
 
 def places(rows: list[Example], cell: Cell) -> list[int]:
@@ -233,7 +233,7 @@ def test_the_default_student(name: str, submit: Submit, monkeypatch: pytest.Monk
 
 
 def test_a_balanced_draw_has_equal_shares_as_far_as_rows_go() -> None:
-    rows = [Example((f"a{k}",), ("rare",) if k < 20 else ("common",)) for k in range(300)]
+    rows = [Example(texts=(f"a{k}",), labels=("rare",) if k < 20 else ("common",)) for k in range(300)]
 
     def shares(n: int) -> tuple[int, int]:
         found = [labels_of(rows[place])[0] for place in drawn_places(rows, Cell("gad", "tiny.v1", n, 0), "balanced")]
@@ -246,7 +246,7 @@ def test_a_balanced_draw_has_equal_shares_as_far_as_rows_go() -> None:
     assert draws[2][:30] == draws[1]
     assert draws[1][:10] == draws[0]
     assert sorted(draws[2]) == list(range(300))
-    several = [Example(("a",), ("x", "y")), Example(("b",), ("x",)), Example(("c",))]
+    several = [Example(("a",), labels=("x", "y")), Example(("b",), labels=("x",)), Example(("c",))]
     assert sorted(drawn_places(several, Cell("hoc", "tiny.v1", 3, 0), "balanced")) == [0, 1, 2]
 
 
@@ -256,7 +256,7 @@ def test_a_balanced_draw_has_equal_shares_as_far_as_rows_go() -> None:
 )
 def test_label_divergence(one: str, two: str, divergence: float) -> None:
     # The last by hand: 1/2 (1/2 log2 2/3 + 1/2 log2 2) + 1/2 log2 4/3.
-    rows, real = ([Example(("t",), (label,)) for label in labels] for labels in (one, two))
+    rows, real = ([Example(("t",), labels=(label,)) for label in labels] for labels in (one, two))
     assert label_divergence(rows, real) == pytest.approx(divergence, abs=1e-6)
 
 

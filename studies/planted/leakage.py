@@ -121,7 +121,7 @@ def _with_gaps(text: str, markers: Sequence[str]) -> tuple[str, ...]:
 
 def disguised(example: Example, kind: str, rng: np.random.Generator) -> Example:
     """The example with each of its texts edited; spans are left out, as no check reads them."""
-    return Example(tuple(EDITS[kind](text, rng) for text in example.texts), example.labels)
+    return Example(tuple(EDITS[kind](text, rng) for text in example.texts), labels=example.labels)
 
 
 def _known(rows: Sequence[Example], test: Sequence[Example], pairs: Sequence[tuple[int, int]], task: Task) -> set[int]:

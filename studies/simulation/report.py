@@ -23,12 +23,56 @@ def render(stored: Mapping[str, Any], docs: Path) -> None:
 
 def filled(text: str, stored: Mapping[str, Any]) -> str:
     """The page with its tables made anew. Raises ``ValueError`` where a marker is missing."""
-    for name, table in tables(stored).items():
+    return _put(text, tables(stored))
+
+
+def _put(text: str, made: Mapping[str, str]) -> str:
+    for name, table in made.items():
         pattern = f"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text, count = re.subn(pattern, lambda m, t=table: f"{m[1]}\n{t}\n\n{m[2]}", text, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"no place for the table {name}")
     return text
+
+
+def render_groups(stored: Mapping[str, Any], docs: Path) -> None:
+    """Put the table of tie groups into ``docs/statistics.md``."""
+    page = docs / "statistics.md"
+    write_text(page, filled_groups(page.read_text("utf-8"), stored))
+
+
+def filled_groups(text: str, stored: Mapping[str, Any]) -> str:
+    """The page with the table of tie groups made anew. Raises ``ValueError`` where its marker is missing."""
+    return _put(text, {"groups": _groups(stored["rows"])})
+
+
+def _groups(rows: Rows) -> str:
+    spreads = sorted({row["spread"] for row in rows if not row["lag"]})
+    lags = sorted({row["lag"] for row in rows if row["lag"]})
+    head = ["rows", "tasks", "rule", *(f"equal, SD {100 * spread:g}" for spread in spreads),
+            *(f"worse by {100 * lag:g}" for lag in lags)]  # fmt: skip
+    names = {"leader": "Holm against the leader", "pairs": "**all pairs**", "sure": "P(better) under 2.5 %, all pairs"}
+    found = {(row["rows"], row["tasks"], row["spread"], row["lag"]): row for row in rows}
+
+    def false(row: Mapping[str, Any] | None, rule: str) -> str:
+        if row is None:
+            return ""
+        rate = row["divided"][rule]
+        return f"**{100 * rate:.1f}**" if rate > limit(row["replicates"]) else f"{100 * rate:.1f}"
+
+    def power(row: Mapping[str, Any], rule: str) -> str:
+        return f"{100 * row['found'][rule]:.0f}" if rule in row["found"] else ""
+
+    body = [
+        [str(count), str(tasks), name, *(false(found.get((count, tasks, spread, 0.0)), rule) for spread in spreads),
+         *(power(found[count, tasks, 0.01, lag], rule) for lag in lags)]
+        for tasks, count in sorted({(row["tasks"], row["rows"]) for row in rows}) for rule, name in names.items()
+    ]  # fmt: skip
+    null = sorted({row["replicates"] for row in rows if not row["lag"]}, reverse=True)
+    of = " or ".join(f"{count:,}" for count in null)
+    bounds = " or ".join(f"{100 * limit(count):.1f}" for count in null)
+    said = f"{of} tables of equal rows, {min(row['replicates'] for row in rows):,} of others; bold above {bounds} %."
+    return f"{_table(head, body, 3)}\n\n{said}"
 
 
 def tables(stored: Mapping[str, Any]) -> dict[str, str]:

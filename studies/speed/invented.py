@@ -54,9 +54,9 @@ def examples_of(spec: TaskSpec, count: int) -> list[Example]:
         texts = tuple(f"{spec.name} {k} {part} word word word word" for part in spec.text_names)
         unit = "" if spec.unit == "example" else f"u{k // 4}"
         if spec.is_span:
-            out.append(Example(texts, (), (Span(0, 4, spec.labels[k % len(spec.labels)]),), unit))
+            out.append(Example(texts, labels=(), spans=(Span(0, 4, spec.labels[k % len(spec.labels)]),), unit=unit))
         else:
-            out.append(Example(texts, (spec.labels[int(rng.integers(len(spec.labels)))],), (), unit))
+            out.append(Example(texts, labels=(spec.labels[int(rng.integers(len(spec.labels)))],), spans=(), unit=unit))
     return out
 
 

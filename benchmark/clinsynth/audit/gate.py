@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from clinsynth.audit import leakage
-from clinsynth.audit.record import CanarySightings, Privacy, Repeats, TestLeaks, Verbatim
+from clinsynth.audit.record import (
+    REAL_SHARE,
+    CanarySightings,
+    Draw,
+    Nearness,
+    Privacy,
+    Repeats,
+    TestLeaks,
+    Verbatim,
+)
 from clinsynth.core import TaskSpec
 
 EXACT_SHARE = 0.001
 """Share of the rows that may repeat a test example exactly: in 1,000 rows chance may do it once."""
 LEAK_SHARE = 0.01
 """Share of the rows that may match a test example by any method: above the measured false alarms of every task."""
-UNDECLARED_SHARE = 0.01
+UNDECLARED_SHARE = REAL_SHARE
 """Share of the rows that may repeat real training text which the card does not own up to."""
+NEARER_TEST = 0.2
+"""By how much the share of rows nearer to test than to other real text may exceed that of real rows, but..."""
+NEARER_TEST_ALWAYS = 0.7
+"""...a share up to this one is never judged (docs/audits.md)."""
+CHANCE = 1e-4
+"""A draw that holds more leaks than chance puts into one of so many draws is not an accident."""
 PRIVACY_SHARE = 0.005
 """Share of the rows that may show what looks like PHI, where the task's own real text does not show more."""
 RESTRICTED_WORDS = 13
@@ -26,12 +41,17 @@ THRESHOLDS = {
     "whole_text_words": leakage.SHORTEST_WHOLE,
     "min_words": leakage.MIN_WORDS,
     "near_jaccard": leakage.NEAR,
+    "same_words": leakage.SAME_WORDS,
+    "distinct_words": leakage.DISTINCT_WORDS,
     "cosine": leakage.COSINE,
     "cosine_confirm_jaccard": leakage.CONFIRM,
     "cosine_alone": leakage.COSINE_ALONE,
     "exact_share": EXACT_SHARE,
     "leak_share": LEAK_SHARE,
     "undeclared_share": UNDECLARED_SHARE,
+    "nearer_test": NEARER_TEST,
+    "nearer_test_always": NEARER_TEST_ALWAYS,
+    "chance": CHANCE,
     "privacy_share": PRIVACY_SHARE,
     "restricted_words": RESTRICTED_WORDS,
     "restricted_share": RESTRICTED_SHARE,
@@ -60,6 +80,58 @@ def undeclared(rows: int, declared: str, train: Repeats | None, few_shot: Repeat
         yield (
             f"{found:,} of {rows:,} rows repeat real {train.split} text, but the card says real_data.used = {declared}"
         )
+
+
+def draws(rows: int, leaked: int, undeclared: int, found: Sequence[Draw]) -> Iterator[str]:
+    """Draws that hold more leaks than a draw from these rows can by chance: rows made to lie where the seeds draw.
+
+    Args:
+        rows: of the file.
+        leaked: rows of the file that repeat a test example.
+        undeclared: rows of the file that repeat real text which the card does not own up to.
+        found: of each draw the same; ``real`` counts for nothing where ``undeclared`` is 0.
+    """
+    for each in found:
+        for count, whole, text in (
+            (each.leaks, leaked, "repeat or paraphrase a test example"),
+            (each.real if undeclared else 0, undeclared, "repeat real text that the card does not own up to"),
+        ):
+            if count > int(LEAK_SHARE * each.budget) and count > most_by_chance(each.budget, whole / rows):
+                yield (
+                    f"{count:,} of the {each.budget:,} rows that seed {each.seed} draws {text}; with {whole:,} such"
+                    f" rows of {rows:,}, chance puts at most {most_by_chance(each.budget, whole / rows):,} into a draw"
+                )
+
+
+def nearness(found: Nearness | None, drawn: Sequence[Draw]) -> Iterator[str]:
+    """Rows that are like the test split, one by one or as a whole, though none of them repeats it."""
+    if found is None:
+        return
+    limit = max(NEARER_TEST_ALWAYS, found.usual + NEARER_TEST)
+    if found.test > limit:
+        yield (
+            f"{found.test:.0%} of the rows are nearer to test text than to as much other real text; of real rows"
+            f" {found.usual:.0%} are, and {limit:.0%} may be"
+        )
+        return
+    for each in drawn:
+        # Two standard errors: a draw of few rows may be above the limit by chance.
+        if each.nearer_test is not None and each.nearer_test > limit + each.budget**-0.5:
+            drawn_rows = f"the {each.budget:,} rows that seed {each.seed} draws"
+            yield f"{each.nearer_test:.0%} of {drawn_rows} are nearer to test text"
+            return
+
+
+def most_by_chance(drawn: int, share: float, chance: float = CHANCE) -> int:
+    """Least k for which a binomial count of ``drawn`` with this share exceeds k at most with probability ``chance``."""
+    share = min(share, 1 - 1e-9)
+    mass = (1 - share) ** drawn
+    total, k = mass, 0
+    while total < 1 - chance and k < drawn:
+        mass *= (drawn - k) / (k + 1) * share / (1 - share)
+        k += 1
+        total += mass
+    return k
 
 
 def privacy(rows: int, found: Privacy) -> Iterator[str]:

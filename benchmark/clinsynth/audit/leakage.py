@@ -64,8 +64,8 @@ class TextSet:
         return text
 
 
-Method = Literal["exact", "13-gram", "near-duplicate", "embedding"]
-METHODS: tuple[Method, ...] = ("exact", "13-gram", "near-duplicate", "embedding")
+Method = Literal["exact", "13-gram", "near-duplicate", "same-words", "embedding"]
+METHODS: tuple[Method, ...] = ("exact", "13-gram", "near-duplicate", "same-words", "embedding")
 """From the surest to the least sure."""
 
 NGRAM = 13
@@ -76,6 +76,10 @@ MIN_WORDS = 5
 """Texts with fewer words, markers not counted, are compared exactly alone, and count as chance ("Results :")."""
 NEAR = 0.6
 """Jaccard index of character 5-grams from which two texts are near duplicates (docs/audits.md)."""
+SAME_WORDS = 0.75
+"""Jaccard index of the sets of words from which two texts have the same words, in whatever order (docs/audits.md)."""
+DISTINCT_WORDS = 8
+"""Distinct words that a text must have for that."""
 COSINE = 0.85
 CONFIRM = 0.4
 """A text at this cosine matches if its Jaccard index is ``CONFIRM`` too..."""
@@ -124,6 +128,7 @@ def overlap(rows: TextSet, items: TextSet, *, public: TextSet | None = None, emb
     _exact(hits, rows, items)
     _runs(hits, rows, items, public)
     _near(hits, rows, items)
+    _same_words(hits, rows, items)
     nearest = _neighbours(hits, rows, items, embed) if embed and len(items) else None
     printed = [key in public.index if public else False for key in items.index]
     matches = tuple(sorted(_matches(hits, rows, items, printed)))
@@ -210,6 +215,19 @@ def _near(hits: Hits, rows: TextSet, items: TextSet) -> None:
     sets = [own if fits else frozenset[int]() for own, fits in zip(rows.shingles, ours, strict=True)]
     for text, other in index.query(sets, NEAR):
         _add(hits, text, other, "near-duplicate")
+
+
+def _word_sets(texts: TextSet) -> list[Shingles]:
+    # 32 bits: what the sketches take. That two of a text's words share a number changes nothing that is compared.
+    codes = Codes()
+    sets = (frozenset(codes[word] & 0xFFFFFFFF for word in own) for own in texts.words)
+    return [own if len(own) >= DISTINCT_WORDS else frozenset() for own in sets]
+
+
+def _same_words(hits: Hits, rows: TextSet, items: TextSet) -> None:
+    """Texts whose words were put into another order: what the other comparisons see as another text."""
+    for text, other in NearDuplicates(_word_sets(items)).query(_word_sets(rows), SAME_WORDS):
+        _add(hits, text, other, "same-words")
 
 
 def _neighbours(hits: Hits, rows: TextSet, items: TextSet, embed: Embed) -> Vectors:

@@ -22,9 +22,9 @@ from clinsynth.audit.record import (
     TestLeaks,
     Verbatim,
 )
-from clinsynth.core import Example, Task
+from clinsynth.core import Example, Task, UserError
 from clinsynth.data import ExampleStore
-from clinsynth.results import Results, read_predictions
+from clinsynth.results import Results
 from clinsynth.scoring import METRICS
 
 OVER = (13, 25, 50)
@@ -63,18 +63,19 @@ def repeats(
     split: str,
     examples: int,
     embed: leakage.Embed | None = None,
-) -> Repeats:
-    """Rows that repeat the examples of another split."""
+) -> tuple[Repeats, set[int]]:
+    """Rows that repeat the examples of another split: counts, and the rows (from 0) that are counted."""
     surest: dict[int, int] = {}
     for match in leakage.overlap(rows, items, embed=embed).matches:
         rank = leakage.METHODS.index(match.method)
         surest[match.row] = min(rank, surest.get(match.row, rank))
     few_words = {row for row in surest if leakage.is_short(rows, row)}
     counts = Counter(leakage.METHODS[rank] for row, rank in surest.items() if row not in few_words)
-    return Repeats(
+    found = Repeats(
         split=split, examples=examples, rows={m: counts[m] for m in leakage.METHODS if counts[m]},
         few_words=len(few_words),
     )  # fmt: skip
+    return found, surest.keys() - few_words
 
 
 def verbatim_text(rows: TextSet, real: TextSet, split: str) -> Verbatim:
@@ -128,11 +129,14 @@ def rescored(
     out: list[Rescored] = []
     for record in results.records():
         path = results.predictions_path(record.cell)
-        if record.task != task.spec.name or record.test.fingerprint != fingerprint or not path.is_file():
+        if record.task != task.spec.name or record.test.fingerprint != fingerprint or not path.exists():
             continue
-        predictions, _ = read_predictions(path)
-        if len(predictions) != len(test):
+        try:
+            predictions, _ = results.read_predictions(record)
+        except UserError:
             continue  # clinsynth verify says what is wrong with it
+        if len(predictions) != len(test):
+            continue
         counts = metric.counts(task.spec, test, predictions)
         left = float(metric.value(counts[untouched].sum(axis=0))) if untouched.any() else None
         out.append(

@@ -9,18 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from clinsynth.audit.leakage import Method
-from clinsynth.core import Sealed, UserError, write_json
+from clinsynth.core import FaultyRecordError, RecordKind, Sealed, UserError, read_sealed, write_sealed
 from clinsynth.results import DataKind
 
-AUDIT_VERSION = 1
+AUDIT_VERSION = 2
 """Raised whenever a threshold, a pattern or a comparison changes: older records are then made anew."""
 
 
+REAL_SHARE = 0.01
+"""Share of the rows that may repeat real training text and still count as synthetic."""
+Tier = Literal["synthetic", "real"]
+
+
 class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RowMatch(_Stored):
@@ -57,6 +62,49 @@ class Repeats(_Stored):
     """Rows by the surest method; short ones left out."""
     few_words: int
     """Rows that are repeated exactly but have so few words that chance may do it."""
+
+
+class Draw(_Stored):
+    """What one seed draws: the rows that a student is trained on, of a file that may hold many others."""
+
+    budget: int
+    seed: int
+    exact: int
+    """Drawn rows that are a test example word for word (short and public ones left out)."""
+    leaks: int
+    """Drawn rows that repeat a test example by any method."""
+    real: int
+    """Drawn rows that repeat real training text."""
+    nearer_test: float | None
+    """Share of the drawn rows that are nearer to test text than to real text; ``None`` without ``Nearness``."""
+
+
+class Nearness(_Stored):
+    """Whose text the rows are like: the test split's, or as much other real text.
+
+    A generator that has not seen the test split is no nearer to it than to as much of the train split; real rows are
+    not either.
+    """
+
+    split: str
+    """Where the other real text comes from."""
+    items: int
+    """Examples of each that a row was compared with."""
+    test: float
+    """Share of the rows that are nearer to a test example than to any of the real ones."""
+    real: float
+    """Share of the rows that are nearer to a real one."""
+    usual: float
+    """Share of other real rows that are nearer to a test example: what is usual for the task."""
+
+
+class Sketch(_Stored):
+    """A sample of the runs of words in the rows, as hashes: enough to see that two submissions hold the same text."""
+
+    runs: int
+    """Distinct runs of words in all the rows."""
+    smallest: tuple[int, ...]
+    """The smallest of their hashes, sorted."""
 
 
 class Verbatim(_Stored):
@@ -138,6 +186,11 @@ class AuditRecord(_Stored, Sealed):
     verbatim: Verbatim | None
     privacy: Privacy
     canaries: CanarySightings | None
+    nearness: Nearness | None = None
+    """``None`` where there is too little real text, or none."""
+    draws: tuple[Draw, ...] = ()
+    """By budget and seed, of budgets below the number of rows."""
+    sketch: Sketch | None = None
     scores: tuple[Rescored, ...]
     failures: tuple[str, ...]
     """Why the gate is shut; empty if it is open."""
@@ -150,6 +203,12 @@ class AuditRecord(_Stored, Sealed):
         """Whether the rows pass the gate."""
         return not self.failures
 
+    @property
+    def tier(self) -> Tier:
+        """Whether the rows are real text, wholly or in part, as the card may well say."""
+        found = sum(self.train.rows.values()) if self.train else 0
+        return "real" if found > int(REAL_SHARE * self.rows) else "synthetic"
+
 
 class Verdict(NamedTuple):
     """What is known of the audit of a submission's rows for one task."""
@@ -158,11 +217,16 @@ class Verdict(NamedTuple):
     """stale: there is an audit, but of other rows, another test set or by older rules."""
     reasons: tuple[str, ...]
     """What to tell a reader; empty for clean."""
+    tier: Tier = "synthetic"
+    """real: rows that repeat real training text, declared or not; they are never ranked with synthetic ones."""
 
     @property
     def ranked(self) -> bool:
         """Whether standings may rank it."""
         return self.state == "clean"
+
+
+AUDIT_RECORD = RecordKind("an audit record", "delete it and audit again")
 
 
 def audit_path(folder: Path, task: str, kind: DataKind) -> Path:
@@ -172,21 +236,15 @@ def audit_path(folder: Path, task: str, kind: DataKind) -> Path:
 
 def write_audit(folder: Path, record: AuditRecord) -> AuditRecord:
     """Seal and store a record."""
-    sealed = record.sealed()
-    write_json(audit_path(folder, record.task, record.kind), sealed.model_dump(mode="json"))
-    return sealed
+    return write_sealed(audit_path(folder, record.task, record.kind), record)
 
 
 def read_audit(path: Path) -> AuditRecord:
-    """Read one record. Raises ``UserError`` naming the file if it is none or was edited."""
-    try:
-        record = AuditRecord.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UserError(f"{path} is not an audit record", found=found, remedy="delete it and audit again") from error
-    if record.seal != record.expected_seal():
-        raise UserError(f"{path} was edited: its seal does not fit", remedy="delete it and audit again")
+    """Read one record. Raises ``FaultyRecordError`` naming the file if it is none, edited, or another task's."""
+    record = read_sealed(path, AuditRecord, AUDIT_RECORD)
+    if record.task != path.stem:
+        raise FaultyRecordError(path, "misplaced", "holds the audit of another task",
+                                found=record.task, remedy="move it back")  # fmt: skip
     return record
 
 
@@ -203,7 +261,7 @@ def is_audited(
         test: fingerprint of the test set, ``RunRecord.test.fingerprint``; not compared if left out.
     """
     path = audit_path(folder, task, kind)
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return Verdict("unaudited", (f"not audited on {task}",))
     try:
         record = read_audit(path)
@@ -219,4 +277,4 @@ def is_audited(
     }
     if any(stale.values()):
         return Verdict("stale", tuple(reason for reason, holds in stale.items() if holds))
-    return Verdict("failed" if record.failures else "clean", record.failures)
+    return Verdict("failed" if record.failures else "clean", record.failures, record.tier)

@@ -15,10 +15,13 @@ from clinsynth import __version__
 from clinsynth.audit import gate, leakage
 from clinsynth.audit import measurement as measure
 from clinsynth.audit.canary import CanaryHashes
+from clinsynth.audit.copies import sketch_of
+from clinsynth.audit.draws import draws_of, nearness_of
 from clinsynth.audit.leakage import TextSet
 from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, audit_path, read_audit, write_audit
 from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, progress
 from clinsynth.data import DataStore, ExampleStore, few_shot
+from clinsynth.results import Results
 from clinsynth.submissions import Submission, read_submission
 
 REAL_SCANNED = 2_000
@@ -115,12 +118,16 @@ def _audited(
     few = few_shot(store, task) if public_split else None
     shown = TextSet(few.examples if few else (), task.spec.markers)
     embedder = _Embedder(store, [rows, items, shown])
-    train = shots = spans = None
+    train = shots = spans = near = None
+    undeclared: set[int] = set()
     with _timed(seconds, report, "leakage"):
         leaks = measure.test_leaks(rows, items, public, len(test), embedder)
         if few and public_split:
-            train = measure.repeats(rows, TextSet(real, task.spec.markers), public_split, len(real))
-            shots = measure.repeats(rows, shown, few.split, len(few.examples), embedder)
+            train, repeated = measure.repeats(rows, TextSet(real, task.spec.markers), public_split, len(real))
+            shots, excused = measure.repeats(rows, shown, few.split, len(few.examples), embedder)
+            if declared in ("none", "few-shot"):
+                undeclared = repeated - (excused if declared == "few-shot" else set())
+            near = nearness_of(examples, test, real, public_split, embedder)
     seconds["embedding"] = embedder.seconds
     seconds["leakage"] -= embedder.seconds
     with _timed(seconds, report, "verbatim"):
@@ -130,9 +137,14 @@ def _audited(
         private = measure.privacy(examples, real[:REAL_SCANNED])
     found = measure.canaries(examples, hashes) if hashes else None
     count = len(examples)
+    leaked = {match.row - 1: match.method for match in leaks.matches if match.reason == "leak"}
+    budgets = {record.rows for record in Results(submission.path, store.kind).records() if record.task == name}
+    drawn = draws_of(name, count, budgets, leaked, real=undeclared, nearer=near[1] if near else None)
     failures = (
         *gate.leaks(count, leaks),
         *gate.undeclared(count, declared, train, shots),
+        *gate.draws(count, len(leaked), len(undeclared), drawn),
+        *(() if reference else gate.nearness(near[0] if near else None, drawn)),
         *gate.privacy(count, private),
         *gate.canaries(found),
         *gate.restricted(count, task.spec, spans, reference=reference),
@@ -144,6 +156,7 @@ def _audited(
         thresholds=gate.THRESHOLDS, embedder=embedder.fingerprint,
         packages={"clinsynth": __version__, **{package: version(package) for package in _PACKAGES}},
         test=leaks, train=train, few_shot=shots, verbatim=spans, privacy=private, canaries=found,
+        nearness=near[0] if near else None, draws=drawn, sketch=sketch_of(rows),
         scores=measure.rescored(submission.path, task, store, test, {t for m in leaks.matches for t in m.tests}),
         failures=failures, seconds={step: round(value, 2) for step, value in seconds.items()},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from clinsynth import __version__
-from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError
+from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError, clean, cleaned_output, machine_fault
 from clinsynth.generation import BASELINES
 
 COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",
     "tasks": "list the tasks: type, access, metric, and the rows that are prepared here",
     "show": "all there is to know of a task, with an example row",
+    "new-task": "write a task module of your own that works, with sample rows to replace",
     "knowledge": "sources of names to write about: prepare one, count and show its names",
     "new": "write the skeleton of a submission",
     "import": "turn data made elsewhere into a submission; what cannot be carried over is counted",
@@ -27,6 +28,7 @@ COMMANDS = {
     "notes": "write synthetic notes from case reports, with requests and answers: a product of its own",
     "score": "fine-tune the student on a submission and test it on real text; resumes",
     "verify": "recompute every score and every hash of a submission from what is stored",
+    "reproduce": "train stored runs again and compare: what a row needs to be ranked on a published board",
     "quality": "how diverse, how close to real text and how faulty the rows are: reported, never scored",
     "standings": "the table of results, per task and overall: intervals, tie groups and ranks, curves, cost",
     "compare": "what the differences to a submission are worth: interval, p, and a verdict in words",
@@ -140,10 +142,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = build_parser(next((word for word in words if word in COMMANDS), "")).parse_args(words)
     try:
-        _use_tasks_dirs(arguments.tasks_dir)
-        return cast("int", arguments.execute(arguments))
+        with cleaned_output(sys.stdout):
+            _use_tasks_dirs(arguments.tasks_dir)
+            status = cast("int", arguments.execute(arguments))
+            # What is still to be written is written here, where a full disk can be said.
+            sys.stdout.flush()
+        return status
     except UserError as error:
-        sys.stderr.write(f"clinsynth: {error}\n")
+        sys.stderr.write(f"clinsynth: {clean(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("\nclinsynth: stopped. What was finished is kept; the same command goes on from there.\n")
@@ -152,3 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has seen enough; devnull keeps the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        fault = machine_fault(error)
+        if fault is None:
+            raise
+        sys.stderr.write(f"clinsynth: {clean(str(fault))}\n")
+        return 2

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from clinsynth.audit import AuditRecord, audit, read_hashes
+from clinsynth.audit import AuditRecord, Copy, audit, copies, read_hashes
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.core import UserError
+from clinsynth.cli.validate import say_unfilled
+from clinsynth.core import UserError, clean
 from clinsynth.data import open_store
+from clinsynth.results import DataKind
 from clinsynth.submissions import read_submission
 
-EXAMPLES = ("clinsynth audit submissions/demo --sample", "clinsynth audit submissions/demo --sample --tasks gad,hoc")
+EXAMPLES = ("clinsynth audit submissions/demo --sample", "clinsynth audit submissions/demo --sample --tasks gad,hoc",
+            "clinsynth audit submissions/demo --sample --against submissions")  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +25,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
     parser.add_argument("--canaries", type=Path, metavar="FILE", help="hashes of planted canaries to look for as well")
+    parser.add_argument("--against", type=Path, action="append", default=[], metavar="DIR",
+                        help="name copies of others' text: a folder that holds audited submissions")  # fmt: skip
     add_sample(parser)
     add_data_dir(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """0: clean; 1: leaks or privacy findings above the gate; 2: a task could not be audited."""
+    say_unfilled([arguments.submission])
     store = open_store(arguments.data_dir, arguments.sample)
     hashes = read_hashes(arguments.canaries) if arguments.canaries else None
     unusable = failed = False
@@ -35,12 +41,23 @@ def execute(arguments: argparse.Namespace) -> int:
         try:
             (record,) = audit(arguments.submission, [task], store, canaries=hashes)
         except UserError as error:
-            sys.stderr.write(f"clinsynth: {error}\n")
+            sys.stderr.write(clean(f"clinsynth: {error}\n"))
             unusable = True
             continue
         failed = failed or not record.clean
         print("\n".join(_summary(record)))
+    for copy in _copies(arguments.submission, arguments.against, store.kind):
+        print(f"{copy.task}: FAILED: {copy.text}")
+        failed = True
     return 2 if unusable else int(failed)
+
+
+def _copies(submission: Path, places: Sequence[Path], kind: DataKind) -> Iterator[Copy]:
+    """Copies of others' text: of this submission alone, what the others are to one another is not asked."""
+    own = submission.absolute()
+    others = [path.parent.absolute() for place in places for path in sorted(place.glob("*/submission.toml"))]
+    for other in dict.fromkeys(each for each in others if each != own):
+        yield from copies([own, other], kind)
 
 
 def _summary(record: AuditRecord) -> Iterator[str]:
@@ -57,6 +74,12 @@ def _summary(record: AuditRecord) -> Iterator[str]:
         if repeats and repeats.rows:
             counts = ", ".join(f"{method} {count:,}" for method, count in repeats.rows.items())
             yield f"  rows that repeat {what} ({repeats.split}): {counts}"
+    if record.nearness:
+        near = record.nearness
+        yield (
+            f"  rows nearer to test text than to as much {near.split} text: {near.test:.0%}"
+            f" (of real rows: {near.usual:.0%}); nearer to {near.split} text: {near.real:.0%}"
+        )
     if record.verbatim:
         words = record.verbatim.quantiles["words"]
         yield f"  longest stretch of real text in a row: median {words['0.5']:.0f} words, longest {words['1']:.0f}"

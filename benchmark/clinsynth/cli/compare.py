@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli.validate import say_unfilled
 from clinsynth.core import text_table
 from clinsynth.data import open_store
 from clinsynth.direct import entry_at
@@ -46,6 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
     store, recipe = open_store(arguments.data_dir, arguments.sample), arguments.recipe
     beside = arguments.base.absolute().parent / "gold-full"
     ceiling = arguments.ceiling or (beside if (beside / "submission.toml").is_file() else None)
+    say_unfilled([arguments.base, *arguments.others])
     request = Request(
         entries=tuple(entry_at(place, recipe, store.kind) for place in (arguments.base, *arguments.others)),
         tasks=arguments.tasks,

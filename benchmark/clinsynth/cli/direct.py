@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli.model import say
 from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
 from clinsynth.training import DEFAULT_RECIPE
 
@@ -14,6 +16,7 @@ EXAMPLES = (
     "base_url=http://127.0.0.1:8000/v1/chat/completions,model=my-model --tasks hoc,ncbi-disease --shots 0",
     "clinsynth direct --model local-completions --model-args "
     "base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m --tasks gad --shots 5 --limit 100",
+    "clinsynth direct --model local --sample --tasks gad --limit 10 --dry-run",
     "clinsynth direct --report direct submissions",
 )
 
@@ -26,7 +29,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N",
                         help="ask a seeded subset of N test examples; the result is preliminary")  # fmt: skip
     parser.add_argument(
-        "--max-tokens", type=int, metavar="N", help="room for each answer, such as for models that think"
+        "--answer-tokens",
+        "--max-tokens",
+        dest="answer_tokens",
+        type=int,
+        metavar="N",
+        help="room for each answer, such as for a model that thinks first",
     )
     parser.add_argument("--send-restricted", action="store_true",
                         help="also send credentialed text to servers elsewhere, if your agreement allows")  # fmt: skip
@@ -45,22 +53,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0 if anything was asked or printed."""
-    return _report(arguments) if arguments.report else _run(arguments)
+    if arguments.report:
+        return _report(arguments)
+    with ExitStack() as stack:
+        return _run(arguments, stack)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import UserError, select_tasks
     from clinsynth.data import open_store
     from clinsynth.direct import Request, run, slug
 
     if arguments.shots < 0:
         raise UserError(f"--shots {arguments.shots}", expected="0 or more")
-    model = model_of(arguments)
+    limit, room = positive("--limit", arguments.limit), positive("--answer-tokens", arguments.answer_tokens)
+    model = model_of(arguments, stack)
     request = Request(
         tasks=select_tasks(list(arguments.tasks)), model=model, out=arguments.out or Path("direct") / slug(model.name),
-        shots=arguments.shots, limit=positive("--limit", arguments.limit),
-        max_tokens=positive("--max-tokens", arguments.max_tokens), prices=prices_of(arguments, model),
-        restricted=arguments.send_restricted,
+        shots=arguments.shots, limit=limit, max_tokens=room, prices=prices_of(arguments, model),
+        restricted=arguments.send_restricted, say=say,
     )  # fmt: skip
     store = open_store(arguments.data_dir, arguments.sample)
     if arguments.dry_run:

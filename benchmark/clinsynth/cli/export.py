@@ -7,13 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+from clinsynth.cli import add_sample
+
 EXAMPLES = (
     "clinsynth export --snapshot snapshot --format latex --view overall",
     "clinsynth export --snapshot snapshot --format csv --view tasks --filter task=gad",
     "clinsynth export --snapshot snapshot --format every-eval-ever --out eee",
     "clinsynth export --format croissant --submission submissions/demo --out croissant.json",
+    "clinsynth export --format scores --submission submissions/demo --sample --out scores",
 )
-FORMS = ("csv", "json", "markdown", "latex", "bibtex", "svg", "every-eval-ever", "croissant")
+FORMS = ("csv", "json", "markdown", "latex", "bibtex", "svg", "every-eval-ever", "croissant", "scores")
 VIEWS = ("overall", "types", "tasks", "compare", "curves", "cost", "quality", "submission", "direct", "elsewhere",
          "method", "submit")  # fmt: skip
 
@@ -32,9 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="as in the address of the page, such as student=minilm-l6.v1; may be repeated",
     )
     parser.add_argument("--table", default="", metavar="KEY", help="csv: another table of the view than its first")
-    parser.add_argument("--submission", type=Path, metavar="DIR", help="croissant: the submission to describe")
+    parser.add_argument("--submission", type=Path, metavar="DIR", help="croissant, scores: the submission it is about")
     parser.add_argument("--out", type=Path, metavar="PATH",
-                        help="a file (default: standard output); a folder for every-eval-ever")  # fmt: skip
+                        help="a file (default: standard output); a folder for every-eval-ever and scores")  # fmt: skip
+    add_sample(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -43,6 +47,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "every-eval-ever":
         return _every_eval_ever(arguments)
+    if arguments.format == "scores":
+        return _scores(arguments)
     text = _croissant(arguments) if arguments.format == "croissant" else _view(arguments)
     if arguments.out:
         write_text(arguments.out, text)
@@ -103,4 +109,15 @@ def _every_eval_ever(arguments: argparse.Namespace) -> int:
         write_json(arguments.out / path, record)
         count += 1
     print(f"{arguments.out}: {count} records")
+    return 0
+
+
+def _scores(arguments: argparse.Namespace) -> int:
+    from clinsynth.core import UserError
+    from clinsynth.export import export_scores
+
+    if arguments.submission is None or arguments.out is None:
+        raise UserError("scores are written to a folder", remedy="name both: --submission DIR --out DIR")
+    count = export_scores(arguments.submission, arguments.out, "sample" if arguments.sample else "real")
+    print(f"{arguments.out}: {count} runs, without rows and predictions")
     return 0

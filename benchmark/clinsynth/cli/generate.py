@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.core import NotPreparedError, select_tasks
+from clinsynth.cli.validate import say_notices
+from clinsynth.core import NotPreparedError, UserError, clean, select_tasks
 from clinsynth.data import open_store
 from clinsynth.generation import BASELINES
+from clinsynth.submissions import validate
 
 if TYPE_CHECKING:
     from clinsynth.data import ExampleStore
-    from clinsynth.generation import Baseline, Estimate, Generated, GenerationRecord, Means, Request
+    from clinsynth.generation import Asking, Baseline, Estimate, Generated, GenerationRecord, Means, Request
 
 EXAMPLES = (
     "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
     "clinsynth generate gold-n --tasks all --sample --out submissions/real",
     "clinsynth generate naive --tasks gad --rows 100 --sample --model gpt-4o-mini --out submissions/naive --dry-run",
+    "clinsynth generate naive --tasks gad --rows 20 --sample --model local --out submissions/local --dry-run",
 )
 LARGEST_BUDGET = 5_000
 """The largest headline budget of any recipe (protocol)."""
+MOST_ROWS = 20
+"""In one answer."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +48,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="source of names, for baselines that need one (default: the best here)")  # fmt: skip
     parser.add_argument("--lists", type=Path, metavar="DIR",
                         help="lists that a model makes and you may edit (default: lists/ beside the data)")  # fmt: skip
+    parser.add_argument("--rows-per-request", type=int, default=1, metavar="N",
+                        help="rows in one answer, where their requests are the same (1)")  # fmt: skip
+    parser.add_argument("--without-mention", type=float, metavar="SHARE",
+                        help="share of texts without any name in span tasks (default: by type)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true",
                         help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
+    parser.add_argument("--show-restricted", action="store_true",
+                        help="let a dry run print prompts of tasks that are not open: they may hold text")  # fmt: skip
     parser.add_argument("--send-restricted", action="store_true",
                         help="let few-shot examples of tasks that are not open go to a server elsewhere")  # fmt: skip
     add_model(parser)
@@ -73,12 +84,28 @@ def execute(arguments: argparse.Namespace) -> int:
             from clinsynth.generation.knowledge import open_knowledge
 
             source = open_knowledge(arguments.knowledge, arguments.data_dir)
-        means = Means(model=model, source=source, lists=arguments.lists, send_restricted=arguments.send_restricted)
+        means = Means(
+            model=model, source=source, lists=arguments.lists, send_restricted=arguments.send_restricted,
+            asking=_asking(arguments),
+        )  # fmt: skip
         if arguments.dry_run:
-            return _dry_run(baseline, request, store, means)
+            return _dry_run(baseline, request, store, means, show=arguments.show_restricted)
         done = generate(baseline, request, store, means)
     _print(done)
+    if done.rows:
+        say_notices(validate(arguments.out, done.rows))
     return 0
+
+
+def _asking(arguments: argparse.Namespace) -> Asking:
+    from clinsynth.generation import Asking
+
+    rows, share = arguments.rows_per_request, arguments.without_mention
+    if not 1 <= rows <= MOST_ROWS:
+        raise UserError(f"--rows-per-request {rows}", expected=f"1 to {MOST_ROWS}")
+    if share is not None and not 0 <= share < 1:
+        raise UserError(f"--without-mention {share:g}", expected="a share of rows: 0 or more, less than 1")
+    return Asking(rows_per_request=rows, without_mention=share)
 
 
 def _print(done: Generated) -> None:
@@ -117,10 +144,10 @@ def _print_record(task: str, record: GenerationRecord) -> None:
 
 
 def _warn(line: str) -> None:
-    sys.stderr.write(f"clinsynth: {line}\n")
+    sys.stderr.write(clean(f"clinsynth: {line}\n"))
 
 
-def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means) -> int:
+def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: Means, *, show: bool) -> int:
     from clinsynth.generation import estimate
 
     if "llm" not in baseline.needs:
@@ -134,7 +161,10 @@ def _dry_run(baseline: Baseline, request: Request, store: ExampleStore, means: M
             print(f"{task.spec.name}: skipped: {error}")
             continue
         estimates.append(found)
-        for number, prompt in enumerate(found.prompts, 1):
+        shown = show or store.kind == "sample" or task.spec.access == "open"
+        if not shown:
+            print(f"== {task.spec.name}: prompts are not shown, the task is not open: --show-restricted")
+        for number, prompt in enumerate(found.prompts if shown else (), 1):
             held = ", held to a JSON schema" if prompt.schema else ""
             print(f"== {task.spec.name}, request {number}: at most {prompt.max_tokens} tokens, "
                   f"temperature {prompt.temperature:g}{held}")  # fmt: skip

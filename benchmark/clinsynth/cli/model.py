@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from clinsynth.core import UserError
+from clinsynth.core import UserError, clean
 
 if TYPE_CHECKING:
     from clinsynth.llm import Client
@@ -21,9 +22,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "language model", "for baselines that ask one; the key is read from OPENAI_API_KEY"
     )
-    group.add_argument("--model", metavar="NAME", help="as the server knows it")
+    group.add_argument("--model", metavar="NAME",
+                       help="as the server knows it; local: a small one that runs here, without server")  # fmt: skip
     group.add_argument("--base-url", metavar="URL", default=OPENAI_URL,
                        help="an OpenAI-compatible server (%(default)s)")  # fmt: skip
+    group.add_argument("--api-version", metavar="V", default="", help="of Azure's dated interface, such as 2024-10-21")
     group.add_argument("--mode", choices=("chat", "completion"), default="chat",
                        help="completion: a base model, which goes on with a text (%(default)s)")  # fmt: skip
     group.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests at a time (%(default)s)")
@@ -35,34 +38,83 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--temperature", type=float, metavar="T", help="instead of the baseline's own")
     group.add_argument("--structured", choices=("auto", "off", "openai", "vllm", "llama"), default="auto",
                        help="how answers are held to a JSON schema (%(default)s: by what the server is)")  # fmt: skip
-    group.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds a request may take (600)")
+    group.add_argument("--timeout", type=float, metavar="S",
+                       help="seconds a request may take, all of it (600; of --model local 3,600)")  # fmt: skip
+    add_thought(group)
+    group.add_argument("--answer-tokens", type=int, metavar="N",
+                       help="room for each answer at least, such as for a model that thinks first")  # fmt: skip
     group.add_argument("--cache", type=Path, metavar="DIR",
                        help="where answers lie (also CLINSYNTH_CACHE; default ~/.cache/clinsynth/llm)")  # fmt: skip
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+def add_thought(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage] - it has no other name
+    """What every command that asks a model can say of its requests."""
+    group.add_argument("--model-file", type=Path, metavar="FILE",
+                       help="GGUF weights for --model local (default: Qwen2.5-Coder-1.5B-Instruct)")  # fmt: skip
+    group.add_argument("--reasoning-effort", metavar="WORD", default="",
+                       help="for models that think first: low, medium, high, ...")  # fmt: skip
+    group.add_argument("--extra-body", metavar="JSON", default="",
+                       help="further fields of every request, as a JSON object; they are in the record")  # fmt: skip
+
+
+def say(line: str) -> None:
+    """A line for the user, beside what the command prints."""
+    sys.stderr.write(clean(line) + "\n")
+
+
+def extra_body(text: str) -> dict[str, Any]:
+    """The fields of ``--extra-body``. Raises ``UserError`` for what is no JSON object."""
+    try:
+        found: Any = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise UserError("--extra-body cannot be read", found=str(error)[:200], expected='{"name": value}') from None
+    if not isinstance(found, dict):
+        raise UserError("--extra-body is no object", found=text[:80], expected='{"name": value}')
+    return cast("dict[str, Any]", found)
+
+
+def is_here(arguments: argparse.Namespace) -> bool:
+    """Whether the model that runs on this machine is meant, and not a server's model of that name."""
+    from clinsynth.llm import LOCAL
+
+    here = arguments.model == LOCAL and getattr(arguments, "base_url", OPENAI_URL) == OPENAI_URL
+    if arguments.model_file is not None and not here:
+        raise UserError("--model-file goes with --model local", found=f"--model {arguments.model}")
+    return here
 
 
 def open_model(arguments: argparse.Namespace, stack: ExitStack) -> Client:
-    """The client; ``stack`` closes it.
+    """The client; ``stack`` closes it, and ends a model that runs here.
 
     Raises:
-        UserError: no model is named, or the settings cannot be.
+        UserError: no model is named, the settings cannot be, or the model that runs here cannot be started.
     """
-    from clinsynth.llm import Cache, Client, ClientSettings, default_cache, find_prices
+    from clinsynth.llm import LOCAL_NAME, Cache, Client, ClientSettings, default_cache, find_prices, serve_local
 
     if not arguments.model:
         raise UserError(
             "a language model is needed",
-            remedy="name one with --model, and its server with --base-url; docs/generating.md has the commands",
+            remedy="name one with --model, and its server with --base-url, or say --model local; docs/generating.md "
+            "has the commands",
         )
+    name, base_url, key, weights = arguments.model, arguments.base_url, "", ""
+    timeout = 600.0
+    if is_here(arguments):
+        if arguments.batch:
+            raise UserError("--batch is for OpenAI", found="--model local")
+        # A dry run asks nobody: no model need be here for it.
+        name, base_url, timeout = LOCAL_NAME, "http://127.0.0.1:1/v1", 3_600.0
+        if not arguments.dry_run:
+            served = stack.enter_context(serve_local(arguments.model_file, say))
+            name, base_url, key, weights = served.name, f"{served.address}/v1", served.key, served.weights
     settings = ClientSettings(
-        model=arguments.model, mode=arguments.mode, base_url=arguments.base_url, concurrency=arguments.concurrency,
+        model=name, mode=arguments.mode, base_url=base_url, concurrency=arguments.concurrency,
         structured=arguments.structured, temperature=arguments.temperature, max_tokens=arguments.max_tokens,
-        max_dollars=arguments.max_dollars, batch=arguments.batch, timeout=arguments.timeout,
+        max_dollars=arguments.max_dollars, batch=arguments.batch, timeout=arguments.timeout or timeout,
+        answer_tokens=arguments.answer_tokens, reasoning_effort=arguments.reasoning_effort,
+        extra_body=extra_body(arguments.extra_body), api_version=arguments.api_version, key=key, weights=weights,
     )  # fmt: skip
-    prices = find_prices(arguments.model, arguments.base_url, arguments.price_in, arguments.price_out)
+    prices = find_prices(name, base_url, arguments.price_in, arguments.price_out)
     cache = Cache(arguments.cache or default_cache())
     stack.callback(cache.close)
-    return stack.enter_context(Client(settings, cache, prices, _say))
+    return stack.enter_context(Client(settings, cache, prices, say))

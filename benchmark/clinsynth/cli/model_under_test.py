@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from clinsynth.cli.model import add_thought, extra_body, is_here, say
 from clinsynth.core import UserError, text_table
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ _PROVIDERS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.a
 def add_model(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--model-args`` and what goes with them."""
     group = parser.add_argument_group("the model under test")
-    group.add_argument("--model", metavar="KIND", help="lm-eval's name of its kind: local-completions, hf, ...")
+    group.add_argument("--model", metavar="KIND",
+                       help="lm-eval's name: local-completions, hf, ...; local: a small one, run here")  # fmt: skip
     group.add_argument(
         "--model-args", default="", metavar="K=V,...", help="for lm-eval; keys come from the environment"
     )
@@ -32,17 +35,24 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--snapshot", default="", help="dated version or revision of the weights")
     group.add_argument("--price-in", type=float, metavar="USD", help="per million tokens; default: a kept price table")
     group.add_argument("--price-out", type=float, metavar="USD")
+    add_thought(group)
     group.add_argument("--cache", type=Path, metavar="DIR", help="where answers are kept (also CLINSYNTH_CACHE)")
     group.add_argument("--dry-run", action="store_true",
                        help="print a prompt of each task or set and the expected cost; send nothing")  # fmt: skip
 
 
-def model_of(arguments: argparse.Namespace) -> Model:
-    """The model that was named. Raises ``UserError`` where it was not."""
+def model_of(arguments: argparse.Namespace, stack: ExitStack) -> Model:
+    """The model that was named; ``stack`` ends one that runs here.
+
+    Raises:
+        UserError: none was named, or the one that runs here cannot be started.
+    """
     from clinsynth.direct import Model
 
     if not arguments.model:
-        raise UserError("which model?", expected="--model KIND and --model-args K=V,...")
+        raise UserError("which model?", expected="--model KIND and --model-args K=V,..., or --model local")
+    if is_here(arguments):
+        return _here(arguments, stack)
     model_args = _arguments(arguments.model_args)
     name = str(arguments.name or model_args.get("model") or model_args.get("pretrained") or "")
     if not name:
@@ -52,7 +62,30 @@ def model_of(arguments: argparse.Namespace) -> Model:
         mode = "chat" if arguments.model.endswith("chat-completions") else "completion"
     return Model(
         backend=arguments.model, args=model_args, name=name, mode=mode, snapshot=arguments.snapshot,
-        cache=arguments.cache,
+        cache=arguments.cache, reasoning_effort=arguments.reasoning_effort,
+        extra_body=extra_body(arguments.extra_body),
+    )  # fmt: skip
+
+
+def _here(arguments: argparse.Namespace, stack: ExitStack) -> Model:
+    """The small model that runs on this machine; in a dry run it is only named."""
+    from clinsynth.direct import Model
+    from clinsynth.llm import LOCAL, LOCAL_NAME, LocalModel, serve_local
+
+    served = LocalModel(LOCAL_NAME, "http://127.0.0.1:1", "", "")
+    if not arguments.dry_run:
+        served = stack.enter_context(serve_local(arguments.model_file, say))
+    chat = arguments.mode != "completion"
+    backend = "local-chat-completions" if chat else "local-completions"
+    given = {
+        "num_concurrent": 4, "timeout": 3_600, **_arguments(arguments.model_args), "model": served.name,
+        "base_url": f"{served.address}/v1/{'chat/' if chat else ''}completions",
+        "header": {"Authorization": f"Bearer {served.key}"},
+    }  # fmt: skip
+    return Model(
+        backend=backend, args=given, name=str(arguments.name or served.name), mode="chat" if chat else "completion",
+        snapshot=arguments.snapshot, cache=arguments.cache, reasoning_effort=arguments.reasoning_effort,
+        extra_body=extra_body(arguments.extra_body), weights=served.weights, place=LOCAL,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinsynth.cli.model import add_model, open_model
-from clinsynth.core import progress
+from clinsynth.core import clean, progress
 
 if TYPE_CHECKING:
     from clinsynth.generation.notes import NotesRequest
@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{cost.calls:,} calls ({cost.cached:,} cached, {cost.failed:,} failed), tokens {seen}, {dollars}")
     if record.stopped != "rows":
         why = "the limit was reached" if record.stopped == "limit" else "nothing new came for too long"
-        sys.stderr.write(f"clinsynth: only {record.kept:,} of {record.asked:,} rows: {why}\n")
+        sys.stderr.write(clean(f"clinsynth: only {record.kept:,} of {record.asked:,} rows: {why}\n"))
     return 0
 
 

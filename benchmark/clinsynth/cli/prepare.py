@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """1 if a task failed; a task whose files the user must bring does not count."""
+    """1 if a task failed; 2 if nothing of what was asked for is prepared, for want of files that one must bring."""
     tasks = select_tasks(arguments.tasks)
     store = DataStore(arguments.data_dir or default_data_dir())
     with progress("prepare", len(tasks)) as bar:
@@ -39,7 +39,12 @@ def execute(arguments: argparse.Namespace) -> int:
         print(_describe(outcome))
     ready = sum(outcome.report is not None for outcome in outcomes)
     print(f"\n{ready} of {len(outcomes)} tasks are prepared under {store.root}")
-    return int(any(outcome.status == "failed" for outcome in outcomes))
+    if ready:
+        one = next(outcome.task for outcome in outcomes if outcome.report)
+        print(f"next: clinsynth show {one}, or clinsynth score <submission>")
+    if any(outcome.status == "failed" for outcome in outcomes):
+        return 1
+    return 0 if ready else 2
 
 
 def _describe(outcome: Outcome) -> str:
@@ -49,5 +54,7 @@ def _describe(outcome: Outcome) -> str:
     lines = [f"{outcome.task}: {rows}"]
     for split, counts in outcome.report.counted.items():
         lines += [f"  {split}: {n:,} {reason}" for reason, n in counts.items()]
+    for split, labels in outcome.report.unused.items():
+        lines.append(f"  {split}: no example has {', '.join(labels)}: look at the reader if there should be some")
     lines += [f"  no {split}: {reason}" for split, reason in outcome.report.missing.items()]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli.validate import say_unfilled
 from clinsynth.core import select_tasks, text_table
 from clinsynth.data import open_store
 
@@ -39,6 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     if arguments.rows != "all" and not (arguments.rows.isdecimal() and int(arguments.rows)):
         raise UserError("--rows cannot be read", found=arguments.rows, expected="a number above 0, or all")
+    say_unfilled([arguments.submission])
     rows = 0 if arguments.rows == "all" else int(arguments.rows)
     tasks = select_tasks(list(arguments.tasks)) if arguments.tasks else []
     records = measure(arguments.submission, tasks, open_store(arguments.data_dir, arguments.sample), rows=rows)
@@ -93,7 +95,7 @@ def _table(record: QualityRecord) -> str:
 
 
 def _cells(number: Number, measured: Measured) -> list[str]:
-    value, spread = measured.numbers[number.name], measured.spread.get(number.name)
+    value, spread = measured.value(number.name), measured.spread.get(number.name)
     return ["-" if value is None else _shown(number, value), "" if spread is None else _shown(number, spread)]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.core import TASKS
+from clinsynth.cli.validate import say_notices
+from clinsynth.core import TASKS, UserError, clean
 from clinsynth.data import open_store
 from clinsynth.results import Draw, RunRecord
 from clinsynth.submissions import validate
@@ -39,11 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """1 if the submission is refused or a run failed."""
+    """1 if the submission is refused or a run failed; 2 if nothing of what was asked for can be done."""
     report = validate(arguments.submission, arguments.tasks or None)
-    if report.exit_code:
-        sys.stderr.write(f"{report}\n")
+    if not report.usable:
+        sys.stderr.write(clean(f"{report}\n"))
         return report.exit_code
+    say_notices(report)
     request = Request(
         submission=arguments.submission,
         tasks=arguments.tasks,
@@ -57,7 +59,15 @@ def execute(arguments: argparse.Namespace) -> int:
         draw=arguments.draw,
     )
     planned = plan(request)
-    sys.stderr.writelines(f"{line}\n" for line in describe(planned, open_store(arguments.data_dir, arguments.sample)))
+    sys.stderr.writelines(
+        clean(f"{line}\n") for line in describe(planned, open_store(arguments.data_dir, arguments.sample))
+    )
+    if planned.skipped and not (planned.done or planned.missing or planned.stale):
+        raise UserError(
+            "nothing can be scored: no test set of these tasks is here",
+            found="; ".join(planned.skipped.values()),
+            remedy=f"clinsynth prepare {' '.join(planned.skipped)}, or try the way with --sample",
+        )
     if arguments.dry_run:
         for cell in sorted([*planned.missing, *planned.stale]):
             print(cell.stem)

@@ -52,5 +52,10 @@ def execute(arguments: argparse.Namespace) -> int:
         print("\nnotes")
         for note in spec.notes:
             print(f"  - {note}")
-    print(f"\n{spec.citation}")
+    if spec.citation:
+        print(f"\n{spec.citation}")
+    split = next((split for split in ("train", "test") if rows.get(split)), None)
+    following = f"generate gold-n --tasks {spec.name} --out submissions/gold-n" if split else f"prepare {spec.name}"
+    bring = " --from <folder>" if spec.apply and not split else " --sample" if arguments.sample and split else ""
+    print(f"\nnext: clinsynth {following}{bring}")
     return 0

@@ -18,10 +18,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
+    from clinsynth.core import clean
     from clinsynth.site import build_site
     from clinsynth.snapshot import read_snapshot
 
     snapshot = read_snapshot(arguments.snapshot)
-    pages = build_site(snapshot, arguments.out, lambda line: print(line, file=sys.stderr))
+    pages = build_site(snapshot, arguments.out, lambda line: print(clean(line), file=sys.stderr))
     print(f"{arguments.out}/index.html: {pages} pages of snapshot {snapshot.manifest.short}")
     return 0

@@ -17,12 +17,13 @@ from clinsynth.standings import (
     Standings,
     as_csv,
     as_json,
+    collect,
     cores,
     grid,
     markdown_grid,
     notes,
     records,
-    standings,
+    standings_of,
 )
 from clinsynth.training import DEFAULT_RECIPE, RECIPES
 
@@ -49,6 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="from the records alone: means and spread, no intervals and no ranks")  # fmt: skip
     parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
                         help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
+    parser.add_argument("--published", action="store_true",
+                        help="rank only rows whose runs were trained again here: clinsynth reproduce")  # fmt: skip
     add_sample(parser)
     add_data_dir(parser)
 
@@ -61,7 +64,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print(_direct(arguments, budget, store).rstrip("\n"))
         return 0
     profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples, workers=cores())
-    table = standings(arguments.places, arguments.recipe, budget, store.kind, profiler)
+    collection = collect(arguments.places, store.kind, published=arguments.published)
+    table = standings_of(collection, arguments.recipe, budget, profiler)
     print(_shown(table, arguments.view, arguments.format).rstrip("\n"))
     if arguments.view == "means" and arguments.format in ("table", "markdown") and direct_folders(arguments.places):
         print(f"\n{_direct(arguments, budget, store)}".rstrip("\n"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from clinsynth.cli import add_data_dir, names
+from clinsynth.cli.model import say
 from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
 
 _LOCAL = "--model local-completions --model-args base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m"
@@ -23,6 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="humans: how far metrics and judges agree with people")  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="ask a seeded subset; the result is preliminary")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
+    parser.add_argument("--answer-tokens", type=int, metavar="N",
+                        help="room for each answer at least, of the model and of judges that think first")  # fmt: skip
     add_model(parser)
     sets = parser.add_argument_group("clinicalgpt, humans")
     sets.add_argument("--sets", type=names, default=(), help="all (default), or names with commas between")
@@ -43,18 +47,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """0 if anything was asked."""
     positive("--limit", arguments.limit)
+    positive("--answer-tokens", arguments.answer_tokens)
     if arguments.report is not None:
         return _report(arguments)
-    return {"clinicalgpt": _clinicalgpt, "asclepius-notes": _notes, "humans": _humans}[arguments.suite](arguments)
+    if arguments.suite == "humans":
+        return _humans(arguments)
+    with ExitStack() as stack:
+        return {"clinicalgpt": _clinicalgpt, "asclepius-notes": _notes}[arguments.suite](arguments, stack)
 
 
 def _report(arguments: argparse.Namespace) -> int:
     from clinsynth.core import text_table
     from clinsynth.direct.suites import STAR, suite_report
 
-    head, body = suite_report(arguments.suite, arguments.report)
+    (head, body), left_out = suite_report(arguments.suite, arguments.report)
     print(text_table(head, body))
     print(f"\n{STAR}")
+    for fault in left_out:
+        print(f"Not shown: {fault.submission}: {fault.text}.")
     return 0
 
 
@@ -64,14 +74,15 @@ def _raw(arguments: argparse.Namespace) -> Path:
     return (arguments.data_dir or default_data_dir()) / "raw"
 
 
-def _clinicalgpt(arguments: argparse.Namespace) -> int:
+def _clinicalgpt(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import text_table
     from clinsynth.direct import slug
     from clinsynth.direct.suites import SETS, SuiteRequest, run_clinicalgpt
 
-    model = model_of(arguments)
+    model = model_of(arguments, stack)
     out = arguments.out or Path("direct") / slug(model.name)
-    request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
+    request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model),
+                           answer_tokens=arguments.answer_tokens, say=say)  # fmt: skip
     if arguments.dry_run:
         from clinsynth.direct.suites import estimate_sets
 
@@ -89,21 +100,22 @@ def _clinicalgpt(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _notes(arguments: argparse.Namespace) -> int:
+def _notes(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import UserError
     from clinsynth.direct import slug
     from clinsynth.direct.suites import SuiteRequest, notes_text, open_judges, run_notes
 
     if arguments.notes is None:
         raise UserError("which notes?", expected="--notes FOLDER, as `clinsynth notes` writes it")
-    model = model_of(arguments)
+    model = model_of(arguments, stack)
     out = arguments.out or Path("direct") / slug(model.name)
-    request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model))
+    request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model),
+                           answer_tokens=arguments.answer_tokens, say=say)  # fmt: skip
     if arguments.dry_run:
         from clinsynth.direct.suites import estimate_notes
 
         return print_estimates(list(estimate_notes(request, arguments.notes, arguments.judge, arguments.against)))
-    judges = open_judges(arguments.judge, arguments.cache)
+    judges = open_judges(arguments.judge, arguments.cache, arguments.answer_tokens)
     print(notes_text(run_notes(request, arguments.notes, judges, arguments.against)))
     return 0
 
@@ -111,6 +123,6 @@ def _notes(arguments: argparse.Namespace) -> int:
 def _humans(arguments: argparse.Namespace) -> int:
     from clinsynth.direct.suites import agreement_text, agreement_with_humans, open_judges
 
-    judges = open_judges(arguments.judge, arguments.cache)
+    judges = open_judges(arguments.judge, arguments.cache, arguments.answer_tokens)
     print(agreement_text(agreement_with_humans(arguments.source, _raw(arguments), judges, arguments.limit)))
     return 0

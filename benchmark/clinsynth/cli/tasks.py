@@ -47,4 +47,5 @@ def execute(arguments: argparse.Namespace) -> int:
         names = [spec.name, spec.type.replace("_", " "), spec.access, spec.metric.replace("_", " ")]
         body.append([*names, str(len(spec.labels)), *counts])
     print(text_table(head, body, right=4))
+    print("\nnext: clinsynth show TASK, clinsynth prepare TASK")
     return 0

@@ -14,6 +14,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", required=True, metavar="MODEL", help="a folder, or a name on the Hugging Face hub")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the tuned model is written")
     parser.add_argument("--epochs", type=float, default=3.0, help="times each row is seen (%(default)s)")
+    parser.add_argument("--note-epochs", type=float, default=1.0,
+                        help="times each note is read before the rows; 0 for none (%(default)s)")  # fmt: skip
     parser.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="highest (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="rows a step (%(default)s)")
     parser.add_argument(
@@ -32,7 +34,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from clinsynth.direct import TuneSettings, tune_llm
 
     settings = TuneSettings(
-        model=arguments.base, epochs=arguments.epochs, learning_rate=arguments.learning_rate,
+        model=arguments.base, epochs=arguments.epochs, note_epochs=arguments.note_epochs,
+        learning_rate=arguments.learning_rate,
         batch_size=arguments.batch_size, micro_batch=arguments.micro_batch, rank=arguments.rank, alpha=arguments.alpha,
         max_length=arguments.max_length, seed=arguments.seed, device=arguments.device,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -35,3 +36,27 @@ class UnknownNameError(UserError):
             expected=", ".join(names) or f"no {kind} is known here",
             remedy=f"did you mean {' or '.join(near)}?" if near else "",
         )
+
+
+_FAULTS = {
+    errno.ENOSPC: ("the disk is full", "make room and call again: what was finished is kept"),
+    errno.EDQUOT: ("your share of the disk is used up", "make room and call again: what was finished is kept"),
+    errno.EFBIG: ("a file may not become as large as it has to", "raise the limit (ulimit -f) and call again"),
+    errno.EROFS: ("the folder is on a read-only file system", "name a folder that can be written to"),
+    errno.EACCES: ("permission is denied", "name a folder that you may read and write, or have its owner let you"),
+    errno.EPERM: ("permission is denied", "name a folder that you may read and write, or have its owner let you"),
+    errno.ENOTDIR: ("a file stands where a folder should be", "name another folder"),
+    errno.EISDIR: ("a folder stands where a file should be", "name another file"),
+    errno.EIO: ("the disk cannot be read or written", "look after the disk"),
+    errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n) and call again"),
+}
+
+
+def machine_fault(error: OSError) -> UserError | None:
+    """What the user can do about an error of the operating system; ``None`` for one that is no fault of the machine."""
+    known = _FAULTS.get(error.errno or 0)
+    if known is None:
+        return None
+    what, remedy = known
+    place = error.filename2 or error.filename
+    return UserError(f"{place}: {what}" if place else what, remedy=remedy)

@@ -6,18 +6,37 @@ import gzip
 import hashlib
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+
+MAX_UNPACKED = 512 * 2**20
+"""Bytes of one unpacked file, where nothing says how many there may be."""
+_CHUNK = 2**20
+
+
+class UnfitFileError(OSError):
+    """A path that is no regular file, or one that holds more than it may. The message has no path."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """``code`` is ``not-a-file`` or ``too-large``."""
+        super().__init__(message)
+        self.code = code
 
 
 @contextmanager
 def atomic_path(target: Path) -> Generator[Path]:
     """Give a temporary path beside ``target`` that is moved there if the block ends well."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        error.filename = str(target)
+        raise
     os.close(handle)
     temporary = Path(name)
     try:
@@ -26,6 +45,11 @@ def atomic_path(target: Path) -> Generator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(target)
+    except OSError as error:
+        # A full disk is told without a name, and a temporary name says nothing to the user.
+        if error.filename in (None, name):
+            error.filename = str(target)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -88,6 +112,89 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def unpacked_bytes(path: Path) -> bytes:
-    """Content of a file, unpacked if its name ends in ``.gz``."""
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+def open_regular(path: Path, limit: int) -> IO[bytes]:
+    """Open a regular file of at most ``limit`` bytes, without following a link and without waiting for a pipe.
+
+    Raises:
+        UnfitFileError: it is a folder, a link, a pipe or a device, or it is larger.
+        OSError: it cannot be opened.
+    """
+    # A link could show any file of this machine, a device never ends, and opening a pipe would wait for its writer.
+    _check_regular(path.lstat(), limit)
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)
+    try:
+        _check_regular(os.fstat(handle), limit)  # what was opened is what counts, should it have been swapped
+    except UnfitFileError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+_KINDS = (
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISREG, ""),
+)
+
+
+def _check_regular(status: os.stat_result, limit: int) -> None:
+    kind = next((name for holds, name in _KINDS if holds(status.st_mode)), "a device")
+    if kind:
+        raise UnfitFileError("not-a-file", f"{kind}, not a file")
+    if status.st_size > limit:
+        raise UnfitFileError("too-large", f"{status.st_size:,} bytes, at most {limit:,} are read")
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes. Raises as ``open_regular``."""
+    with open_regular(path, limit) as stream:
+        return _bounded(stream, limit)
+
+
+def unpacked_bytes(path: Path, limit: int = MAX_UNPACKED) -> bytes:
+    """Content of a regular file, unpacked if its name ends in ``.gz``: at most ``limit`` bytes.
+
+    No more than the limit is ever unpacked, whatever the file would grow to. Raises as ``open_regular``, and
+    ``EOFError`` or ``zlib.error`` for a damaged file.
+    """
+    packed_limit = limit + 1_024 if path.suffix == ".gz" else limit  # what gzip cannot pack, it lengthens a little
+    with open_regular(path, packed_limit) as stream:
+        if path.suffix != ".gz":
+            return _bounded(stream, limit)
+        with gzip.GzipFile(fileobj=stream, mode="rb") as packed:
+            return _bounded(cast("IO[bytes]", packed), limit)
+
+
+def _bounded(stream: IO[bytes], limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := stream.read(_CHUNK):
+        size += len(part)
+        if size > limit:
+            raise UnfitFileError("too-large", f"more than {limit:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def stored_paths(base: Path, pattern: str) -> Iterator[Path]:
+    """Paths below ``base`` that fit a pattern such as ``*/n*/seed*.json``, sorted; hidden ones left out.
+
+    Unlike a glob it enters no link: a link in the place of a folder is given itself, so that whoever reads it says
+    what it is, and so is anything in the place of a file.
+    """
+    first, _, rest = pattern.partition("/")
+    if base.is_symlink():
+        yield base
+        return
+    if not base.is_dir():
+        return
+    for path in sorted(base.iterdir()):
+        if path.name.startswith(".") or not fnmatchcase(path.name, first):
+            continue
+        if not rest:
+            yield path
+        else:
+            yield from stored_paths(path, rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -50,6 +50,7 @@ class Example:
 
     texts: tuple[str, ...]
     """One text, or two for pairs, in the order the student reads them."""
+    _: KW_ONLY  # labels and spans are both tuples: by position, one would pass for the other
     labels: tuple[str, ...] = ()
     """Gold labels: exactly one unless the task is multi-label; empty for span tasks."""
     spans: tuple[Span, ...] = ()
@@ -117,18 +118,18 @@ class TaskSpec:
     """Placeholders that every text holds, such as ``@GENE$``."""
     text_names: tuple[str, ...] = ("text",)
     """What the texts are in this task, for people: ("claim", "evidence")."""
-    unit: Unit
+    unit: Unit = "example"
     """What is resampled for intervals: items of one unit are not independent."""
     sources: tuple[Source, ...]
-    rows: Mapping[Split, int]
+    rows: Mapping[Split, int] = field(default_factory=dict[Split, int])
     """Examples in each split of the published files, where known."""
-    licence: str
+    licence: str = "not stated"
     access: Access
-    homepage: str
+    homepage: str = ""
     apply: str = ""
     """For restricted tasks: where to ask for access and where to put the files."""
-    citation: str
-    """BibTeX."""
+    citation: str = ""
+    """BibTeX; empty for data that nobody can cite."""
     notes: tuple[str, ...] = ()
     """Known faults of the data and decisions of the reader, one sentence each."""
     topics: tuple[EntityKind, ...] = ()

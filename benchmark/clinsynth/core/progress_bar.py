@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
+from clinsynth.core.terminal import clean
+
 
 class Progress(Protocol):
     """What work reports to."""
@@ -32,7 +34,7 @@ class _Lines:
         pass
 
     def say(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(clean(line) + "\n")
         sys.stderr.flush()
 
 
@@ -59,9 +61,9 @@ def progress(title: str, total: float) -> Generator[Progress]:
 
             def show(self, status: str) -> None:
                 # What is left is worth more than what stands here, should the line be too long.
-                bar.update(work, description=escape(f"{title}  {status}"[: max(console.width - 60, 20)]))
+                bar.update(work, description=escape(clean(f"{title}  {status}")[: max(console.width - 60, 20)]))
 
             def say(self, line: str) -> None:
-                console.print(line, highlight=False, markup=False)
+                console.print(clean(line), highlight=False, markup=False)
 
         yield _OnBar()

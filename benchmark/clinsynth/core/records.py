@@ -1,18 +1,43 @@
-"""Records whose edits show."""
+"""Stored records: how they are sealed and written, and the one place where they are read.
+
+A record is a stranger's file until it has been read here. It is taken only if it is a regular file of bounded size,
+has the form of its model, holds no number that cannot be, and carries the seal of its own content.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Self
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from clinsynth.core.files import canonical_json
+from clinsynth.core.errors import UserError
+from clinsynth.core.files import UnfitFileError, canonical_json, read_regular, write_json
+
+MAX_COUNT = 2**53
+"""Largest count: beyond it a reader that keeps numbers as doubles has another number than the one written."""
+MAX_RECORD = 64 * 2**20
+"""Bytes of a record: an audit that names 200,000 rows needs half of it."""
+
+FaultCode = Literal["not-a-file", "too-large", "unreadable", "bad-form", "bad-number", "edited", "misplaced"]
+"""Why a record is not taken.
+
+not-a-file: a folder, a link, a pipe or a device; too-large: more bytes than any good record has; unreadable: the file
+cannot be opened; bad-form: not the fields of this kind of record; bad-number: a count below 0 or beyond 2^53, infinity,
+no number; edited: the seal does not fit; misplaced: a record of something else than its path says.
+"""
 
 
 class Sealed(BaseModel):
     """A record with a digest over the rest of it. No signature: whoever wants to deceive can compute it anew."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     seal: str = ""
     """sha256 over all the rest: an edit shows."""
@@ -34,6 +59,122 @@ class Sealed(BaseModel):
     def expected_seal(self) -> str:
         """What the seal must be."""
         return _digest(self.content())
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFault:
+    """A stored record that is left out."""
+
+    submission: str
+    """Name of the folder that it lies in."""
+    task: str
+    """The task, or the part of a suite; empty where the path names none."""
+    code: FaultCode
+    text: str
+    """For a reader: the path below the folder, and what is wrong."""
+    path: Path
+
+
+class FaultyRecordError(UserError):
+    """A stored record that cannot be taken."""
+
+    def __init__(self, path: Path, code: FaultCode, what: str, *, found: str = "", remedy: str = "") -> None:
+        """``what`` follows the path, as in "is not a run record"."""
+        super().__init__(f"{path} {what}", found=found, remedy=remedy)
+        self.path = path
+        self.code: FaultCode = code
+        self.what = what
+        self.found = found
+
+    def fault(self, folder: Path, task: str) -> RecordFault:
+        """The same as a typed reason, with the path below ``folder``."""
+        where = self.path.relative_to(folder).as_posix() if self.path.is_relative_to(folder) else self.path.name
+        said = f"{where} {self.what}" + (f" ({self.found})" if self.found else "")
+        return RecordFault(folder.name, task, self.code, said, self.path)
+
+
+R = TypeVar("R", bound=Sealed)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """What a kind of record is called, and what to do about a faulty one."""
+
+    name: str
+    """With its article, as in "a run record"."""
+    remedy: str
+    limit: int = MAX_RECORD
+    """Bytes."""
+
+
+def read_sealed(path: Path, model: type[R], kind: RecordKind, *, edited: bool = False) -> R:
+    """Read one record.
+
+    Args:
+        path: where it lies.
+        model: its form.
+        kind: what to call it.
+        edited: take a record whose seal does not fit: for whoever names that fault and goes on to the next.
+
+    Raises:
+        FaultyRecordError: it cannot be taken.
+    """
+    try:
+        record = model.model_validate_json(read_regular(path, kind.limit))
+    except UnfitFileError as error:
+        code: FaultCode = "too-large" if error.code == "too-large" else "not-a-file"
+        raise _fault(path, code, kind, str(error)) from None
+    except OSError as error:
+        raise _fault(path, "unreadable", kind, error.strerror or type(error).__name__) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _fault(path, "bad-form", kind, f"{place}: {first['msg']}".removeprefix(": ")) from None
+    content = record.content()
+    if fault := _number_fault(content, ""):
+        raise _fault(path, "bad-number", kind, fault)
+    if (created := getattr(record, "created", None)) is not None and not _is_time(created):
+        raise _fault(path, "bad-form", kind, "created: not a time in the form of ISO 8601")
+    if not edited and record.seal != _digest(content):
+        raise FaultyRecordError(path, "edited", "was edited: its seal does not fit its content", remedy=kind.remedy)
+    return record
+
+
+def write_sealed(path: Path, record: R) -> R:
+    """Seal and store a record, atomically; returns it with its seal."""
+    sealed = record.sealed()
+    write_json(path, sealed.model_dump(mode="json"))
+    return sealed
+
+
+def _fault(path: Path, code: FaultCode, kind: RecordKind, found: str) -> FaultyRecordError:
+    return FaultyRecordError(path, code, f"is not {kind.name}", found=found, remedy=kind.remedy)
+
+
+def _is_time(text: object) -> bool:
+    try:
+        datetime.fromisoformat(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+def _number_fault(value: Any, place: str) -> str:
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return ""
+    if isinstance(value, int):
+        return "" if 0 <= value <= MAX_COUNT else f"{place}: {_short(value)}, expected 0 to 2^53"
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{place}: {value}"
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return next((fault for k, v in items if (fault := _number_fault(v, f"{place}.{k}".lstrip(".")))), "")
+    return next((fault for v in cast("list[Any]", value) if (fault := _number_fault(v, place))), "")
+
+
+def _short(value: int) -> str:
+    # Python refuses to print numbers of thousands of digits.
+    return str(value) if value.bit_length() < 200 else f"a number of {value.bit_length():,} bits"
 
 
 def _digest(content: dict[str, Any]) -> str:

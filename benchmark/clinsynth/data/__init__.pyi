@@ -6,10 +6,12 @@ from .fetch import download as download
 from .fetch import unpack as unpack
 from .few_shots import FewShot as FewShot
 from .few_shots import few_shot as few_shot
+from .manifest import fingerprint as fingerprint
 from .samples import DATA_VARIABLE as DATA_VARIABLE
 from .samples import SampleStore as SampleStore
 from .samples import default_data_dir as default_data_dir
 from .samples import open_store as open_store
+from .skeletons import new_task as new_task
 from .store import DataStore as DataStore
 from .store import ExampleStore as ExampleStore
 from .store import Outcome as Outcome

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import stat
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core import Example, Span, Split, UserError, sha256_lines, write_json
+from clinsynth.core import Example, Span, Split, UserError, sha256_file, sha256_lines, write_json
 
 FILE = "manifest.json"
+_checked: dict[Path, tuple[int, int, str]] = {}
+"""Size, time of change and digest of files that were read through in this process: nothing is digested twice."""
+_SETTLED = 2 * 10**9
+"""Nanoseconds after which another change must show in a file's time: clocks of file systems are coarse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,10 @@ class SplitFacts:
     """sha256 over the canonical JSON of every example, in order."""
     counted: Mapping[str, int]
     """Rows that the reader left out or mended, by reason."""
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+    """sha256 of every file of the split, by name; empty in a store that an earlier version wrote."""
+    unused: tuple[str, ...] = ()
+    """Labels of the task that no example of the split has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,34 @@ def read(folder: Path) -> Manifest | None:
         ) from None
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file in the folder of a split, by name. Raises ``OSError``."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        told = path.lstat()
+        if not stat.S_ISREG(told.st_mode):
+            raise OSError(f"{path.name} is no file")
+        known = _checked.get(path)
+        if known is None or known[:2] != (told.st_size, told.st_mtime_ns):
+            known = (told.st_size, told.st_mtime_ns, sha256_file(path))
+            if time.time_ns() - told.st_mtime_ns > _SETTLED:
+                _checked[path] = known
+        found[path.name] = known[2]
+    return found
+
+
+def fault_of(folder: Path, facts: SplitFacts) -> str:
+    """What is wrong with the files of a split, going by their digests; empty for nothing, or where none are known."""
+    if not facts.files:
+        return ""
+    try:
+        found = digests(folder)
+    except OSError as error:
+        return error.strerror or str(error)
+    names = sorted(facts.files.keys() ^ found.keys()) or [n for n, digest in found.items() if facts.files[n] != digest]
+    return f"{', '.join(names[:5])} changed since it was prepared" if names else ""
+
+
 def fingerprint(examples: Sequence[Example]) -> str:
     """sha256 over the canonical JSON of every example in order: texts, labels, spans, unit."""
     return sha256_lines(_record(example) for example in examples)
@@ -100,9 +138,9 @@ def load(folder: Path) -> list[Example]:
     return [
         Example(
             tuple(record["texts"]),
-            tuple(record["labels"]),
-            tuple(Span(span["start"], span["end"], span["label"]) for span in record["spans"]),
-            record["unit"],
+            labels=tuple(record["labels"]),
+            spans=tuple(Span(span["start"], span["end"], span["label"]) for span in record["spans"]),
+            unit=record["unit"],
         )
         for record in records
     ]

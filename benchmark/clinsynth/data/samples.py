@@ -43,7 +43,9 @@ class SampleStore:
         number = Numbering()
         kind = task_type(task.spec)
         decoded = [kind.decode(row) for row in _good_rows(path, task)]
-        return [Example(e.texts, e.labels, e.spans, number(e.texts[0])) if shared else e for e in decoded]
+        return [
+            Example(e.texts, labels=e.labels, spans=e.spans, unit=number(e.texts[0])) if shared else e for e in decoded
+        ]
 
     def fingerprint(self, task: Task, split: Split) -> str:
         """sha256 over every example of a split. Raises ``NotPreparedError``."""

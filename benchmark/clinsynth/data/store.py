@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from clinsynth import __version__
-from clinsynth.core import TASKS, Example, NotPreparedError, Split, Task, UserError
+from clinsynth.core import TASKS, Example, NotPreparedError, Split, Task, UserError, worker_pool
 from clinsynth.data import manifest
 from clinsynth.data import manifest as arrow
 from clinsynth.data.fetch import Files, MissingSourceError, pin, splits_of
@@ -37,18 +36,20 @@ def build_split(task: Task, split: Split, files: Files, folder: Path) -> SplitFa
             remedy="check that the files are the published ones, whole and unchanged",
         )
     arrow.save(folder, examples)
-    return SplitFacts(len(examples), arrow.fingerprint(examples), dict(sorted(counts.items())))
+    carried = {label for e in examples for label in (*e.labels, *(span.label for span in e.spans))}
+    return SplitFacts(
+        len(examples), arrow.fingerprint(examples), dict(sorted(counts.items())), arrow.digests(folder),
+        tuple(label for label in task.spec.labels if label not in carried),
+    )  # fmt: skip
 
 
 def _read(task: Task, split: Split, files: Files) -> list[Example]:
     """Run the reader and put every example through the checks that a submission's rows go through."""
-    kind = task_type(task.spec)
     examples: list[Example] = []
     try:
         for example in task.read(split, files):
-            fault = next(kind.faults(kind.encode(example), task.spec), None)
-            if fault is not None:
-                raise ReadError(f"example {len(examples) + 1} of {split}: {fault.reason}; expected {fault.expected}")
+            if problem := _problem(example, task):
+                raise ReadError(f"example {len(examples) + 1} of {split}: {problem}")
             examples.append(example)
     except (UserError, MissingSourceError):
         raise
@@ -62,6 +63,24 @@ def _read(task: Task, split: Split, files: Files) -> list[Example]:
         found=problem,
         remedy="check that the files are the published ones; otherwise this is a fault of the task's reader",
     )
+
+
+def _problem(example: Example, task: Task) -> str:
+    """What is wrong with an example of a reader, without quoting it; empty for a good one."""
+    kind, spec = task_type(task.spec), task.spec
+    if len(example.texts) != len(kind.text_keys):
+        return f"{len(example.texts)} texts, expected {len(kind.text_keys)}: {', '.join(kind.text_keys)}"
+    if spec.is_span and example.labels:
+        return f"labels in a span task; expected Example({kind.text_keys[0]}, spans=(Span(start, end, label), ...))"
+    if not spec.is_span and (example.spans or not (example.labels or spec.multi_label)):
+        return "spans, or no label, in a task of labels; expected Example(texts, labels=(...,))"
+    if not isinstance(cast("object", example.unit), str):
+        return "a unit that is no string"
+    row = kind.encode(example)
+    if fault := next(kind.faults(row, spec), None):
+        return f"{fault.reason}; expected {fault.expected}"
+    plain = replace(example, labels=tuple(sorted(example.labels)), unit="")
+    return "" if plain == kind.decode(row) else "not what its own row says; expected tuples, spans in order of the text"
 
 
 def _describe(error: Exception, task: Task) -> str:
@@ -111,6 +130,8 @@ class Prepared:
     counted: Mapping[Split, Mapping[str, int]]
     """Rows left out or mended, by split and reason."""
     folder: Path
+    unused: Mapping[Split, tuple[str, ...]]
+    """Labels that no example of a split has, by split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +168,15 @@ class DataStore:
 
     def examples(self, task: Task, split: Split) -> list[Example]:
         """The examples of a split in published order. Raises ``NotPreparedError``; ``UserError`` if damaged."""
-        rows = self._facts(task, split).rows
-        folder = self.folder(task) / split
-        try:
-            examples = arrow.load(folder)
-        except Exception as error:  # pyarrow and datasets raise many classes for a damaged file
-            problem = type(error).__name__
-        else:
-            if len(examples) == rows:
-                return examples
-            problem = f"{len(examples):,} rows"
+        facts = self._facts(task, split)
+        examples, problem = _intact(self.folder(task) / split, facts)
+        if not problem:
+            return examples
         raise UserError(
-            f"{folder} is damaged",
+            f"{self.folder(task) / split} is damaged",
             found=problem,
-            expected=f"{rows:,} rows",
-            remedy=f"delete {self.folder(task)} and run `clinsynth prepare {task.spec.name}`",
+            expected=f"the {facts.rows:,} rows that were prepared",
+            remedy=f"run `clinsynth prepare {task.spec.name}`" + (" --from <folder>" if task.spec.apply else ""),
         )
 
     def fingerprint(self, task: Task, split: Split) -> str:
@@ -199,6 +214,9 @@ class DataStore:
             raise UserError(f"no folder {source_dir}", remedy="check --from")
         files = Files(task, source_dir, self.root / "raw")
         old = self._current(task)
+        if old and old.splits != (sound := self._sound(task, old)):
+            old = replace(old, splits=sound)
+            manifest.write(self.folder(task), old)
         done: dict[Split, SplitFacts] = dict(old.splits) if old else {}
         wanted: list[Split] = [split for split in splits_of(task.spec) if split not in done]
         missing: dict[Split, str] = {split: reason for split in wanted if (reason := _why_missing(task, split, files))}
@@ -243,9 +261,42 @@ class DataStore:
         found = self.manifest(task)
         return found if found and found.pins == _pins(task) else None
 
+    def _sound(self, task: Task, found: Manifest) -> dict[Split, SplitFacts]:
+        """The splits whose files are as they were prepared; digests are added to those of an earlier version."""
+        sound: dict[Split, SplitFacts] = {}
+        for split, facts in found.splits.items():
+            folder = self.folder(task) / split
+            if facts.files:
+                problem = manifest.fault_of(folder, facts)
+            else:
+                _, problem = _intact(folder, facts)
+            if not problem:
+                sound[split] = facts if facts.files else replace(facts, files=arrow.digests(folder))
+        return sound
+
     def _report(self, task: Task, found: Manifest, *, changed: bool) -> Prepared:
         counted: dict[Split, Mapping[str, int]] = {s: facts.counted for s, facts in found.splits.items()}
-        return Prepared(task.spec.name, changed, found.rows, found.missing, counted, self.folder(task))
+        unused: dict[Split, tuple[str, ...]] = {s: facts.unused for s, facts in found.splits.items() if facts.unused}
+        return Prepared(task.spec.name, changed, found.rows, found.missing, counted, self.folder(task), unused)
+
+
+def _intact(folder: Path, facts: SplitFacts) -> tuple[list[Example], str]:
+    """The examples of a split, or what is wrong with its files.
+
+    The files are compared with their digests before they are opened: a changed byte in one of them can end the process,
+    and mostly gives other rows without a word.
+    """
+    if problem := manifest.fault_of(folder, facts):
+        return [], problem
+    try:
+        examples = arrow.load(folder)
+    except Exception as error:  # pyarrow and datasets raise many classes for a damaged file
+        return [], type(error).__name__
+    if len(examples) != facts.rows:
+        return [], f"{len(examples):,} rows"
+    if not facts.files and arrow.fingerprint(examples) != facts.fingerprint:
+        return [], "other rows than were prepared"
+    return examples, ""
 
 
 def _pins(task: Task) -> dict[str, str]:
@@ -310,8 +361,7 @@ def prepare_all(
             if on_progress:
                 on_progress(outcomes[task.spec.name])
         return [outcomes[task.spec.name] for task in tasks]
-    # spawn: a forked child of a process that has threads (progress bars, torch) can hang.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         running = {pool.submit(_outcome_by_name, t.spec.name, store.root, source_dir): t.spec.name for t in tasks}
         for future in as_completed(running):
             name = running[future]

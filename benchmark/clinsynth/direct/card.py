@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from clinsynth.core import UserError, write_text
 from clinsynth.direct.records import CARD_FILE
 from clinsynth.llm import Mode
-from clinsynth.submissions import NAME_PATTERN, Line, Llm, to_toml
+from clinsynth.submissions import NAME_PATTERN, CardError, Line, Llm, read_toml, to_toml
 
 
 class DirectCard(BaseModel):
@@ -45,16 +44,16 @@ def read_card(folder: Path) -> DirectCard:
     """The card of a folder. Raises ``UserError`` where there is none, or it is faulty or another folder's."""
     path = folder / CARD_FILE
     try:
-        card = DirectCard.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise UserError(f"no {CARD_FILE} in {folder}", remedy="clinsynth direct writes it") from error
+        card = DirectCard.model_validate(read_toml(path))
+    except CardError as error:
+        if error.problem.reason == "no-card":
+            raise UserError(f"no {CARD_FILE} in {folder}", remedy="clinsynth direct writes it") from error
+        raise UserError(f"{path} is not TOML", found=error.problem.found) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
             f"{path} is faulty", found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error  # fmt: skip
-    except ValueError as error:
-        raise UserError(f"{path} is not TOML", found=str(error)) from error
     if card.name != folder.absolute().name:
         raise UserError(f"{path} is another folder's", found=card.name, expected=folder.absolute().name)
     return card

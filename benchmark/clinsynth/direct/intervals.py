@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from clinsynth.core import NotPreparedError, Prediction, UserError
-from clinsynth.direct.records import Answered, DirectRecord, DirectResults, read_predictions
+from clinsynth.direct.records import Answered, DirectRecord, DirectResults
 from clinsynth.direct.runner import subset
 from clinsynth.results import TOLERANCE, Results, RunRecord
-from clinsynth.results import read_predictions as read_run
 from clinsynth.scoring.statistics import (
     Profile,
     Runs,
@@ -56,7 +55,7 @@ def own_answers(record: DirectRecord, results: DirectResults, test: TestSet) -> 
     try:
         if record.test.fingerprint != test.fingerprint:
             return None
-        answered, digest = read_predictions(results.predictions_path(record.cell))
+        answered, digest = results.read_predictions(record)
         positions = [each.position for each in answered]
         if digest != record.predictions_sha256 or positions != subset(len(test.gold), record.limit):
             return None
@@ -71,7 +70,7 @@ def student_answers(records: Sequence[RunRecord], results: Results, test: TestSe
     try:
         if any(record.test.fingerprint != test.fingerprint for record in records):
             return None
-        said = [read_run(results.predictions_path(record.cell)) for record in records]
+        said = [results.read_predictions(record) for record in records]
     except (NotPreparedError, UserError, OSError):
         return None
     for record, (predictions, digest) in zip(records, said, strict=True):

@@ -1,32 +1,26 @@
 """lm-eval's models with a meter: how each answer ended and what it cost, which lm-eval itself does not keep.
 
-A subclass of whatever API model of lm-eval is asked for, so that addresses, keys, retries, concurrency and payloads are
-its own. What the server says beside the text goes to a file, an answer a line, without any text: a resumed run, whose
-answers come from lm-eval's cache, still knows it.
+A subclass of whatever API model of lm-eval is asked for (``exchange``), so that addresses, keys, retries and
+concurrency are its own. What the server says beside the text goes to a file, an answer a line, without any text: a
+resumed run, whose answers come from lm-eval's cache, still knows it.
 """
 
 from __future__ import annotations
 
-import contextvars
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from clinsynth.core import UserError
+from clinsynth.direct.exchange import Wire, exchanging
 from clinsynth.direct.parsing import Finish
-
-REJECTED = frozenset({400, 413, 422})
-"""HTTP states that say of one request that it cannot be answered: too long, or withheld by a filter in front."""
 
 _TRANSFORMERS = frozenset({"hf", "hf-auto", "huggingface"})
 """lm-eval's names of a model that transformers runs in this process."""
-
-_FINISH: Mapping[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "filtered"}
-_current: contextvars.ContextVar[str] = contextvars.ContextVar("clinsynth_prompt", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +34,8 @@ class Meta:
     tokens_out: int | None = None
     model: str = ""
     """As the server reports it."""
+    sent: str = ""
+    """The request without its text, as JSON; empty where it is not known."""
 
 
 @dataclass(slots=True)
@@ -66,6 +62,13 @@ class Meter:
                 continue
             meter.known[meta.key] = meta
         return meter
+
+    def count(self, key: str, finish: Finish, output: Mapping[str, Any], sent: str) -> None:
+        """Keep what a server says of an answer."""
+        said: Any = output.get("usage")
+        usage: Mapping[str, Any] = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+        tokens_in, tokens_out = (usage.get(a, usage.get(b)) for a, b in _COUNTS)
+        self.add(Meta(key, finish, _count(tokens_in), _count(tokens_out), str(output.get("model") or ""), sent))
 
     def add(self, meta: Meta) -> None:
         """Keep one answer's meta, on disk at once."""
@@ -94,8 +97,8 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()
 
 
-def metered(name: str, model_args: Mapping[str, Any], meter: Meter) -> Any:
-    """The lm-eval model of that name; with the meter where it speaks to a server, as it is where it does not.
+def metered(name: str, model_args: Mapping[str, Any], meter: Meter, wire: Wire) -> Any:
+    """The lm-eval model of that name; on the wire where it speaks to a server, as it is where it does not.
 
     Raises:
         UserError: lm-eval has no such model, or it cannot be made from these arguments.
@@ -110,7 +113,7 @@ def metered(name: str, model_args: Mapping[str, Any], meter: Meter) -> Any:
                         ) from error  # fmt: skip
     arguments = dict(model_args)
     if issubclass(base, api.TemplateAPI):
-        base = _subclass(base, meter)
+        base = exchanging(base, meter, wire, _digest)
         # Prompts go as text: the tokenizer of a served model is mostly not here, and need not be.
         if "tokenizer" not in arguments:
             arguments.setdefault("tokenizer_backend", None)
@@ -128,67 +131,8 @@ def metered(name: str, model_args: Mapping[str, Any], meter: Meter) -> Any:
         ) from error
 
 
-def _subclass(base: Any, meter: Meter) -> Any:
-    class Metered(base):
-        """The base, reporting to the meter."""
-
-        def _create_payload(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
-            # Each request is a context of its own (a task of asyncio, or one call after the other): what the answer
-            # finds there is its own prompt.
-            _current.set(_digest(messages))
-            parent: Any = super()
-            return parent._create_payload(messages, *args, **kwargs)
-
-        def parse_generations(self, outputs: Any, **kwargs: Any) -> list[str]:
-            answers = cast("list[Any]", outputs) if isinstance(outputs, list) else [outputs]
-            for output in answers:
-                meter.add(_meta(output))
-            parent: Any = super()
-            texts: list[str | None] = parent.parse_generations(outputs, **kwargs)
-            # lm-eval asks again, or stumbles, over None; a withheld answer is an empty one.
-            return ["" if text is None else text for text in texts]
-
-        def model_call(self, *args: Any, **kwargs: Any) -> Any:
-            requests: Any = importlib.import_module("requests")
-            parent: Any = super()
-            try:
-                return parent.model_call(*args, **kwargs)
-            except requests.HTTPError as error:
-                if kwargs.get("generate", True) and error.response.status_code in REJECTED:
-                    return _nothing()
-                raise
-
-        async def amodel_call(self, *args: Any, **kwargs: Any) -> Any:
-            aiohttp: Any = importlib.import_module("aiohttp")
-            parent: Any = super()
-            try:
-                return await parent.amodel_call(*args, **kwargs)
-            except aiohttp.ClientResponseError as error:
-                if kwargs.get("generate", True) and error.status in REJECTED:
-                    return self.parse_generations(_nothing())
-                raise
-
-    return Metered
-
-
-def _nothing() -> dict[str, Any]:
-    """An answer of the server's form to a request that it did not take."""
-    return {"choices": [{"index": 0, "text": "", "message": {"content": ""}, "finish_reason": "rejected"}]}
-
-
-def _meta(output: Mapping[str, Any]) -> Meta:
-    choices: Sequence[Mapping[str, Any]] = output.get("choices") or ({},)
-    choice = choices[0]
-    usage: Mapping[str, Any] = output.get("usage") or {}
-    said = choice.get("finish_reason")
-    finish: Finish = "rejected" if said == "rejected" else _FINISH.get(str(said), "unknown")
-    message: Mapping[str, Any] = choice.get("message") or {}
-    if message.get("refusal") and not message.get("content"):
-        finish = "filtered"
-    return Meta(
-        _current.get(), finish, _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")),
-        str(output.get("model") or ""),
-    )  # fmt: skip
+_COUNTS = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
+"""OpenAI's names of the counts, and Anthropic's."""
 
 
 def _count(value: Any) -> int | None:

@@ -10,18 +10,38 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from clinsynth.core import Prediction, Sealed, Span, UserError, unpacked_bytes, write_json, write_jsonl_gz
+from clinsynth.core import (
+    TASKS,
+    FaultyRecordError,
+    Prediction,
+    RecordFault,
+    RecordKind,
+    Sealed,
+    TaskSpec,
+    UserError,
+    read_sealed,
+    stored_paths,
+    write_jsonl_gz,
+    write_sealed,
+)
 from clinsynth.llm import Mode
-from clinsynth.results import DataKind, Environment, TestData
+from clinsynth.results import DataKind, Environment, TestData, answer_of, prediction_bytes
 
 CARD_FILE = "direct.toml"
 
@@ -84,6 +104,14 @@ class Usage(Stored):
     price_date: date | None = None
 
 
+class SentRequest(Stored):
+    """Requests as they were sent."""
+
+    request: dict[str, JsonValue]
+    """All fields but the text."""
+    answers: int
+
+
 class DirectRecord(SealedRecord):
     """What happened when a model answered a task. Holds no text of any dataset."""
 
@@ -111,7 +139,8 @@ class DirectRecord(SealedRecord):
     """Demonstrations a label; 0 is zero-shot."""
     demonstrations: Demonstrations | None
     max_tokens: int
-    temperature: float
+    temperature: float | None
+    """As it was sent; absent where the server has it fixed."""
     limit: Annotated[int, Field(ge=1)] | None
     """Size of the subset; ``None``: the whole test set. With a limit the record is preliminary."""
     limit_seed: int
@@ -128,10 +157,20 @@ class DirectRecord(SealedRecord):
     metric: str
     scores: dict[str, float]
     """Every metric of the task, in [0, 1], of the examples that were asked."""
+    sent: tuple[SentRequest, ...] = ()
+    """What the answers are answers to; empty where that is not known, as in records from before it was kept."""
+    weights: str = ""
+    """Digest of the weights, where they are known: those that run here by ``--model local``."""
     predictions_sha256: str
     seconds: float
     environment: Environment
     created: str
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A record from before these were kept has a seal without them.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value or name not in ("sent", "weights")}
 
     @model_validator(mode="after")
     def _consistent(self) -> DirectRecord:
@@ -215,9 +254,7 @@ class DirectResults:
 
     def write_record(self, record: DirectRecord) -> DirectRecord:
         """Seal and store a record."""
-        sealed = record.sealed()
-        write_json(self.record_path(record.cell), sealed.model_dump(mode="json"))
-        return sealed
+        return write_sealed(self.record_path(record.cell), record)
 
     def sameness(self, record: DirectRecord) -> float | None:
         """Share of the most frequent answer: 1 for a model that says the same of whatever it is shown.
@@ -225,7 +262,7 @@ class DirectResults:
         ``None`` for mentions, whose answers are never quite the same, and where the predictions are not here.
         """
         try:
-            answered, _ = read_predictions(self.predictions_path(record.cell))
+            answered, _ = self.read_predictions(record)
         except UserError:
             return None
         if not answered or any(each.prediction.spans for each in answered):
@@ -233,10 +270,30 @@ class DirectResults:
         labels = Counter(each.prediction.labels for each in answered if not each.unparsable)
         return max(labels.values(), default=0) / len(answered)
 
+    def record_paths(self) -> Iterator[Path]:
+        """Where records lie, or seem to."""
+        return stored_paths(self.records_folder, "*/*/shots*.json")
+
+    def stored(self) -> tuple[tuple[DirectRecord, ...], tuple[RecordFault, ...]]:
+        """Every record, in path order, and what is wrong with those that cannot be taken. Never raises for a file."""
+        records: list[DirectRecord] = []
+        faults: list[RecordFault] = []
+        for path in self.record_paths():
+            try:
+                records.append(read_record(path))
+            except FaultyRecordError as error:
+                below = path.relative_to(self.records_folder).parts
+                faults.append(error.fault(self.folder, below[0] if below else ""))
+        return tuple(records), tuple(faults)
+
     def records(self) -> Iterator[DirectRecord]:
-        """Every record, in path order. Raises ``UserError`` for one that cannot be read."""
-        for path in sorted(self.records_folder.glob("*/*/shots*.json")):
-            yield read_record(path)
+        """Every record that can be taken, in path order; ``stored`` says which cannot."""
+        yield from self.stored()[0]
+
+    def read_predictions(self, record: DirectRecord) -> tuple[list[Answered], str]:
+        """The stored answers of a record, and the digest of the unpacked file. Raises as the function."""
+        spec = TASKS[record.task].spec
+        return read_predictions(self.predictions_path(record.cell), spec, record.asked)
 
 
 def _row(each: Answered, spans: bool) -> dict[str, Any]:
@@ -244,38 +301,46 @@ def _row(each: Answered, spans: bool) -> dict[str, Any]:
     return {"id": each.position, **said, **({"unparsable": each.unparsable} if each.unparsable else {})}
 
 
-def read_record(path: Path) -> DirectRecord:
-    """Read one record. Raises ``UserError`` if it is none, or lies under another one's name."""
-    try:
-        record = DirectRecord.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"{path} is not a record of the direct track",
-            found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            remedy="delete it and run clinsynth direct again",
-        ) from error
+DIRECT_RECORD = RecordKind("a record of the direct track", "delete it and run clinsynth direct again", limit=2**20)
+
+
+def read_record(path: Path, *, edited: bool = False) -> DirectRecord:
+    """Read one record.
+
+    Args:
+        path: where it lies.
+        edited: take one whose seal does not fit, for whoever names that fault.
+
+    Raises:
+        FaultyRecordError: it cannot be taken, or lies under another one's name.
+    """
+    record = read_sealed(path, DirectRecord, DIRECT_RECORD, edited=edited)
     if "/".join(path.parts[-3:]) != f"{record.cell.stem}.json":
-        raise UserError(f"{path} holds another record", found=record.cell.stem, remedy="move it back")
+        raise FaultyRecordError(path, "misplaced", "holds another record",
+                                found=record.cell.stem, remedy="move it back")  # fmt: skip
     return record
 
 
-def read_predictions(path: Path) -> tuple[list[Answered], str]:
-    """Predictions by rising position, and the digest of the unpacked file. Raises ``UserError`` naming the line."""
-    try:
-        content = unpacked_bytes(path)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read", found=str(error), remedy="run clinsynth direct again") from error
+def read_predictions(path: Path, spec: TaskSpec, examples: int) -> tuple[list[Answered], str]:
+    """Predictions by rising position, and the digest of the unpacked file.
+
+    Args:
+        path: the file.
+        spec: of the task: what is no answer to it is refused.
+        examples: that were asked: they bound what is unpacked.
+
+    Raises:
+        UserError: naming the line.
+    """
+    content = prediction_bytes(path, spec, examples)
     out: list[Answered] = []
     for number, line in enumerate(content.splitlines(), 1):
         try:
             row = json.loads(line)
-            position = int(row["id"])
-            if position < 0 or (out and position <= out[-1].position):
-                raise ValueError(f"id {position} after {out[-1].position if out else 'nothing'}")
-            spans = tuple(Span(int(s), int(e), str(label)) for s, e, label in row.get("spans", ()))
-            labels = tuple(map(str, row.get("labels", ())))
-            out.append(Answered(position, Prediction(labels, spans), str(row.get("unparsable", ""))))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            position = row["id"]
+            if type(position) is not int or position < 0 or (out and position <= out[-1].position):
+                raise ValueError(f"id {str(position)[:40]} after {out[-1].position if out else 'nothing'}")
+            out.append(Answered(position, answer_of(row, spec), str(row.get("unparsable", ""))))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path}, line {number} is not a prediction", found=str(error)) from error
     return out, hashlib.sha256(content).hexdigest()

@@ -37,11 +37,14 @@ def direct_standings(
         store: the test sets, for intervals and students' scores on subsets; without it these are left out.
 
     Raises:
-        UserError: no folder of the direct track is there, or a record cannot be read.
+        UserError: no folder of the direct track is there, or a card is faulty.
     """
     remarks: list[str] = []
     tests = TestSets(store)
     folders = direct_folders(places)
+    for folder in folders:
+        _, faults = DirectResults(folder, kind).stored()
+        remarks += (f"Not shown: {fault.submission}: {fault.text}." for fault in faults)
     if not folders:
         raise UserError(f"no direct track under {', '.join(map(str, places))}", expected=f"a folder with {CARD_FILE}")
     tracks = [track for folder in folders for track in _tracks(folder, kind, tests)]

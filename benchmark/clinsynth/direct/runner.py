@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +21,15 @@ from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
 from clinsynth.direct.lm_eval_folder import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
-from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, slug
+from clinsynth.direct.records import (
+    Answered,
+    Demonstrations,
+    DirectCell,
+    DirectRecord,
+    DirectResults,
+    SentRequest,
+    slug,
+)
 from clinsynth.direct.session import Model, Reply, Session, quiet, server_environment, usage
 from clinsynth.llm import Prices, UnknownPrices
 from clinsynth.results import TestData
@@ -28,6 +37,12 @@ from clinsynth.scoring import score_all
 from clinsynth.submissions import Llm, check_name, fingerprint
 
 LIMIT_SEED = 0
+MOST_CUT = 0.2
+"""Share of answers that may be cut for want of room; with more of them a score would be that of the room."""
+
+
+class CutShortError(UserError):
+    """Too many answers were cut: no score is stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +62,8 @@ class Request:
     prices: Prices = field(default_factory=UnknownPrices)
     restricted: bool = False
     """Also send text under a data use agreement to a server elsewhere."""
+    say: Callable[[str], None] = lambda _line: None
+    """Gets a line for whatever a user should see during the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +82,11 @@ def run(request: Request, store: ExampleStore) -> Outcome:
 
     Raises:
         UserError: lm-eval is not installed, the folder is another model's, the server failed or took not one request,
-            or no task could be asked.
+            or no task has a score.
     """
     out = request.out.absolute()
     card = made_card(request.model, out)
-    session = Session(request.model)
+    session = Session(request.model, request.say)
     results = DirectResults(out, store.kind)
     records: dict[str, DirectRecord] = {}
     kept: list[str] = []
@@ -93,10 +110,12 @@ def run(request: Request, store: ExampleStore) -> Outcome:
                 records[name] = _answer(work, request, session, bar)
             except NotPreparedError as error:  # no demonstrations
                 skipped[name] = str(error).splitlines()[0]
+            except CutShortError as error:
+                skipped[name] = " ".join(str(error).split())
             else:
                 bar.say(f"{name}: {_line(records[name])}")
     if not records:
-        raise UserError("no task could be asked", found="; ".join(f"{k}: {v}" for k, v in skipped.items()))
+        raise UserError("no task has a score", found="; ".join(f"{k}: {v}" for k, v in skipped.items()))
     return Outcome(records, tuple(kept), skipped)
 
 
@@ -148,19 +167,28 @@ def _answer(work: Work, request: Request, session: Session, bar: Progress) -> Di
         task.set_config(key="generation_kwargs", value={"max_gen_toks": request.max_tokens}, update=True)
     share, before = 1 / len(work.positions), session.meter.new
     positions = None if work.cell.limit is None else work.positions
-    replies = session.ask(lm_eval_name(spec.name), task, positions, partial(bar.advance, share))
+    replies = session.ask(lm_eval_name(spec.name), task, positions, partial(bar.advance, share), short=True)
     bar.advance(1 - share * (session.meter.new - before))
     return _store(work, request, task, replies, time.monotonic() - began)
 
 
 def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], seconds: float) -> DirectRecord:
     spec, model = work.task.spec, request.model
+    room = request.max_tokens or prompts.max_tokens(spec)
+    cut = sum(reply.meta.finish == "length" for reply in replies)
+    if cut > MOST_CUT * len(replies):
+        raise CutShortError(
+            f"no score is stored: {cut:,} of {len(replies):,} answers were cut at {room:,} tokens",
+            remedy="give more room with --answer-tokens",
+        )
     asked: list[Example] = [work.gold[int(reply.doc["id"])] for reply in replies]
     parsed: list[Parsed] = [task.read(reply.doc, reply.text, reply.meta.finish) for reply in replies]
     answered = [
         Answered(position, each.prediction, each.failure or "")
         for position, each in zip(work.positions, parsed, strict=True)
     ]
+    requests = Counter(reply.meta.sent for reply in replies if reply.meta.sent)
+    sent = tuple(SentRequest(request=json.loads(one), answers=n) for one, n in sorted(requests.items()))
     digest = work.results.write_predictions(work.cell, answered, spans=spec.is_span)
     record = DirectRecord(
         submission=work.results.folder.name, task=spec.name, task_version=spec.version, model=model.name,
@@ -169,7 +197,7 @@ def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], se
         backend=model.backend, mode=model.mode, form=prompts.FORM,
         prompts_sha256=prompts.prompt_digest([reply.prompt for reply in replies]),
         shots=request.shots, demonstrations=_demonstrations(task, request.shots),
-        max_tokens=request.max_tokens or prompts.max_tokens(spec), temperature=0.0,
+        max_tokens=room, temperature=_temperature(sent),
         limit=work.cell.limit, limit_seed=LIMIT_SEED,
         test=TestData(kind=work.store.kind, fingerprint=work.store.fingerprint(work.task, "test"),
                       examples=len(work.gold)),
@@ -178,10 +206,20 @@ def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], se
         mentions=dict(sorted(sum((each.counts for each in parsed), Counter[str]()).items())),
         usage=usage([reply.meta for reply in replies], request.prices),
         metric=spec.metric, scores=score_all(spec, asked, [each.prediction for each in parsed]),
+        sent=sent, weights=model.weights,
         predictions_sha256=digest, seconds=round(seconds, 3), environment=server_environment(model.backend),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     return work.results.write_record(record)
+
+
+def _temperature(sent: Sequence[SentRequest]) -> float | None:
+    """What was sent; lm-eval's own models, which send nothing, are greedy."""
+    if not sent:
+        return 0.0
+    found = [one.request.get("temperature") for one in sent]
+    only = found[0] if all(each == found[0] for each in found) else None
+    return float(only) if isinstance(only, (int, float)) else None
 
 
 def _demonstrations(task: Any, shots: int) -> Demonstrations | None:

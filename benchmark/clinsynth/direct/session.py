@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from clinsynth.core import UserError, environment
+from clinsynth.direct.exchange import CUT, Wire
 from clinsynth.direct.lm import Meta, Meter, metered, prompt_key, prompt_text, total
 from clinsynth.direct.records import Usage, slug
-from clinsynth.llm import Mode, Prices, default_cache, is_local
+from clinsynth.llm import Cache, Dialect, Mode, OversizedError, Prices, default_cache, is_local
 from clinsynth.results import Environment
 
 _NO_MATTER = frozenset({"auth_token", "header", "num_concurrent", "timeout", "max_retries", "verify_certificate"})
@@ -40,6 +41,14 @@ class Model:
     snapshot: str = ""
     cache: Path | None = None
     """Where answers are kept; ``None``: ``default_cache()``."""
+    reasoning_effort: str = ""
+    """Sent as such, where it is set."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further fields of every request; they are in the record."""
+    weights: str = ""
+    """Digest of the weights, where they are known."""
+    place: str = ""
+    """Where the model is, in the name of its cache; empty: its address. One that runs here has a new port each time."""
 
     @property
     def elsewhere(self) -> bool:
@@ -49,8 +58,14 @@ class Model:
 
     def cache_path(self) -> Path:
         """Beginning of the cache's file names: the same prompt to another model, or address, is another one."""
-        who = [self.backend, self.name, self.snapshot, self.mode, str(self.args.get("base_url", "")),
-               sorted((k, str(v)) for k, v in self.args.items() if k not in _NO_MATTER)]  # fmt: skip
+        own = {k: str(v) for k, v in self.args.items() if k not in _NO_MATTER}
+        if self.place:
+            own["base_url"] = self.place
+        who: list[Any] = [self.backend, self.name, self.snapshot, self.mode, own.get("base_url", ""),
+                          sorted(own.items())]  # fmt: skip
+        effort = {"reasoning_effort": self.reasoning_effort} if self.reasoning_effort else {}
+        if more := {**effort, **self.extra_body}:
+            who.append(more)
         folder = (self.cache or default_cache()) / "direct"
         if not folder.is_dir():
             folder.mkdir(parents=True)
@@ -75,20 +90,43 @@ class Session:
     """Asks on demand; the model is made at the first question."""
 
     model: Model
+    say: Callable[[str], None] = lambda _line: None
+    """Gets a line for whatever a user should see during the work."""
     meter: Meter = field(init=False)
+    wire: Wire = field(init=False)
     _lm: Any = field(init=False, default=None)
+    _told: set[str] = field(init=False, default_factory=set[str])
 
     def __post_init__(self) -> None:
         """Raises ``UserError`` where lm-eval is not installed."""
         lm_eval()
         self.meter = Meter.load(Path(f"{self.model.cache_path()}.meta.jsonl"))
+        model = self.model
+        dialect = Dialect(model.mode, "off", model.reasoning_effort, model.extra_body)
+        where = (model.cache_path().name, model.name, model.mode)
+
+        def keep(left_out: Mapping[str, str]) -> None:
+            with contextlib.closing(Cache(model.cache or default_cache())) as memory:
+                memory.remember(*where, left_out)
+
+        with contextlib.closing(Cache(model.cache or default_cache())) as memory:
+            dialect.learn(memory.recall(*where))
+        self.wire = Wire(dialect, self._tell, keep)
+
+    def _tell(self, line: str) -> None:
+        """Each line once: a server says the same of many requests."""
+        if line not in self._told:
+            self._told.add(line)
+            self.say(line)
 
     def ask(
-        self, name: str, task: Any, positions: Sequence[int] | None, on_answer: Callable[[], None] | None = None
-    ) -> list[Reply]:
+        self, name: str, task: Any, positions: Sequence[int] | None, on_answer: Callable[[], None] | None = None,
+        *, short: bool = False,
+    ) -> list[Reply]:  # fmt: skip
         """Have ``task``, an lm-eval task, answered at these positions (all for ``None``); in order of the documents.
 
-        Answers go to lm-eval's cache one by one: whatever stops it, the same call goes on from there.
+        Answers go to lm-eval's cache one by one: whatever stops it, the same call goes on from there. ``short`` says
+        that an answer that is cut is worth nothing, so that many of them in a row end it.
 
         Raises:
             UserError: the model cannot be made, stopped answering, or took not one request.
@@ -97,6 +135,7 @@ class Session:
         with quiet():
             lm = self._made()
             self.meter.on_answer = on_answer
+            self.wire.most_cut = CUT if short else None
             given: Any = None
             failure = ""
             try:
@@ -129,7 +168,7 @@ class Session:
     def _made(self) -> Any:
         if self._lm is None:
             api: Any = importlib.import_module("lm_eval.api.model")
-            made = metered(self.model.backend, self.model.args, self.meter)
+            made = metered(self.model.backend, self.model.args, self.meter, self.wire)
             self._lm = api.CachingLM(made, f"{self.model.cache_path()}.db")
         return self._lm
 
@@ -185,7 +224,7 @@ def lm_eval(module: str = "lm_eval") -> Any:
 
 def _failures() -> tuple[type[Exception], ...]:
     """What a model may raise that has no answer: errors of the network, or of a reply that is none."""
-    own = (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError)
+    own = (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OversizedError)
     if importlib.util.find_spec("aiohttp") is None:
         return own
     aiohttp: Any = importlib.import_module("aiohttp")

@@ -1,7 +1,8 @@
 """Tune a generative language model on synthetic notes: low-rank adapters (Hu et al., 2106.09685) through peft.
 
-Each row of ``clinsynth notes`` is a request and its answer; the loss is over the answer alone. What comes out is a
-whole model, adapters merged, that ``clinsynth direct --model hf`` and lm-eval take as it is.
+First the notes themselves are read, then, as each row of ``clinsynth notes`` is a request and its answer, the rows with
+the loss over the answer alone: Asclepius' two stages. What comes out is a whole model, adapters merged, that
+``clinsynth direct --model hf`` and lm-eval take as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class TuneSettings:
     model: str
     """A folder, or a name on the Hugging Face hub."""
     epochs: float = 3.0
+    note_epochs: float = 1.0
+    """Passes over the notes alone, before the rows; 0 for none."""
     learning_rate: float = 2e-4
     batch_size: int = 8
     """Rows a step."""
@@ -52,6 +55,8 @@ class TuneSettings:
         for name in ("epochs", "learning_rate", "batch_size", "micro_batch", "rank", "alpha", "max_length"):
             if getattr(self, name) <= 0:
                 raise UserError(f"{name} {getattr(self, name)}", expected="above 0")
+        if self.note_epochs < 0:
+            raise UserError(f"note_epochs {self.note_epochs}", expected="0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,11 @@ def tune_llm(notes: Path, out: Path, settings: TuneSettings) -> Tuned:
             # peft still asks for a name that transformers has replaced.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
             tuned: Any = peft.get_peft_model(model, adapters).to(device)
-        losses = _train(torch, tuned, examples, tokenizer.pad_token_id or tokenizer.eos_token_id or 0, settings, device)
+        pad = tokenizer.pad_token_id or tokenizer.eos_token_id or 0
+        notes_alone = _encode_notes(rows, tokenizer, settings.max_length) if settings.note_epochs else []
+        if notes_alone:
+            _train(torch, tuned, notes_alone, pad, replace(settings, epochs=settings.note_epochs), device)
+        losses = _train(torch, tuned, examples, pad, settings, device)
     tenth = max(1, len(losses) // 10)
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     result = Tuned(
@@ -174,6 +183,12 @@ def _encode(
         else:
             examples.append((asked + said, len(asked)))
     return examples, dict(left_out)
+
+
+def _encode_notes(rows: Sequence[NoteRow], tokenizer: Any, max_length: int) -> list[tuple[list[int], int]]:
+    """Each note once, as far as it fits; all of its tokens but the first are learnt."""
+    notes = [tokenizer(note)["input_ids"][:max_length] for note in dict.fromkeys(row.note for row in rows)]
+    return [(note, 1) for note in notes if len(note) > 1]
 
 
 def _train(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinsynth.core import TASKS, NotPreparedError, UserError, canonical_json
+from clinsynth.core import TASKS, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.direct.card import read_card
-from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, read_predictions, read_record
+from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, read_record
 from clinsynth.direct.runner import subset
-from clinsynth.results import Finding, Verified, score_faults
+from clinsynth.direct.suites import read_suite_record
+from clinsynth.results import Finding, GoldSets, Verified, said, score_faults
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Findings, Report
 
@@ -34,9 +33,9 @@ def validate_direct(folder: Path) -> Report:
     for path, results in _record_paths(folder):
         where = str(path.relative_to(folder))
         try:
-            record = read_record(path)
+            record = read_record(path, edited=True)
         except UserError as error:
-            findings.error("bad-record", where, found=str(error).replace("\n", ";"))
+            findings.error("bad-record", where, found=said(error))
             continue
         for fault in _faults(record, results):
             findings.error("bad-record", where, found=fault)
@@ -48,8 +47,10 @@ def validate_direct(folder: Path) -> Report:
         rows[f"{record.task} {record.row}"] = sum(record.answers.values())
     suites = sorted(folder.glob("**/suites/*/*.json"))
     for path in suites:
-        if fault := _seal_fault(path):
-            findings.error("bad-record", str(path.relative_to(folder)), found=fault)
+        try:
+            read_suite_record(path)
+        except UserError as error:
+            findings.error("bad-record", str(path.relative_to(folder)), found=said(error))
     if not rows and not suites:
         findings.error("no-records", "direct", found="no record", expected="direct/<task>/<model>/shots<k>.json")
     return findings.report(folder, rows)
@@ -58,30 +59,19 @@ def validate_direct(folder: Path) -> Report:
 def verify_direct(folder: Path, store: ExampleStore) -> Verified:
     """Recompute every score from the stored predictions. Raises ``UserError`` where there is no record."""
     results = DirectResults(folder.absolute(), store.kind)
-    paths = sorted(results.records_folder.glob("*/*/shots*.json"))
+    paths = list(results.record_paths())
     if not paths:
         raise UserError(f"no records under {results.records_folder}", remedy="clinsynth direct")
     findings: list[Finding] = []
+    tests = GoldSets(store)
     for path in paths:
-        findings += _check(path, results, store)
+        findings += _check(path, results, tests)
     return Verified(len(paths), tuple(findings))
-
-
-def _seal_fault(path: Path) -> str:
-    """What is wrong with a record of a suite; empty for nothing."""
-    try:
-        stored = json.loads(path.read_bytes())
-        seal = stored.pop("seal")
-        content = canonical_json(stored)
-    except (ValueError, KeyError, AttributeError, TypeError, OSError, RecursionError) as error:
-        return f"no record of a suite: {type(error).__name__}"
-    good = hashlib.sha256(content.encode()).hexdigest() == seal
-    return "" if good else "the record was edited: its seal does not fit its content"
 
 
 def _record_paths(folder: Path) -> Iterator[tuple[Path, DirectResults]]:
     for results in (DirectResults(folder, "real"), DirectResults(folder, "sample")):
-        for path in sorted(results.records_folder.glob("*/*/shots*.json")):
+        for path in results.record_paths():
             yield path, results
 
 
@@ -95,10 +85,12 @@ def _faults(record: DirectRecord, results: DirectResults) -> Iterator[str]:
     if record.task not in TASKS:
         yield f"no task {record.task}"
         return
+    if record.task_version != (now := TASKS[record.task].spec.version):
+        yield f"answered version {record.task_version} of the task, which is at version {now}"
     try:
-        answered, digest = read_predictions(results.predictions_path(record.cell))
+        answered, digest = results.read_predictions(record)
     except UserError as error:
-        yield str(error).replace("\n", ";")
+        yield said(error)
         return
     if digest != record.predictions_sha256:
         yield "not the predictions that the record was made from"
@@ -109,21 +101,30 @@ def _faults(record: DirectRecord, results: DirectResults) -> Iterator[str]:
         yield f"{unparsable} predictions are marked unparsable, the record has {record.unparsable}"
 
 
-def _check(path: Path, results: DirectResults, store: ExampleStore) -> list[Finding]:
+def _check(path: Path, results: DirectResults, tests: GoldSets) -> list[Finding]:
     try:
-        record = read_record(path)
-        findings = [Finding("failed", path, fault) for fault in _faults(record, results)]
-        answered, _ = read_predictions(results.predictions_path(record.cell))
-        task = TASKS[record.task]
+        record = read_record(path, edited=True)
     except UserError as error:
-        return [Finding("failed", path, str(error).replace("\n", ";"))]
+        return [Finding("failed", path, said(error))]
+    findings = [Finding("failed", path, fault) for fault in _faults(record, results)]
+    if record.task in TASKS:
+        findings += _score_findings(path, record, results, tests)
+    return findings
+
+
+def _score_findings(path: Path, record: DirectRecord, results: DirectResults, tests: GoldSets) -> list[Finding]:
     try:
-        gold, fingerprint = store.examples(task, "test"), store.fingerprint(task, "test")
-    except (NotPreparedError, UserError) as error:
-        return [*findings, Finding("unchecked", path, f"score not recomputed: {str(error).splitlines()[0]}")]
+        answered, _ = results.read_predictions(record)
+    except UserError:
+        return []  # among the faults already
+    found = tests.of(record.task, path)
+    if isinstance(found, Finding):
+        return [found]
+    gold, fingerprint = found
     if fingerprint != record.test.fingerprint:
-        return [*findings, Finding("failed", path, "answered on another test set than the one here")]
+        return [Finding("failed", path, "answered on another test set than the one here")]
     if any(each.position >= len(gold) for each in answered):
-        return [*findings, Finding("failed", path, "predictions beyond the test set")]
-    scores = score_all(task.spec, [gold[each.position] for each in answered], [a.prediction for a in answered])
-    return [*findings, *(Finding("failed", path, fault) for fault in score_faults(record, task.spec, scores))]
+        return [Finding("failed", path, "predictions beyond the test set")]
+    spec = TASKS[record.task].spec
+    scores = score_all(spec, [gold[each.position] for each in answered], [a.prediction for a in answered])
+    return [Finding("failed", path, fault) for fault in score_faults(record, spec, scores)]

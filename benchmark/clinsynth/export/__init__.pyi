@@ -8,3 +8,4 @@ from .latex import as_latex as as_latex
 from .plain import as_csv as as_csv
 from .plain import as_json as as_json
 from .plain import as_markdown as as_markdown
+from .scores import export_scores as export_scores

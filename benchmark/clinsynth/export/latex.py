@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clinsynth.core import clean
 from clinsynth.export.plain import source
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import Cell, Column, Page, Section, Table
@@ -23,7 +24,7 @@ PREAMBLE = "% Needs \\usepackage{booktabs,graphicx} and \\usepackage[T1]{fontenc
 
 def escape(words: str) -> str:
     """Text that LaTeX prints as it is; characters that a T1 font may lack are left to the document's encoding."""
-    return "".join(_ESCAPES.get(c, c) for c in " ".join(words.split()))
+    return "".join(_ESCAPES.get(c, c) for c in clean(" ".join(words.split())))
 
 
 def as_latex(snapshot: Snapshot, page: Page) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
+from clinsynth.core import clean
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import Cell, Facts, Page, Prose, Table, Value
 
@@ -47,13 +49,15 @@ def table_csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else [c.key for c in table.columns], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _spreadsheet(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: spreadsheet(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 
-def _spreadsheet(value: Value) -> Value:
+def spreadsheet(value: Value) -> Value:
     """Text that a spreadsheet would run as a formula is made text: cards are strangers' words."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    if not isinstance(value, str):
+        return value
+    return clean(f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value)
 
 
 def as_json(snapshot: Snapshot, page: Page) -> str:
@@ -81,18 +85,19 @@ def as_json(snapshot: Snapshot, page: Page) -> str:
             if isinstance(block, Facts)
         },
     }
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # Cleaned characters are written as JSON writes them: whoever reads it gets the text as it was.
+    return clean(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def as_markdown(snapshot: Snapshot, page: Page) -> str:
-    """A page as Markdown."""
-    parts = [f"## {page.title}", page.lead]
+    """A page as Markdown; what strangers wrote stands there as text, never as markup."""
+    parts = [f"## {_inline(page.title)}", _inline(page.lead)]
     for block in page.blocks:
         if isinstance(block, Table):
             parts.append(_markdown_table(block))
         elif isinstance(block, Facts):
             pairs = "\n".join(f"- {_inline(name)}: {_inline(_said(cell))}" for name, cell in block.pairs)
-            parts.append(f"### {block.title}\n\n{pairs}")
+            parts.append(f"### {_inline(block.title)}\n\n{pairs}")
         elif isinstance(block, Prose):
             parts.append(_markdown_prose(block))
         # What a figure shows is in a table of the page.
@@ -104,26 +109,34 @@ def _said(cell: Cell) -> str:
 
 
 def _inline(words: str) -> str:
-    cleaned = " ".join(words.split())
-    for character in ("\\", "|", "`", "*", "_", "<", "["):
+    cleaned = " ".join(clean(words).split())
+    for character in ("\\", "|", "`", "*", "_", "<", "[", "]", "&"):
         cleaned = cleaned.replace(character, f"\\{character}")
-    return cleaned
+    # What would begin a heading, a quotation, a list or a rule at the start of a line.
+    return f"\\{cleaned}" if cleaned[:1] in ("#", ">", "-", "+", "=", "~") else cleaned
 
 
 def _markdown_table(table: Table) -> str:
     if not table.rows:
-        return "\n\n".join([f"### {table.caption}", *table.notes])
+        return "\n\n".join([f"### {_inline(table.caption)}", *map(_inline, table.notes)])
     head = [_inline(column.title) for column in table.columns]
     lines = ["| " + " | ".join(head) + " |", "|" + "".join("--:|" if c.number else ":--|" for c in table.columns)]
     for section in table.sections:
         if section.title:
-            lines.append("| " + " | ".join([f"**{section.title}**", *[""] * (len(head) - 1)]) + " |")
+            lines.append("| " + " | ".join([f"**{_inline(section.title)}**", *[""] * (len(head) - 1)]) + " |")
         lines += ["| " + " | ".join(_inline(_said(cell)) for cell in row) + " |" for row in section.rows]
     notes = "\n".join(f"- {_inline(note)}" for note in table.notes)
     return "\n\n".join(filter(None, [f"### {_inline(table.caption)}", "\n".join(lines), notes]))
 
 
 def _markdown_prose(block: Prose) -> str:
-    parts = [f"### {block.title}"]
-    parts += [f"```sh\n{p[2:]}\n```" if p.startswith("$ ") else p for p in block.paragraphs]
-    return "\n\n".join([*parts, *([f"```\n{block.verbatim}\n```"] if block.verbatim else [])])
+    parts = [f"### {_inline(block.title)}"]
+    parts += [_fenced(p[2:], "sh") if p.startswith("$ ") else _inline(p) for p in block.paragraphs]
+    return "\n\n".join([*parts, *([_fenced(block.verbatim)] if block.verbatim else [])])
+
+
+def _fenced(words: str, language: str = "") -> str:
+    """A code block whose fence is longer than any run of backticks in it, so that nothing in it ends the block."""
+    runs = re.findall("`+", words)
+    fence = "`" * max(3, 1 + max(map(len, runs), default=0))
+    return f"{fence}{language}\n{clean(words)}\n{fence}"

@@ -61,6 +61,16 @@ def class_of(row: Row) -> str:
     return str(row.get("label", ""))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """How rows are asked for."""
+
+    rows_per_request: int = 1
+    """Rows in one answer, where requests for several rows are the same but for their number."""
+    without_mention: float | None = None
+    """Share of texts without any name in span tasks; ``None``: what real texts of the type have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Everything a generator may use; what it does not need may be absent."""
@@ -70,6 +80,7 @@ class Tools:
     source: Knowledge | None = None
     lists: Path | None = None
     """Folder of lists that a model made and a user may read and edit: a text file each, one item a line."""
+    asking: Asking = field(default_factory=Asking)
 
     @property
     def llm(self) -> LLM:

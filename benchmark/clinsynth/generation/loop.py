@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -25,7 +26,7 @@ from clinsynth.core import (
 )
 from clinsynth.data import ExampleStore, few_shot
 from clinsynth.generation.baseline import Baseline, Budget, Knowledge, Tally, TaskView, Tools, class_of
-from clinsynth.generation.record import CostRecord, GenerationRecord, ModelRecord, Stop, now
+from clinsynth.generation.record import CostRecord, GenerationRecord, ModelRecord, SentRecord, Stop, now
 from clinsynth.llm import LLM, Answer, BudgetSpentError, Client, Ledger, Mode, Prompt
 from clinsynth.task_types import task_type
 from clinsynth.text import PERMUTATIONS, Shingles, jaccard, key, shingles, words
@@ -150,6 +151,11 @@ def _model_record(model: LLM, ledger: Ledger | None) -> ModelRecord:
         temperature=client.settings.temperature if client else None,
         structured=dict(sorted(ledger.structured.items())) if ledger else {},
         left_out=dict(dialect.left_out) if dialect else {},
+        sent=tuple(
+            SentRecord(request=json.loads(request), answers=answers)
+            for request, answers in sorted(ledger.sent.items()) if request
+        ) if ledger else (),
+        weights=client.settings.weights if client else "",
     )  # fmt: skip
 
 
@@ -288,10 +294,21 @@ class _Watched:
         self.model = model.model
 
     def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
-        """As ``LLM.ask``."""
+        """As ``LLM.ask``; what is not needed any more is not asked, also of a list that grows."""
+        self._look()
+        answers = self._model.ask(prompts)
+        try:
+            for answer in answers:
+                yield answer
+                self._look()
+        finally:
+            # Now, not when memory is tidied: answers in flight belong to this task.
+            if isinstance(answers, Generator):
+                cast("Generator[Answer]", answers).close()
+
+    def _look(self) -> None:
         if self._tally.dropped.total() + self._tally.kept.total() >= self._patience:
             raise PatienceSpentError("too many candidates came to nothing")
-        return self._model.ask(prompts)
 
 
 def task_view(task: Task, store: ExampleStore, real_split: RealSplit) -> tuple[TaskView, Callable[[], str]]:

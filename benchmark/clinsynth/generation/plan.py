@@ -50,14 +50,19 @@ class _Recorder:
     prompts: list[Prompt] = field(default_factory=list[Prompt])
 
     def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
-        """As ``LLM.ask``, up to the first round that is not wholly there; ends with ``_Enough``."""
-        asked = [self.client.as_asked(prompt) for prompt in prompts]
-        replies = [self.client.cache.get(self.client.key(prompt)) for prompt in asked]
-        self.prompts = [prompt for prompt, reply in zip(asked, replies, strict=True) if reply is None]
-        if self.prompts:
-            raise _Enough
-        self.cached += len(replies)
-        return iter([reply.answer(cached=True) for reply in replies if reply is not None])
+        """As ``LLM.ask``, up to the first request that is not there; ends with ``_Enough``."""
+        taken = 0
+        while taken < len(prompts):
+            asked = [self.client.as_asked(prompt) for prompt in prompts[taken:]]
+            taken += len(asked)
+            replies = [self.client.cache.get(self.client.key(prompt)) for prompt in asked]
+            self.prompts = [prompt for prompt, reply in zip(asked, replies, strict=True) if reply is None]
+            if self.prompts:
+                raise _Enough
+            for reply in replies:
+                self.cached += 1
+                if reply is not None:
+                    yield reply.answer(cached=True)
 
 
 def estimate(baseline: Baseline, task: Task, request: Request, store: ExampleStore, means: Means) -> Estimate:
@@ -89,7 +94,7 @@ def _record(
     recorder = _Recorder(client, client.mode, client.model)
     view, _ = task_view(task, store, request.real_split)
     tally = Tally()
-    tools = Tools(tally=tally, model=recorder, source=means.source, lists=means.lists)
+    tools = Tools(tally=tally, model=recorder, source=means.source, lists=means.lists, asking=means.asking)
     made = baseline.generate(view, tools, Budget(rows), rng_of(request.seed, task.spec))
     with suppress(_Enough):
         _take(made, tally, rows)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
-from clinsynth.core import Sealed, TaskSpec, UserError, write_json
+from clinsynth.core import FaultyRecordError, RecordKind, Sealed, TaskSpec, read_sealed, write_sealed
 from clinsynth.generation.baseline import Baseline
 from clinsynth.llm import LLM, Ledger
 from clinsynth.submissions import Card, Cost, Llm, RealData
@@ -72,6 +72,15 @@ class CostRecord(_Stored):
         )  # fmt: skip
 
 
+class SentRecord(_Stored):
+    """Requests as they were sent."""
+
+    request: dict[str, JsonValue]
+    """All fields but the text; the seed, which is each request's own, and schemas are only named."""
+    answers: int
+    """Answers to requests of this kind."""
+
+
 class ModelRecord(_Stored):
     """The language model and how it was asked."""
 
@@ -88,6 +97,16 @@ class ModelRecord(_Stored):
     """Answers to prompts with a schema, by how they were held to it; ``off``: they were not."""
     left_out: dict[str, str]
     """Parameters that the server refused, with what was done instead."""
+    sent: tuple[SentRecord, ...] = ()
+    """What the answers are answers to; empty in records from before it was kept."""
+    weights: str = ""
+    """Digest of the weights, where they are known: those that run here by ``--model local``."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A record from before these were kept has a seal without them.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value or name not in ("sent", "weights")}
 
 
 class GenerationRecord(_Stored, Sealed):
@@ -159,31 +178,27 @@ def record_path(out: Path, task: str) -> Path:
 
 def write_generation(out: Path, record: GenerationRecord) -> GenerationRecord:
     """Seal and store a record."""
-    sealed = record.sealed()
-    write_json(record_path(out, record.task), sealed.model_dump(mode="json"))
-    return sealed
+    return write_sealed(record_path(out, record.task), record)
+
+
+GENERATION_RECORD = RecordKind(
+    "the record of a generation", "delete it together with the task's data file, and generate the task again"
+)
 
 
 def read_generation(out: Path, task: str) -> GenerationRecord | None:
     """A task's record; ``None`` where there is none.
 
     Raises:
-        UserError: it is no record, or another task's.
+        FaultyRecordError: it is no record, edited, or another task's.
     """
     path = record_path(out, task)
-    try:
-        record = GenerationRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists() and not path.is_symlink():
         return None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"{path} is not the record of a generation",
-            found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            remedy="delete it together with the task's data file, and generate the task again",
-        ) from error
+    record = read_sealed(path, GenerationRecord, GENERATION_RECORD)
     if record.task != task:
-        raise UserError(f"{path} holds the record of another task", found=record.task, remedy="move it back")
+        raise FaultyRecordError(path, "misplaced", "holds the record of another task",
+                                found=record.task, remedy="move it back")  # fmt: skip
     return record
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from clinsynth.core import NotPreparedError, Progress, Task, UserError, progress
 from clinsynth.data import ExampleStore
-from clinsynth.generation.baseline import Baseline, Knowledge, Tools
+from clinsynth.generation.baseline import Asking, Baseline, Knowledge, Tools
 from clinsynth.generation.loop import Made, RealSplit, make, pace, task_view
 from clinsynth.generation.record import (
     FOLDER,
@@ -51,6 +51,7 @@ class Means:
     """Folder of the lists that a model makes; ``lists`` in the submission's folder if not given."""
     send_restricted: bool = False
     """Whether few-shot examples of tasks that are not open may be sent to a server elsewhere."""
+    asking: Asking = field(default_factory=Asking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class _Run:
             bar.advance(rows)
             return
         lists = self.means.lists or out / "lists"
-        tools = Tools(model=self.means.model, source=self.means.source, lists=lists)
+        tools = Tools(model=self.means.model, source=self.means.source, lists=lists, asking=self.means.asking)
         try:
             made = make(self.baseline, task, self.store, tools, (rows, self.request.seed, self.request.real_split), bar)
         except NotPreparedError as error:

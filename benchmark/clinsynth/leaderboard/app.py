@@ -9,13 +9,11 @@ import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from clinsynth.core import UserError
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
-from clinsynth.leaderboard.archive import report
+from clinsynth.leaderboard.archive import SUFFIXES as ARCHIVES
 from clinsynth.leaderboard.plots import plot
 from clinsynth.site import Links, body, take
 from clinsynth.snapshot import Snapshot
@@ -65,9 +63,7 @@ def layout(board: Board) -> Any:
     """The Blocks. Needs gradio."""
     gr: Any = import_module("gradio")
     manifest = board.snapshot.manifest
-    with gr.Blocks(
-        title="clinsynth leaderboard", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)
-    ) as blocks:
+    with gr.Blocks(title="clinsynth leaderboard", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(
             f'<div class="cs"><header class="app"><span class="brand">clinsynth</span> <span>Which synthetic clinical '
             f"training data makes the better student? Snapshot <code>{manifest.short}</code> of {manifest.day}.</span>"
@@ -195,32 +191,28 @@ def _opener(gr: Any, parts: Mapping[str, _Part]) -> Callable[..., list[Any]]:
     return open_link
 
 
+def submit_form(action: str, *, frame: bool = False) -> str:
+    """Where an archive is handed over: a plain form, so that it works without scripts and nothing keeps the file.
+
+    ``frame``: the report is shown below the form, not in the place of the page.
+    """
+    target = ' target="report"' if frame else ""
+    below = '<iframe name="report" class="report" title="Report"></iframe>' if frame else ""
+    return (
+        f'<form class="submit" action="{action}" method="post" enctype="multipart/form-data"{target}>'
+        f'<label for="archive">A submission as {" or ".join(ARCHIVES)}, up to 100 MB: it is checked and then deleted'
+        f'</label> <input id="archive" type="file" name="archive" required accept="{",".join((*ARCHIVES, ".gz"))}"> '
+        f'<button type="submit">Check it</button></form>{below}'
+    )
+
+
 def _submit(gr: Any) -> None:
-    """Drag an archive, get the report."""
-    file = gr.File(
-        label="A submission as .zip or .tar.gz, up to 100 MB: it is checked and then deleted", type="filepath",
-        file_types=[".zip", ".gz", ".tgz"],
-    )  # fmt: skip
-    said = gr.Textbox(label="Report of clinsynth validate", lines=8, max_lines=40, buttons=["copy"], visible=False,
-                      elem_id="report")  # fmt: skip
-
-    def check(path: str | None) -> Any:
-        if not path:
-            return gr.update(visible=False, value="")
-        try:
-            words, _ = report(Path(path))
-        except UserError as error:
-            words = str(error)
-        finally:
-            Path(path).unlink(missing_ok=True)
-        return gr.update(visible=True, value=words)
-
-    file.change(check, file, said, api_name="validate", concurrency_limit=2)
+    gr.HTML(f'<div class="cs">{submit_form("check", frame=True)}</div>', padding=False, apply_default_css=False)
 
 
 def endpoints(gr: Any, board: Board) -> None:
     """Every view's data, by name, for ``gradio_client``."""
     from clinsynth.leaderboard.endpoints import made_for
 
-    for name, function, said in made_for(board.snapshot):
+    for name, function, said in made_for(board.snapshot, gr.Error):
         gr.api(function, api_name=name, api_description=said, queue=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from importlib import import_module
 from typing import Any
 
@@ -89,3 +91,34 @@ def png(figure: Figure, *, width: int = 900, scale: float = 2) -> bytes:
             found=str(error).splitlines()[0][:200],
             remedy="install kaleido and Chromium, or take the SVG, which needs neither",
         ) from error
+
+
+class Pictures:
+    """PNGs, made one at a time and kept: each starts a browser, of which a machine bears few."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[Figure, bytes] = OrderedDict()
+        self._one = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(WAITING)
+
+    def png(self, figure: Figure) -> bytes:
+        """The picture, from those kept if it is there. Raises ``UserError`` where it cannot be made now."""
+        if (known := self._made.get(figure)) is not None:
+            return known
+        if not self._waiting.acquire(blocking=False):
+            raise UserError("other pictures are being made", remedy="come again in a minute, or take the SVG")
+        try:
+            with self._one:
+                if (known := self._made.get(figure)) is None:
+                    known = self._made[figure] = png(figure)
+                    if len(self._made) > KEPT:
+                        self._made.popitem(last=False)
+                return known
+        finally:
+            self._waiting.release()
+
+
+WAITING = 4
+"""Requests that may wait for a picture; each holds one of the threads that answer all others too."""
+KEPT = 64
+"""Pictures, of some 100 kB each."""

@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 
 from clinsynth.core import UserError
 from clinsynth.export import FORMATS, SUFFIXES
-from clinsynth.leaderboard.app import Board, layout
-from clinsynth.leaderboard.plots import png
-from clinsynth.site import Links, app_css, body, document, site_css, svg
+from clinsynth.leaderboard.app import Board, layout, submit_form
+from clinsynth.leaderboard.guard import CHECK, Guard
+from clinsynth.leaderboard.plots import Pictures
+from clinsynth.leaderboard.uploads import RefusedError, Uploads
+from clinsynth.site import Links, app_css, body, document, escape, site_css, svg
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import VIEWS, page
 
@@ -21,8 +23,6 @@ MEDIA = {
     "csv": "text/csv", "json": "application/json", "markdown": "text/markdown", "latex": "application/x-tex",
     "bibtex": "application/x-bibtex",
 }  # fmt: skip
-UPLOAD = 100 * 1024 * 1024
-"""Largest archive that is taken, in bytes."""
 
 
 def create(snapshot: Snapshot) -> Any:
@@ -45,10 +45,12 @@ def create(snapshot: Snapshot) -> Any:
     app.add_middleware(gzip.GZipMiddleware, minimum_size=2000, compresslevel=4)
     _routes(fastapi, app, board)
     blocks = layout(board)
-    return gr.mount_gradio_app(
-        app, blocks, path="/", theme=_theme(gr), css=app_css() + _APP_CSS, footer_links=["api"], max_file_size=UPLOAD,
-        ssr_mode=False, show_error=True,
+    # Nothing is uploaded through gradio, and nobody is shown what the machine says of its errors.
+    mounted = gr.mount_gradio_app(
+        app, blocks, path="/", theme=_theme(gr), css=app_css() + _APP_CSS, footer_links=["api"], max_file_size=1,
+        ssr_mode=False, show_error=False,
     )  # fmt: skip
+    return Guard(mounted)
 
 
 def serve(snapshot: Snapshot, host: str, port: int) -> None:
@@ -103,6 +105,8 @@ _APP_CSS = """
 .cs-filters fieldset .wrap { gap: 0 0.2rem; }
 .cs-filters fieldset label { padding: 0.15rem 0.6rem 0.15rem 0.3rem !important; border: 0 !important;
   box-shadow: none !important; background: none !important; white-space: nowrap; }
+.cs form.submit { margin: 0.4rem 0 0.8rem; font-size: 0.9rem; }
+.cs iframe.report { width: min(100%, 60rem); height: 16rem; border: 1px solid var(--rule); }
 @media (max-width: 48rem) { .gradio-container > main, .gradio-container .main { padding: 0.3rem 0.6rem 2rem; } }
 """
 
@@ -110,6 +114,8 @@ _APP_CSS = """
 def _routes(fastapi: Any, app: Any, board: Board) -> None:
     known = {suffix: name for name, suffix in SUFFIXES.items()}
     response: Any = fastapi.Response
+    pictures = Pictures()
+    uploads = Uploads()
 
     def take(name: str, request: Any) -> Any:
         view, _, suffix = name.partition(".")
@@ -125,9 +131,10 @@ def _routes(fastapi: Any, app: Any, board: Board) -> None:
             if figure is None:
                 raise fastapi.HTTPException(404)
             try:
-                content = svg(figure, standalone=True) if suffix == "svg" else png(figure)
+                content = svg(figure, standalone=True) if suffix == "svg" else pictures.png(figure)
             except UserError as error:
-                raise fastapi.HTTPException(503, str(error)) from error
+                # The first line alone: what a browser says of its failure names paths of this machine.
+                raise fastapi.HTTPException(503, f"{str(error).splitlines()[0]}: take the SVG") from error
             media = "image/svg+xml" if suffix == "svg" else "image/png"
         headers = {"Content-Disposition": f'attachment; filename="clinsynth-{board.snapshot.manifest.short}-{name}"'}
         return response(content, media_type=media, headers=headers)
@@ -140,17 +147,30 @@ def _routes(fastapi: Any, app: Any, board: Board) -> None:
             submission=lambda name: "submission?" + urlencode({**made.query, "name": name}),
             filtered=lambda of, one, value: f"{of.view}?" + urlencode({**of.query, one.key: value}),
         )
-        content = document(board.snapshot, made, body(made, links), {each: each for each in VIEWS}, "style.css")
+        main = body(made, links) + (submit_form("../check") if view == "submit" else "")
+        content = document(board.snapshot, made, main, {each: each for each in VIEWS}, "style.css")
         return response(content, media_type="text/html")
+
+    async def check(request: Any) -> Any:
+        try:
+            words, status = await uploads.check(request), 200
+        except RefusedError as error:
+            words, status = str(error), error.status
+        content = (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Report</title><link rel="stylesheet" '
+            f'href="plain/style.css"></head><body class="cs"><pre id="report">{escape(words)}</pre></body></html>'
+        )
+        return response(content, status_code=status, media_type="text/html", headers={"Cache-Control": "no-store"})
 
     def style() -> Any:
         return response(site_css(), media_type="text/css")
 
-    for function in (take, plain):
+    for function in (take, plain, check):
         function.__annotations__ = {"name": str, "view": str, "request": fastapi.Request}
     app.get("/take/{name}")(take)
     app.get("/plain/style.css")(style)
     app.get("/plain/{view}")(plain)
+    app.post(CHECK)(check)
 
 
 def _query(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -11,14 +11,15 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from clinsynth.core import UserError
 from clinsynth.llm.cache import PendingBatch, Reply
-from clinsynth.llm.payloads import ENDPOINTS, read_refusal, read_reply
+from clinsynth.llm.payloads import ENDPOINTS, read_json, read_reply, told
+from clinsynth.llm.refusals import read_refusal
 from clinsynth.llm.requests import Answer, BudgetSpentError, Prompt
-from clinsynth.llm.server import GoneError
+from clinsynth.llm.server import GoneError, hollow
 
 if TYPE_CHECKING:
     from clinsynth.llm import Client
@@ -36,10 +37,19 @@ _TIMES = 20
 
 
 def ask_in_batches(client: Client, prompts: Sequence[Prompt]) -> Iterator[Answer]:
-    """As ``LLM.ask``, as one batch job, or a few if the limits of the run allow only a part at a time."""
-    waiting, keys = list(prompts), {client.key(prompt) for prompt in prompts}
-    _collect(client, [pending for pending in client.cache.pending(_where(client)) if keys & set(pending.keys)])
-    while waiting:
+    """As ``LLM.ask``, as one batch job, or a few if the limits of the run allow only a part at a time.
+
+    What is appended to ``prompts`` meanwhile is the next job.
+    """
+    taken, waiting = 0, list[Prompt]()
+    while waiting or taken < len(prompts):
+        if taken < len(prompts):
+            new = [client.as_asked(prompt) for prompt in prompts[taken:]]
+            taken += len(new)
+            waiting += new
+            by_key = {client.key(prompt): prompt for prompt in new}
+            pending = [one for one in client.cache.pending(_where(client)) if by_key.keys() & set(one.keys)]
+            _collect(client, pending, by_key)
         admitted = _admitted(client, waiting)
         if not admitted:
             raise BudgetSpentError(client.limit_said())
@@ -87,7 +97,7 @@ def _run(client: Client, prompts: Sequence[Prompt]) -> int:
         if not missing:
             break
         handed_in = [_hand_in(client, part, by_key) for part in _parts(client, missing, by_key)]
-        failed |= _collect(client, handed_in)
+        failed |= _collect(client, handed_in, by_key)
     return len(client.cache.missing(by_key))
 
 
@@ -105,6 +115,12 @@ def _try_one(client: Client, by_key: Mapping[str, Prompt], missing: Sequence[str
             raise UserError(str(error)) from None
         if reply is not None:
             client.cache.put(key, reply)
+            client.server.note(reply)
+            if hollow(reply):
+                raise UserError(
+                    "no batch is handed in: the one answer that was asked for first is all thought and no text",
+                    remedy="--answer-tokens 4000, or --reasoning-effort low",
+                )
 
 
 def _where(client: Client) -> str:
@@ -164,14 +180,14 @@ async def _submit(client: Client, content: bytes, digest: str) -> str:
     return made.id
 
 
-def _collect(client: Client, handed_in: Sequence[PendingBatch]) -> set[str]:
+def _collect(client: Client, handed_in: Sequence[PendingBatch], by_key: Mapping[str, Prompt]) -> set[str]:
     """Wait for batches and keep their answers; gives the keys of requests that would never go well."""
     failed: set[str] = set()
     for pending in handed_in:
         name = pending.batch or client.do(_find(client, pending.digest)).result()
         if name:
             batch = _wait(client, name, len(pending.keys))
-            failed |= client.do(_fetch(client, batch, pending)).result()
+            failed |= client.do(_fetch(client, batch, pending, by_key)).result()
         client.cache.forget_batch(pending.digest)
     return failed
 
@@ -230,19 +246,22 @@ async def _look(client: Client, name: str) -> Any:
         ) from None
 
 
-async def _fetch(client: Client, batch: _Batch, pending: PendingBatch) -> set[str]:
+async def _fetch(client: Client, batch: _Batch, pending: PendingBatch, by_key: Mapping[str, Prompt]) -> set[str]:
     openai = (await client.server.openai()).with_options(max_retries=_TIMES)
     wanted, failed = set(pending.keys), set[str]()
     for name in (batch.output, batch.errors):
         if name is None:
             continue
         content = await openai.files.content(name)
-        for line in content.text.splitlines():
+        # Not splitlines: a text may hold what Unicode calls the end of a line.
+        for line in content.text.split("\n"):
             key, reply, final = _read(line, pending.structured, client.model)
             if key not in wanted:
                 continue
             if reply is not None:
-                client.cache.put(key, reply)
+                prompt = by_key.get(key)
+                sent = told(client.server.dialect.body(prompt, client.model, key)[0]) if prompt else ""
+                client.cache.put(key, replace(reply, sent=sent))
             elif final:
                 failed.add(key)
     return failed
@@ -251,7 +270,7 @@ async def _fetch(client: Client, batch: _Batch, pending: PendingBatch) -> set[st
 def _read(line: str, structured: str, model: str) -> tuple[str, Reply | None, bool]:
     """Key and answer of a line of a batch's output, or whether it is no use to ask again."""
     try:
-        row: Any = json.loads(line)
+        row: Any = read_json(line.encode())
         key, response = str(row["custom_id"]), cast("dict[str, Any]", row.get("response") or {})
         status, body = int(response.get("status_code") or 0), response.get("body")
     except (ValueError, KeyError, TypeError, AttributeError):

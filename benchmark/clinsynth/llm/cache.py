@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,10 +18,17 @@ from clinsynth.llm.requests import Answer, Mode, Prompt
 
 CACHE_VARIABLE = "CLINSYNTH_CACHE"
 _FILE = "answers.sqlite"
+REMEMBERED = 30
+"""Days for which a refusal is taken as known: servers learn."""
 _TABLES = """
-CREATE TABLE IF NOT EXISTS answers (
+CREATE TABLE IF NOT EXISTS replies (
     key TEXT PRIMARY KEY, text TEXT NOT NULL, finish TEXT NOT NULL, tokens_in INTEGER, tokens_out INTEGER,
-    model TEXT NOT NULL, structured TEXT NOT NULL, batch INTEGER NOT NULL, seconds REAL NOT NULL
+    model TEXT NOT NULL, structured TEXT NOT NULL, batch INTEGER NOT NULL, seconds REAL NOT NULL, sent TEXT NOT NULL,
+    digest TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dialects (
+    server TEXT NOT NULL, model TEXT NOT NULL, mode TEXT NOT NULL, learnt TEXT NOT NULL, day TEXT NOT NULL,
+    PRIMARY KEY (server, model, mode)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
     digest TEXT PRIMARY KEY, server TEXT NOT NULL, batch TEXT NOT NULL, keys TEXT NOT NULL, structured TEXT NOT NULL
@@ -43,6 +52,8 @@ class Reply:
     """Whether it came in a batch."""
     seconds: float = 0.0
     """From request to answer; 0 for one of a batch."""
+    sent: str = ""
+    """The request without its text, as ``payloads.told`` gives it."""
 
     def answer(self, *, cached: bool) -> Answer:
         """What the generator gets to see."""
@@ -63,8 +74,13 @@ class PendingBatch:
     structured: str
 
 
-def request_key(prompt: Prompt, mode: Mode, model: str, *, with_schema: bool = True) -> str:
-    """sha256 over all that decides an answer: endpoint, model and every field of the prompt, ``repeat`` among them."""
+def request_key(
+    prompt: Prompt, mode: Mode, model: str, *, with_schema: bool = True, extra: Mapping[str, Any] | None = None
+) -> str:
+    """sha256 over all that decides an answer: endpoint, model and every field of the prompt, ``repeat`` among them.
+
+    ``extra`` are further fields of the request.
+    """
     fields: dict[str, Any] = {
         "mode": mode,
         "model": model,
@@ -75,11 +91,13 @@ def request_key(prompt: Prompt, mode: Mode, model: str, *, with_schema: bool = T
         "max_tokens": prompt.max_tokens,
         "stop": list(prompt.stop),
         "temperature": float(prompt.temperature),
-        "top_p": float(prompt.top_p),
+        "top_p": None if prompt.top_p is None else float(prompt.top_p),
         "repeat": prompt.repeat,
     }
     if prompt.opening:
         fields["opening"] = prompt.opening
+    if extra:
+        fields["extra"] = extra
     # A lone surrogate cannot be encoded; an odd prompt must still have a key.
     return hashlib.sha256(canonical_json(fields).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -120,35 +138,64 @@ class Cache:
                 f"{folder} cannot hold the cache of answers", found=str(error), remedy="name another folder: --cache"
             ) from error
         self._lock = threading.Lock()
+        self.damaged = 0
+        """Answers that were thrown away because they are not what was put there."""
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
 
     def get(self, key: str) -> Reply | None:
-        """The answer of a request, if it has been given."""
+        """The answer of a request, if it has been given. One that does not fit its digest counts as none."""
         with self._lock:
             row = self._db.execute(
-                "SELECT text, finish, tokens_in, tokens_out, model, structured, batch, seconds FROM answers"
-                " WHERE key = ?",
+                "SELECT text, finish, tokens_in, tokens_out, model, structured, batch, seconds, sent, digest"
+                " FROM replies WHERE key = ?",
                 (key,),
             ).fetchone()
         if row is None:
             return None
-        text, finish, tokens_in, tokens_out, model, structured, batch, seconds = row
-        return Reply(
+        text, finish, tokens_in, tokens_out, model, structured, batch, seconds, sent, digest = row
+        reply = Reply(
             text=text, finish=finish, tokens_in=tokens_in, tokens_out=tokens_out, model=model, structured=structured,
-            batch=bool(batch), seconds=seconds,
+            batch=bool(batch), seconds=seconds, sent=sent,
         )  # fmt: skip
+        if _digest(key, reply) == digest:
+            return reply
+        with self._lock:
+            self.damaged += self._db.execute("DELETE FROM replies WHERE key = ?", (key,)).rowcount
+        return None
 
     def put(self, key: str, reply: Reply) -> None:
         """Keep an answer; the first one of a request stays."""
-        values = (
-            key, reply.text.encode("utf-8", "replace").decode(), reply.finish, reply.tokens_in, reply.tokens_out,
-            reply.model, reply.structured, int(reply.batch), reply.seconds,
-        )  # fmt: skip
+        kept = replace(reply, text=_storable(reply.text), model=_storable(reply.model), sent=_storable(reply.sent))
         with self._lock:
-            self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._db.execute(
+                "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, *astuple(kept), _digest(key, kept)),
+            )
+
+    def recall(self, server: str, model: str, mode: Mode) -> dict[str, str]:
+        """What a server refused for a model in the last month, with what was done instead."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT learnt, day FROM dialects WHERE server = ? AND model = ? AND mode = ?", (server, model, mode)
+            ).fetchone()
+        if row is None:
+            return {}
+        try:
+            age = datetime.now(UTC).date() - date.fromisoformat(row[1])
+            learnt: Any = json.loads(row[0]) if age.days <= REMEMBERED else {}
+        except (ValueError, RecursionError):
+            return {}
+        fields = cast("dict[Any, Any]", learnt) if isinstance(learnt, dict) else {}
+        return {str(name): str(done) for name, done in fields.items()}
+
+    def remember(self, server: str, model: str, mode: Mode, left_out: Mapping[str, str]) -> None:
+        """Keep what a server refuses, so that the next run does not begin with being refused."""
+        row = (server, model, mode, json.dumps(dict(left_out)), datetime.now(UTC).date().isoformat())
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO dialects VALUES (?, ?, ?, ?, ?)", row)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The distinct keys without an answer, in order."""
@@ -174,6 +221,12 @@ class Cache:
             self._db.execute("DELETE FROM batches WHERE digest = ?", (digest,))
 
 
-def keys_of(prompts: Sequence[Prompt], mode: Mode, model: str, *, with_schema: bool) -> list[str]:
-    """The key of each prompt."""
-    return [request_key(prompt, mode, model, with_schema=with_schema) for prompt in prompts]
+def _storable(text: str) -> str:
+    """Without lone surrogates, which no file takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _digest(key: str, reply: Reply) -> str:
+    """sha256 over an answer and its key."""
+    content = [key, *map(str, astuple(replace(reply, batch=bool(reply.batch), seconds=float(reply.seconds))))]
+    return hashlib.sha256(canonical_json(content).encode("utf-8", "surrogatepass")).hexdigest()

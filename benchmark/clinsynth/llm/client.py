@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from clinsynth.core import UserError
@@ -29,6 +29,8 @@ _FEWEST_CHARACTERS_A_TOKEN = 2.5
 """For the most that a prompt may turn out to be; clinical English has over 3."""
 _FRAME_TOKENS = 32
 """Room for what a chat template puts around a message."""
+AHEAD = 16
+"""Requests that are begun before the first answer of them is there, for each that is under way at a time."""
 GRACE = 60.0
 """Seconds that answers in flight are waited for when nobody wants any more: they are paid. Ctrl-C again: no wait."""
 
@@ -45,13 +47,25 @@ class ClientSettings:
     structured: Structured = "auto"
     temperature: float | None = None
     """Instead of each prompt's own."""
+    answer_tokens: int | None = None
+    """Room for each answer where its prompt gives less: a model that thinks first spends most of it on thought."""
+    reasoning_effort: str = ""
+    """Sent as such, where it is set."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further fields of every request. They are in the record: no place for a secret."""
+    api_version: str = ""
+    """Of Azure's dated interface."""
+    key: str = ""
+    """Instead of the one in the environment."""
+    weights: str = ""
+    """Digest of the weights, where they are known."""
     max_tokens: int | None = None
     """Tokens, in and out, that all answers together may cost."""
     max_dollars: float | None = None
     batch: bool = False
     """Ask through the Batch API: half the price, within a day."""
     timeout: float = 600.0
-    """Seconds until an attempt is given up: a busy local server may have a long queue."""
+    """Seconds until an attempt is given up, from its first byte to the last: a busy server may have a long queue."""
     attempts: int = 6
     """Of each request, the first one included."""
     backoff: float = 0.5
@@ -65,6 +79,10 @@ class ClientSettings:
             raise UserError(f"{self.concurrency} requests at a time", expected="at least 1")
         if not self.base_url.startswith(("http://", "https://")):
             raise UserError(f"{self.base_url} is no address of a server", expected="http://HOST:PORT/v1")
+        if self.answer_tokens is not None and self.answer_tokens < 1:
+            raise UserError(f"{self.answer_tokens} tokens for an answer", expected="at least 1")
+        if clash := {"messages", "prompt", "model", "stream", "n"} & self.extra_body.keys():
+            raise UserError(f"--extra-body cannot set {', '.join(sorted(clash))}")
         for what, limit in (("tokens", self.max_tokens), ("dollars", self.max_dollars)):
             if limit is not None and limit < 0:
                 raise UserError(f"a limit of {limit} {what}", expected="0 or more")
@@ -125,7 +143,7 @@ class Client:
     def server(self) -> Server:
         """The server, made on first use."""
         if self._server is None:
-            self._server = Server(self.settings, self.say)
+            self._server = Server(self.settings, self.say, self.cache)
         return self._server
 
     def close(self) -> None:
@@ -155,33 +173,49 @@ class Client:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def as_asked(self, prompt: Prompt) -> Prompt:
-        """The prompt with the settings' own temperature, if they have one."""
-        own = self.settings.temperature
-        return prompt if own is None else replace(prompt, temperature=own)
+        """The prompt with the settings' own temperature and room, if they have any."""
+        own, room = self.settings.temperature, self.settings.answer_tokens
+        if own is not None:
+            prompt = replace(prompt, temperature=own)
+        return prompt if room is None or room <= prompt.max_tokens else replace(prompt, max_tokens=room)
 
     def key(self, prompt: Prompt) -> str:
         """The name of the prompt's answer in the cache."""
-        return request_key(prompt, self.mode, self.model, with_schema=self.settings.structured != "off")
+        settings = self.settings
+        effort = {"reasoning_effort": settings.reasoning_effort} if settings.reasoning_effort else {}
+        return request_key(
+            prompt, self.mode, self.model, with_schema=settings.structured != "off",
+            extra={**effort, **settings.extra_body},
+        )  # fmt: skip
 
     def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
         """As ``LLM.ask``. What is in flight when the iterator is closed is waited for and kept."""
-        asked = [self.as_asked(prompt) for prompt in prompts]
-        if self.settings.batch:
-            from clinsynth.llm.batch import ask_in_batches
-
-            yield from ask_in_batches(self, asked)
-            return
-        yield from self._ask(asked)
-
-    def _ask(self, prompts: list[Prompt]) -> Iterator[Answer]:
-        turn = Turn(self)
-        waiting = deque(prompts)
-        flying: deque[tuple[Prompt, Future[tuple[Reply | None, bool]]]] = deque()
-        ahead = 4 * self.settings.concurrency
+        damaged = self.cache.damaged
         try:
-            while waiting or flying:
-                while waiting and len(flying) < ahead and self.fits([*(p for p, _ in flying), waiting[0]]):
-                    prompt = waiting.popleft()
+            if self.settings.batch:
+                from clinsynth.llm.batch import ask_in_batches
+
+                yield from ask_in_batches(self, prompts)
+            else:
+                yield from self._ask(prompts)
+        finally:
+            if found := self.cache.damaged - damaged:
+                self.say(f"{found} answers in the cache were damaged, and were asked for again")
+
+    def _ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
+        turn = Turn(self)
+        begun = 0
+        flying: deque[tuple[Prompt, Future[tuple[Reply | None, bool]]]] = deque()
+        # Answers are handed out in order: while a slow one is waited for, those after it must not stop coming.
+        ahead = AHEAD * self.settings.concurrency
+        try:
+            # ``prompts`` may have grown since the last look.
+            while begun < len(prompts) or flying:
+                while begun < len(prompts) and len(flying) < ahead:
+                    prompt = self.as_asked(prompts[begun])
+                    if not self.fits([*(p for p, _ in flying), prompt]):
+                        break
+                    begun += 1
                     flying.append((prompt, self.do(turn.fetch(prompt))))
                 if not flying:
                     raise BudgetSpentError(self.limit_said())
@@ -268,6 +302,7 @@ class Turn:
                     client.cache.put(key, reply)
             if reply is not None:
                 self._ledger.add(reply, cached=cached)
+                client.server.note(reply)
             mine.set_result(reply)
         except BaseException:
             mine.cancel()

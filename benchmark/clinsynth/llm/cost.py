@@ -156,6 +156,8 @@ class Ledger:
     """Answers by the name that the server itself gave for its model."""
     structured: Counter[str] = field(default_factory=Counter[str])
     """Answers by how they were held to their schema; ``off`` for a schema that was not enforced."""
+    sent: Counter[str] = field(default_factory=Counter[str])
+    """Answers by the request that they are an answer to, without its text, as JSON."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, reply: Reply, *, cached: bool) -> None:
@@ -178,6 +180,7 @@ class Ledger:
                 self.new_dollars += 0.0 if cached else dollars
             self.request_seconds += reply.seconds
             self.models[reply.model] += 1
+            self.sent[reply.sent] += 1
             if reply.structured:
                 self.structured[reply.structured] += 1
 

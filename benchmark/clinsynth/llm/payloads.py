@@ -1,29 +1,34 @@
-"""How a prompt is written for a server, how its answer is read, and what its refusals mean."""
+"""How a prompt is written for a server, and how its answer is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from clinsynth.core import canonical_json
 from clinsynth.llm.cache import Reply
 from clinsynth.llm.grammar import UnsupportedSchemaError, gbnf
+from clinsynth.llm.refusals import SYSTEM, Refusal, conform, left_out_because, objection
 from clinsynth.llm.requests import Mode, Prompt
 
 Structured = Literal["auto", "off", "openai", "vllm", "llama"]
 """How answers are held to a schema. openai: ``response_format`` (chat alone); vllm: ``structured_outputs``; llama: a
 grammar or ``response_format`` as llama.cpp servers take them; auto: by what the server says that it is."""
 ENDPOINTS: dict[Mode, str] = {"chat": "/chat/completions", "completion": "/completions"}
+MOST_TOKENS = 10_000_000
+"""No answer has more: a larger count is a fault of the server, and would use up every limit."""
 _OWNERS: dict[str, Structured] = {
     "vllm": "vllm",
     "me": "llama",  # llama-cpp-python
     "llamacpp": "llama",  # llama-server
 }
-_SCHEMA_WORDS = ("response_format", "json_schema", "schema", "structured", "guided", "grammar")
-_RENAMED = {"max_tokens": "max_completion_tokens"}
-"""Parameters that newer models know by another name (https://platform.openai.com/docs/api-reference/chat)."""
-_OPTIONAL = ("temperature", "top_p", "seed", "stop")
-"""What may be left out if a model has it fixed; this is then in the record."""
+_TEXTS = ("messages", "prompt", "model")
+"""What of a request is not said in a record: text, and what is said elsewhere."""
+_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>(.*?)(?:</think(?:ing)?>\s*|\Z)", re.DOTALL)
+"""What some servers leave before the answer of a model that thinks aloud."""
 
 
 @dataclass(slots=True)
@@ -32,6 +37,10 @@ class Dialect:
 
     mode: Mode
     structured: Structured
+    effort: str = ""
+    """``reasoning_effort``, where it is set."""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further fields of every request, as the user gives them."""
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     """Parameters that the server refused, each with what was done instead."""
     server: str = ""
@@ -44,34 +53,40 @@ class Dialect:
             known = _OWNERS.get(owner)
             self.structured = known or ("openai" if self.mode == "chat" else "off")
 
+    def learn(self, left_out: Mapping[str, str]) -> None:
+        """Begin with what the server refused before. What the user asks for is tried anew."""
+        known = {name: done for name, done in left_out.items() if name != "schema" or self.structured == "auto"}
+        self.left_out.update({name: done for name, done in known.items() if name not in self.extra})
+        if "schema" in self.left_out:
+            self.structured = "off"
+
     def body(self, prompt: Prompt, model: str, key: str) -> tuple[dict[str, Any], str]:
         """The request, and how it is held to its schema (empty for a prompt without one)."""
         body: dict[str, Any] = {"model": model}
         if self.mode == "chat":
-            system = [{"role": "system", "content": prompt.system}] if prompt.system else []
+            system = [{"role": SYSTEM, "content": prompt.system}] if prompt.system else []
             body["messages"] = [*system, {"role": "user", "content": prompt.text}]
         else:
             body["prompt"] = prompt.text
         body |= {
             "max_tokens": prompt.max_tokens,
             "temperature": prompt.temperature,
-            "top_p": prompt.top_p,
             # Each request has a seed of its own, so that a server that honours it gives the same answer again.
             "seed": int(key[:8], 16) % 2**31,
         }
+        if prompt.top_p is not None:
+            body["top_p"] = prompt.top_p
         if prompt.stop:
             body["stop"] = list(prompt.stop)
-        for name in self.left_out:
-            if name in body:
-                value = body.pop(name)
-                if name in _RENAMED:
-                    body[_RENAMED[name]] = value
-        if prompt.schema is None:
-            return body, ""
-        extra = self._hold(prompt.schema)
-        if not extra and self.mode == "completion":
+        held: dict[str, Any] = {} if prompt.schema is None else self._hold(prompt.schema)
+        if prompt.schema is not None and not held and self.mode == "completion":
             body["prompt"] += prompt.opening
-        return body | extra, self.structured if extra else "off"
+        return self.dressed(body | held), "" if prompt.schema is None else self.structured if held else "off"
+
+    def dressed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A request without what the server has refused, and with what the user adds."""
+        effort = {"reasoning_effort": self.effort} if self.effort else {}
+        return conform(body, self.left_out) | effort | dict(self.extra)
 
     def _hold(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         plain = dict(schema)
@@ -92,19 +107,31 @@ class Dialect:
             case _:
                 return {}
 
-    def adapt(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
-        """Leave out what the server has just refused; whether there was anything of that kind."""
-        held = {"response_format", "structured_outputs", "grammar"} & body.keys()
-        if held and any(word in refusal.said.lower() for word in _SCHEMA_WORDS):
-            self.left_out["schema"] = f"{self.structured} refused: answers are not held to a schema"
+    def adapt(self, refusal: Refusal, body: Mapping[str, Any]) -> str:
+        """Leave out what the server has just refused; gives its name, empty if there was nothing of that kind."""
+        name = objection(refusal, body, tuple(self.extra))
+        if name == "schema":
+            self.left_out[name] = f"{self.structured} refused: answers are not held to a schema"
             self.structured = "off"
-            return True
-        named = refusal.parameter or next((f for f in (*_RENAMED, *_OPTIONAL) if f"'{f}'" in refusal.said), "")
-        if named in body and named not in self.left_out and (named in _RENAMED or named in _OPTIONAL):
-            renamed = _RENAMED.get(named)
-            self.left_out[named] = f"sent as {renamed}" if renamed else "not sent: the server has it fixed"
-            return True
-        return False
+        elif name and name not in self.left_out:
+            self.left_out[name] = left_out_because(name)
+        else:
+            return ""
+        return name
+
+
+def told(body: Mapping[str, Any]) -> str:
+    """A request as a record holds it, as JSON: everything but text, and what differs from request to request."""
+    shown: dict[str, Any] = {name: value for name, value in body.items() if name not in _TEXTS}
+    if messages := cast("Sequence[Mapping[str, Any]]", body.get("messages") or ()):
+        shown["roles"] = list(dict.fromkeys(str(message.get("role")) for message in messages))
+    if "seed" in shown:
+        shown["seed"] = "of each request"
+    for name in ("response_format", "structured_outputs", "grammar"):
+        if name in shown:
+            value = shown[name]
+            shown[name] = cast("dict[str, Any]", value).get("type", "schema") if isinstance(value, dict) else "schema"
+    return canonical_json(shown)
 
 
 def _without_lengths(schema: Any) -> Any:
@@ -118,83 +145,54 @@ def _without_lengths(schema: Any) -> Any:
     return [_without_lengths(item) for item in cast("list[Any]", schema)] if isinstance(schema, list) else schema
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A failed attempt."""
-
-    kind: Literal["retry", "fatal", "filtered", "refused"]
-    """retry: may go well later; fatal: no request will go well; filtered: withheld; refused: this one never will."""
-    reason: str
-    """Stable short name: 429, 5xx, timeout, connection..."""
-    said: str
-    """The server's words, for the user; they may quote the prompt and are never stored."""
-    parameter: str = ""
-    """The parameter that the server objects to, if it names one."""
-    wait: float | None = None
-    """Seconds that the server asks to wait."""
+def read_json(content: bytes) -> Any:
+    """A response's JSON, whatever the server calls its type; ``None`` for what is none or too deep."""
+    try:
+        return json.loads(content.decode("utf-8-sig", "replace"), parse_int=_integer)
+    except (ValueError, RecursionError):
+        return None
 
 
-def read_refusal(status: int, body: Any, headers: Mapping[str, str]) -> Refusal:
-    """What a response with an error status means."""
-    whole: Any = body
-    error: Any = cast("dict[str, Any]", whole).get("error", whole) if isinstance(whole, dict) else whole
-    fields: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
-    said, code = str(fields.get("message") or cast("object", error) or ""), str(fields.get("code") or "")
-    parameter = str(fields.get("param") or "")
-    if status == 429 and code == "insufficient_quota":
-        return Refusal("fatal", "quota", said)
-    if code in ("content_filter", "content_policy_violation"):
-        return Refusal("filtered", "filtered", said)
-    if status == 429:
-        return Refusal("retry", "429", said, wait=_wait(headers))
-    if status in (408, 409) or status >= 500:
-        return Refusal("retry", f"{status}" if status < 500 else "5xx", said, wait=_wait(headers))
-    if status in (401, 403, 404):
-        return Refusal("fatal", str(status), said)
-    return Refusal("refused", code or str(status), said, parameter)
+def _integer(digits: str) -> int:
+    # Python itself refuses thousands of digits, and the cache more than eighteen.
+    return int(digits) if len(digits) < 18 else (-1 if digits.startswith("-") else 1) * 10**17
 
 
-def _wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds of ``Retry-After`` (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after) or its finer kin."""
-    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    if date := headers.get("retry-after"):
-        from datetime import UTC, datetime
-        from email.utils import parsedate_to_datetime
-
-        try:
-            return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
-        except (ValueError, TypeError):
-            return None
-    return None
-
-
-def read_reply(content: Any, structured: str, *, batch: bool = False, seconds: float = 0.0) -> Reply | None:
-    """The answer in a response's JSON; ``None`` if it is not one."""
+def read_reply(
+    content: Any, structured: str, *, batch: bool = False, seconds: float = 0.0, sent: str = ""
+) -> Reply | None:
+    """The answer in a response's JSON; ``None`` if it is not one. Odd counts of tokens are no reason to lose it."""
     try:
         choice: dict[str, Any] = content["choices"][0]
         message: dict[str, Any] | None = choice.get("message")
-        text: Any = message.get("content") if message is not None else choice["text"]
+        said: Any = message.get("content") if message is not None else choice["text"]
         refusal = message.get("refusal") if message is not None else None
-        usage: dict[str, Any] = content.get("usage") or {}
-        tokens = [usage.get("prompt_tokens"), usage.get("completion_tokens")]
-        counts = [n if isinstance(n, int) and n >= 0 else None for n in tokens]
+        usage: Any = content.get("usage")
         model, reason = str(content.get("model") or ""), choice.get("finish_reason")
     except (KeyError, IndexError, TypeError, AttributeError):
         return None
-    if text is not None and not isinstance(text, str):
+    if isinstance(said, list):  # in parts
+        parts = cast("list[Any]", said)
+        texts = [cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict)]
+        said = "".join(text for text in texts if isinstance(text, str))
+    if said is not None and not isinstance(said, str):
         return None
     finish: Literal["stop", "length", "filtered"] = (
-        "filtered" if reason == "content_filter" else "length" if reason == "length" else "stop"
-    )
-    # A refusal of the model in its own field is text like any other: parsing counts it.
-    said = text or (str(refusal) if refusal else "")
-    return Reply(
-        text=said, finish=finish, tokens_in=counts[0], tokens_out=counts[1], model=model, structured=structured,
-        batch=batch, seconds=seconds,
+        "filtered" if reason == "content_filter"
+        else "length" if str(reason).lower() in ("length", "max_tokens") else "stop"
     )  # fmt: skip
+    counts: Mapping[str, Any] = cast("dict[str, Any]", usage) if isinstance(usage, dict) else {}
+    # A refusal of the model in its own field is text like any other: parsing counts it.
+    text = said or (str(refusal) if refusal else "")
+    return Reply(
+        text=_THOUGHTS.sub("", text, count=1) if message is not None else text, finish=finish,
+        tokens_in=_count(counts.get("prompt_tokens")), tokens_out=_count(counts.get("completion_tokens")),
+        model=model[:200], structured=structured, batch=batch, seconds=seconds, sent=sent,
+    )  # fmt: skip
+
+
+def _count(value: Any) -> int | None:
+    """A count of tokens; ``None`` for what is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        return None
+    return min(int(value), MOST_TOKENS)

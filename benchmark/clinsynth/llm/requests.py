@@ -23,7 +23,8 @@ class Prompt:
     max_tokens: int = 512
     stop: tuple[str, ...] = ()
     temperature: float = 1.0
-    top_p: float = 1.0
+    top_p: float | None = None
+    """``None``: not sent, the server's own."""
     opening: str = ""
     """How a base model's answer begins: put at the end of ``text`` where nothing holds the answer to ``schema``. The
     answer then goes on from there."""
@@ -58,7 +59,8 @@ class LLM(Protocol):
     def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
         """Answer each prompt, in the order of ``prompts``, whatever the order in which the server answers.
 
-        The whole sequence is one round: it runs at bounded concurrency, or as one batch job.
+        The sequence runs at bounded concurrency, or as one batch job. It may be a list that grows while its answers are
+        taken: what is appended is asked as well, without waiting for the requests that are under way.
 
         Raises:
             BudgetSpentError: from the iterator, once every answer that the budget allowed has been handed out.

@@ -13,6 +13,7 @@ from clinsynth.core import Example, TaskSpec
 from clinsynth.quality import geometry, noise, words
 from clinsynth.quality import words as repeats
 from clinsynth.quality.record import NUMBERS
+from clinsynth.quality.span_faults import SpanFaults, span_faults
 
 Vectors = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Vectors]
@@ -136,6 +137,11 @@ def _faults(draw: Draw, result: Result, rng: np.random.Generator) -> None:
     result.put("duplicates", repeats.exact_duplicates(draw.rows))
     result.put("near_duplicates", repeats.near_duplicates(draw.rows))
     result.put("conflicting", repeats.conflicting(draw.rows))
+    spans = span_faults(draw.rows) if draw.spec.is_span else SpanFaults(None, None, None)
+    why = "no mention" if draw.spec.is_span else NO_SPANS
+    result.put("untagged_mentions", spans.untagged, why)
+    result.put("rows_without_mention", spans.empty, why)
+    result.put("placeholder_mentions", spans.placeholders, why)
     found = _noise(draw, rng)
     result.put("label_noise", found.rate, found.reason)
     result.put("label_accuracy", found.accuracy, found.reason)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clinsynth.core import Sealed, UserError, write_json
+from clinsynth.core import FaultyRecordError, RecordKind, Sealed, read_sealed, write_sealed
 from clinsynth.results import DataKind
 
-METHOD = 2
+METHOD = 3
 """Raised whenever a number changes for the same data: older records are then measured again."""
 
 
@@ -29,6 +29,8 @@ class Number:
     """A share is shown in per cent."""
     needs_real: bool = False
     """Whether it compares with the real training split."""
+    since: int = 1
+    """The first ``METHOD`` that has it; records of an earlier one are shown without."""
 
 
 NUMBERS: dict[str, Number] = {
@@ -63,13 +65,20 @@ NUMBERS: dict[str, Number] = {
         Number("conflicting", "rows with conflicting answers", "faults", "share"),
         Number("label_noise", "label noise, estimated", "faults", "share"),
         Number("label_accuracy", "  labels as a classifier sees them", "faults", "share"),
+        Number("untagged_mentions", "tagged strings left untagged elsewhere", "faults", "share", since=3),
+        Number("rows_without_mention", "rows without a mention", "faults", "share", since=3),
+        Number("placeholder_mentions", "mentions with a marker or placeholder", "faults", "share", since=3),
         Number("parse_losses", "candidate rows that came to nothing", "faults", "share"),
     )
 }
 
 
+_COMPLETE = 2
+"""The last method whose numbers every record has."""
+
+
 class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Measured(_Stored):
@@ -96,11 +105,20 @@ class Measured(_Stored):
 
     @model_validator(mode="after")
     def _explained(self) -> Measured:
-        if self.numbers.keys() != NUMBERS.keys():
+        later = {name for name, number in NUMBERS.items() if number.since > _COMPLETE}
+        if self.numbers.keys() - NUMBERS.keys() or NUMBERS.keys() - self.numbers.keys() - later:
             raise ValueError("the numbers are not those of this method")
         if {name for name, value in self.numbers.items() if value is None} != self.reasons.keys():
             raise ValueError("every number that is missing, and no other, has a reason")
         return self
+
+    def value(self, name: str) -> float | None:
+        """A number; ``None`` where it could not be had, or was not one yet."""
+        return self.numbers.get(name)
+
+    def reason(self, name: str) -> str:
+        """Why a number is ``None``; empty for one that is not."""
+        return self.reasons.get(name, "" if name in self.numbers else "measured before there was this number")
 
 
 class Losses(_Stored):
@@ -165,20 +183,16 @@ def record_path(folder: Path, kind: DataKind, task: str) -> Path:
 
 def write_record(folder: Path, record: QualityRecord) -> QualityRecord:
     """Seal and store a record, atomically."""
-    sealed = record.sealed()
-    write_json(record_path(folder, record.kind, record.task), sealed.model_dump(mode="json"))
-    return sealed
+    return write_sealed(record_path(folder, record.kind, record.task), record)
+
+
+QUALITY_RECORD = RecordKind("a quality record", "delete it and run clinsynth quality")
 
 
 def read_record(path: Path) -> QualityRecord:
-    """Read one record. Raises ``UserError`` naming the file if it is none, one of another method, or was edited."""
-    try:
-        record = QualityRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise UserError(f"{path} is not a quality record", found=found, remedy="run clinsynth quality") from error
+    """Read one record. Raises ``FaultyRecordError`` if it is none, one of another method, edited, or another task's."""
+    record = read_sealed(path, QualityRecord, QUALITY_RECORD)
     if record.task != path.stem:
-        raise UserError(f"{path} holds the record of another task", found=record.task, remedy="move it back")
-    if record.seal != record.expected_seal():
-        raise UserError(f"{path} was edited: its seal does not fit", remedy="delete it and run clinsynth quality")
+        raise FaultyRecordError(path, "misplaced", "holds the record of another task",
+                                found=record.task, remedy="move it back")  # fmt: skip
     return record

@@ -63,7 +63,7 @@ class Tally:
             row = json.loads(b"{" + rest)
             if "id" in row:
                 return None
-            predicted = prediction_of(number, {**row, "id": number})
+            predicted = prediction_of(number, {**row, "id": number}, self._spec)
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         self._rows.append(tuple(self._metric.count(self._spec, self._gold[number], predicted)))

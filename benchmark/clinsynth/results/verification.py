@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from clinsynth.core import TASKS, NotPreparedError, TaskSpec, UserError
+from clinsynth.core import TASKS, Example, NotPreparedError, TaskSpec, UnknownNameError, UserError
 from clinsynth.data import ExampleStore
-from clinsynth.results.store import Results, RunRecord, read_predictions, read_record
+from clinsynth.data import fingerprint as fingerprint_of_examples
+from clinsynth.results.draws import repeated_seeds
+from clinsynth.results.store import Results, RunRecord, read_record
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions import fingerprint as fingerprint_of
 
 TOLERANCE = 1e-9
+"""Largest difference between a stored score and the recomputed one."""
 
 
 class Scored(Protocol):
@@ -29,9 +32,6 @@ class Scored(Protocol):
     def scores(self) -> Mapping[str, float]:
         """Every metric, in [0, 1]."""
         ...
-
-
-"""Largest difference between a stored score and the recomputed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Verified:
 def verify(folder: Path, store: ExampleStore) -> Verified:
     """Check every run under a submission's folder against the data on this machine. Raises ``UserError`` if none."""
     results = Results(folder.absolute(), store.kind)
-    paths = sorted(results.runs.glob("*/*/n*/seed*.json"))
+    paths = list(results.record_paths())
     if not paths:
         raise UserError(f"no runs under {results.runs}", remedy=f"clinsynth score {folder}")
     try:
@@ -71,16 +71,67 @@ def verify(folder: Path, store: ExampleStore) -> Verified:
     except UserError as error:
         submission = error
     findings: list[Finding] = []
+    tests = GoldSets(store)
+    records: list[RunRecord] = []
     for path in paths:
-        findings += _check(path, results, submission, store)
-    findings += _strays(results, paths)
+        try:
+            record = read_record(path, edited=True)
+        except UserError as error:
+            findings.append(Finding("failed", path, said(error)))
+            continue
+        records.append(record)
+        findings += _check(path, record, results, submission, tests)
+    findings += (
+        Finding("failed", results.record_path(each.cell), each.text) for each in repeated_seeds(records, results)
+    )
+    findings += _strays(results, paths, records)
     return Verified(len(paths), tuple(findings))
 
 
-def _strays(results: Results, paths: Sequence[Path]) -> Iterator[Finding]:
-    known = {results.predictions_path(read_record(path).cell) for path in paths if not _unreadable(path)} | set(paths)
+def said(error: UserError) -> str:
+    """An error on one line."""
+    return str(error).replace("\n", ";")
+
+
+class GoldSets:
+    """The test sets of a store, each read and checked once."""
+
+    def __init__(self, store: ExampleStore) -> None:
+        self._store = store
+        self._found: dict[str, tuple[list[Example], str] | Finding] = {}
+
+    def of(self, task: str, path: Path) -> tuple[list[Example], str] | Finding:
+        """Examples and fingerprint; or what to say of the record at ``path``, which cannot be checked against them.
+
+        A test set that is not here leaves a score unchecked. One that is here and damaged is a failed check.
+        """
+        if task not in self._found:
+            self._found[task] = self._read(task, path)
+        found = self._found[task]
+        return replace(found, file=path) if isinstance(found, Finding) else found
+
+    def _read(self, task: str, path: Path) -> tuple[list[Example], str] | Finding:
+        try:
+            own = TASKS[task]
+            fingerprint = self._store.fingerprint(own, "test")
+            examples = self._store.examples(own, "test")
+        except (NotPreparedError, UnknownNameError) as error:
+            return Finding("unchecked", path, f"score not recomputed: {str(error).splitlines()[0]}")
+        except UserError as error:
+            return Finding("failed", path, f"score not recomputed, the prepared test set is damaged: {said(error)}")
+        if fingerprint_of_examples(examples) != fingerprint:
+            return Finding(
+                "failed", path,
+                f"score not recomputed: the prepared test set of {task} is damaged, it is not what its manifest says;"
+                f"  remedy: clinsynth prepare {task}, after its folder was deleted",
+            )  # fmt: skip
+        return examples, fingerprint
+
+
+def _strays(results: Results, paths: Sequence[Path], records: Sequence[RunRecord]) -> Iterator[Finding]:
+    known = {results.predictions_path(record.cell) for record in records} | set(paths)
     for file in sorted(path for base in (results.runs, results.predictions) for path in base.rglob("*")):
-        if file in known or file.is_dir():
+        if file in known or (file.is_dir() and not file.is_symlink()):
             continue
         if file.name.startswith("."):
             yield Finding("unchecked", file, "left by a run that was stopped, or by something else; delete it")
@@ -90,38 +141,32 @@ def _strays(results: Results, paths: Sequence[Path]) -> Iterator[Finding]:
             yield Finding("failed", file, "no run record belongs there")
 
 
-def _unreadable(path: Path) -> bool:
-    try:
-        read_record(path)
-    except UserError:
-        return True
-    return False
-
-
-def _check(path: Path, results: Results, submission: Submission | UserError, store: ExampleStore) -> list[Finding]:
-    try:
-        record = read_record(path)
-        predictions_path = results.predictions_path(record.cell)
-        predictions, digest = read_predictions(predictions_path)
-    except UserError as error:
-        return [Finding("failed", path, str(error).replace("\n", ";"))]
+def _check(
+    path: Path, record: RunRecord, results: Results, submission: Submission | UserError, tests: GoldSets
+) -> list[Finding]:
     findings = [Finding("failed", path, fault) for fault in record_faults(record, results)]
+    if record.task not in TASKS:
+        return [*findings, Finding("unchecked", path, f"score not recomputed: no task {record.task} here")]
+    predictions_path = results.predictions_path(record.cell)
+    try:
+        predictions, digest = results.read_predictions(record)
+    except UserError as error:
+        return [*findings, Finding("failed", path, said(error))]
     if digest != record.predictions_sha256:
         findings.append(Finding("failed", predictions_path, "not the predictions that the record was made from"))
     findings += _check_data(record, submission, results.folder)
-    try:
-        task = TASKS[record.task]
-        gold, fingerprint = store.examples(task, "test"), store.fingerprint(task, "test")
-    except (NotPreparedError, UserError) as error:
-        return [*findings, Finding("unchecked", path, f"score not recomputed: {str(error).splitlines()[0]}")]
+    found = tests.of(record.task, path)
+    if isinstance(found, Finding):
+        return [*findings, found]
+    gold, fingerprint = found
     if fingerprint != record.test.fingerprint:
         findings.append(Finding("failed", path, "the run was on another test set than the one here"))
     elif len(predictions) != len(gold):
         findings.append(Finding("failed", predictions_path, f"{len(predictions)} predictions for {len(gold)} examples"))
     else:
+        spec = TASKS[record.task].spec
         findings += [
-            Finding("failed", path, fault)
-            for fault in score_faults(record, task.spec, score_all(task.spec, gold, predictions))
+            Finding("failed", path, fault) for fault in score_faults(record, spec, score_all(spec, gold, predictions))
         ]
     return findings
 
@@ -136,6 +181,10 @@ def record_faults(record: RunRecord, results: Results) -> Iterator[str]:
         yield f"a run on {record.test.kind} data among those on {results.kind} data"
     if record.training.used != record.rows:
         yield f"used {record.training.used} rows, not the {record.rows} of its place"
+    if not 1 <= record.rows <= record.training.available:
+        yield f"used {record.rows} rows of {record.training.available}"
+    if record.task in TASKS and record.task_version != (now := TASKS[record.task].spec.version):
+        yield f"made with version {record.task_version} of the task, which is at version {now}: score it again"
 
 
 def score_faults(record: Scored, spec: TaskSpec, scores: Mapping[str, float]) -> Iterator[str]:

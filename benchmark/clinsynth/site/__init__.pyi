@@ -3,6 +3,7 @@ from .build import document as document
 from .html import Links as Links
 from .html import body as body
 from .html import take as take
+from .markup import escape as escape
 from .svg_plots import svg as svg
 from .theme import DARK as DARK
 from .theme import LIGHT as LIGHT

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 
-from clinsynth.core import UserError
+from clinsynth.core import UserError, replaced_folder
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
 from clinsynth.site.html import Links, body, take
+from clinsynth.site.markup import escape
 from clinsynth.site.svg_plots import svg
 from clinsynth.site.theme import site_css
 from clinsynth.snapshot import Snapshot
@@ -46,30 +44,8 @@ def build_site(snapshot: Snapshot, folder: Path, said: Said = lambda _: None) ->
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
         raise UserError(f"{folder} is not empty and no site", remedy="choose another folder for --out")
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=_parent(folder)))
-    try:
-        pages = _fill(snapshot, fresh, said)
-        fresh.chmod(0o755)
-        _swap(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return pages
-
-
-def _parent(folder: Path) -> Path:
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    return folder.absolute().parent
-
-
-def _swap(fresh: Path, folder: Path) -> None:
-    """Put the new site in the place of the old one: a reader never meets half of each for longer than two renames."""
-    if not folder.exists():
-        fresh.rename(folder)
-        return
-    old = fresh.with_name(f"{fresh.name}.old")
-    folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old)
+    with replaced_folder(folder) as fresh:
+        return _fill(snapshot, fresh, said)
 
 
 def _put(path: Path, text: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
+from clinsynth.site.markup import escape
 from clinsynth.site.svg_plots import svg
 from clinsynth.views import Block, Cell, Column, Facts, Figure, Filter, Page, Prose, Section, Table
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
+from clinsynth.site.markup import escape
 from clinsynth.views import Figure, Point, Series, plain
 
 WIDTH = 680

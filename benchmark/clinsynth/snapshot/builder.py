@@ -34,6 +34,8 @@ class Wanted:
     """Only these; empty: every one that has runs."""
     rows: tuple[int, ...] = ()
     """Only these budgets; empty: every one that a recipe's contenders or references share."""
+    published: bool = False
+    """For a public board: rank only rows whose runs were trained again."""
 
 
 def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None) -> Tables:
@@ -49,7 +51,9 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     """
     asked = direct_folders(wanted.places)
     places = _submissions(wanted.places, needed=not asked)
-    collection = collect(wanted.places, wanted.kind) if places else Collection(wanted.kind, (), ())
+    collection = Collection(wanted.kind, (), ())
+    if places:
+        collection = collect(wanted.places, wanted.kind, published=wanted.published)
     tables: list[Standings] = []
     for recipe, rows in conditions(collection, wanted):
         tables.append(standings_of(collection, recipe, rows, profiler))

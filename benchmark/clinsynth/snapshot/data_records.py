@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clinsynth.audit import AuditRecord, audit_path, is_audited, read_audit
-from clinsynth.core import UserError
+from clinsynth.core import RecordFault, UserError
 from clinsynth.quality import record as quality
 from clinsynth.snapshot.descriptions import AuditRow, DropRow, GenerationRow, LeftOutRow, QualityRow
 from clinsynth.standings import Stored
@@ -35,6 +35,10 @@ class Omitted:
         said = first if where in first else f"{where} cannot be read: {first}"
         self.say(name, said + (f" ({'; '.join(more)})" if more else ""))
 
+    def fault(self, fault: RecordFault) -> None:
+        """A record that its reader left out."""
+        self.say(fault.submission, fault.text)
+
     def say(self, name: str, reason: str) -> None:
         """Anything else that is left out."""
         self.rows.append(LeftOutRow(submission=name, reason=reason))
@@ -58,9 +62,9 @@ def _quality(each: Stored, omitted: Omitted) -> Iterator[QualityRow]:
             data, real = record.data, record.real
             yield QualityRow(
                 data=record.kind, submission=each.card.name, task=record.task, number=number.name, title=number.title,
-                group=number.group, show=number.show, value=data.numbers[number.name],
-                spread=data.spread.get(number.name), reason=data.reasons.get(number.name, ""),
-                real=real.numbers[number.name] if real else None, rows=data.rows,
+                group=number.group, show=number.show, value=data.value(number.name),
+                spread=data.spread.get(number.name), reason=data.reason(number.name),
+                real=real.value(number.name) if real else None, rows=data.rows,
             )  # fmt: skip
 
 

@@ -19,7 +19,17 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from pydantic import TypeAdapter, ValidationError
 
 from clinsynth import __version__
-from clinsynth.core import UserError, atomic_path, canonical_json, environment, sha256_file, write_json, write_text
+from clinsynth.core import (
+    UserError,
+    atomic_path,
+    canonical_json,
+    environment,
+    read_regular,
+    replaced_folder,
+    sha256_file,
+    write_json,
+    write_text,
+)
 from clinsynth.snapshot.schema import FORMAT, MODELS, Manifest, Row, Snapshot, TableFile, Tables
 
 MANIFEST, SCHEMA, FOLDER = "snapshot.json", "schema.json", "tables"
@@ -51,14 +61,26 @@ def _rows_of(model: type[Row]) -> TypeAdapter[tuple[Row, ...]]:
 
 
 def write_snapshot(folder: Path, tables: Tables) -> Snapshot:
-    """Write a snapshot; the manifest is written last, so that a folder with one is whole.
+    """Write a snapshot; an older one in its place stays whole and readable until the new one is, and is then replaced.
 
     Raises:
         UserError: the folder holds something that is no snapshot.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+    if folder.exists() and not _is_snapshot(folder):
         raise UserError(f"{folder} is not empty and no snapshot", remedy="choose another folder for --out")
-    (folder / MANIFEST).unlink(missing_ok=True)
+    with replaced_folder(folder) as fresh:
+        manifest = _fill(fresh, tables)
+    return Snapshot(manifest, tables)
+
+
+def _is_snapshot(folder: Path) -> bool:
+    """Whether nothing but a snapshot is there: a whole one, nothing, or what an interrupted writer left of one."""
+    return folder.is_dir() and (
+        (folder / MANIFEST).is_file() or {each.name for each in folder.iterdir()} <= {SCHEMA, FOLDER}
+    )
+
+
+def _fill(folder: Path, tables: Tables) -> Manifest:
     files: dict[str, TableFile] = {}
     for name, rows in _each(tables):
         values = [row.model_dump(mode="json") for row in rows]
@@ -75,7 +97,7 @@ def write_snapshot(folder: Path, tables: Tables) -> Snapshot:
         commit=environment("", "", 0).commit, tables=files,
     )  # fmt: skip
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
-    return Snapshot(manifest, tables)
+    return manifest
 
 
 def read_snapshot(folder: Path) -> Snapshot:
@@ -84,11 +106,35 @@ def read_snapshot(folder: Path) -> Snapshot:
     Raises:
         UserError: there is none, it is of another format, or a file was changed.
     """
+    for _ in range(_TRIES):
+        first = _manifest_bytes(folder)
+        try:
+            return _read(folder, first)
+        except UserError:
+            # A newer snapshot can have taken its place while this one was read.
+            if _manifest_bytes(folder) == first:
+                raise
+    raise UserError(f"{folder} is replaced again and again while it is read", remedy="call again when that is over")
+
+
+_TRIES = 5
+_MOST_MANIFEST = 1 << 20
+_MOST_TABLE = 1 << 29
+"""Bytes of a table's file."""
+
+
+def _manifest_bytes(folder: Path) -> bytes:
     path = folder / MANIFEST
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        return read_regular(path, _MOST_MANIFEST)
     except OSError as error:
         raise UserError(f"no snapshot in {folder}", expected=MANIFEST, remedy="clinsynth snapshot --out DIR") from error
+
+
+def _read(folder: Path, stored: bytes) -> Snapshot:
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(stored)
     except ValidationError as error:
         first = error.errors()[0]
         found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -101,10 +147,22 @@ def read_snapshot(folder: Path) -> Snapshot:
 
 def _read_table(folder: Path, name: str, entry: TableFile) -> tuple[Row, ...]:
     path = folder / FOLDER / f"{name}.parquet"
-    if not path.is_file() or sha256_file(path) != entry.parquet_sha256:
+    try:
+        stored = read_regular(path, _MOST_TABLE)
+    except OSError:
+        stored = b""
+    if hashlib.sha256(stored).hexdigest() != entry.parquet_sha256:
         raise UserError(f"{path} is not the file of this snapshot", remedy=REMEDY)
-    values: Any = import_module("pyarrow.parquet").read_table(path).to_pylist()
-    return _rows_of(MODELS[name]).validate_python(values)
+    pa: Any = import_module("pyarrow")
+    try:
+        # What was hashed is what is read, whatever becomes of the file meanwhile.
+        file: Any = import_module("pyarrow.parquet").ParquetFile(pa.BufferReader(stored))
+        if file.metadata.num_rows != entry.rows:
+            raise UserError(f"{path} has other rows than its manifest says", remedy=REMEDY)
+        return _rows_of(MODELS[name]).validate_python(file.read().to_pylist())
+    except (ValidationError, pa.ArrowException, OSError) as error:
+        # A manifest that somebody made fits a file that is no table of a snapshot.
+        raise UserError(f"{path} is no table of a snapshot", found=type(error).__name__, remedy=REMEDY) from error
 
 
 def _write_parquet(path: Path, model: type[Row], values: list[dict[str, Any]]) -> None:

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from clinsynth.core import UserError
-from clinsynth.direct import SealedRecord
-from clinsynth.direct.suites import SETS, GradesRecord, SuiteRecord, largest
+from clinsynth.direct.suites import SETS, GradesRecord, SuiteRecord, largest, suite_records
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.descriptions import GradeRow, SuiteRow
 
-R = TypeVar("R", bound=SealedRecord)
+R = TypeVar("R", SuiteRecord, GradesRecord)
 
 
 def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...]:
@@ -22,7 +20,7 @@ def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...
         folders: of the direct track.
         omitted: told what cannot be shown.
     """
-    found = {folder: largest(_read(SuiteRecord, folder, "suites/clinicalgpt/*.json", omitted)) for folder in folders}
+    found = {folder: largest(_read(SuiteRecord, folder, "clinicalgpt/*.json", omitted)) for folder in folders}
     return tuple(
         SuiteRow(
             suite=record.suite, set=name, area=each.area, submission=folder.name, model=record.model, measure=measure,
@@ -40,7 +38,7 @@ def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...
     """What each judge gave, by kind of request and together. Arguments as for ``suite_rows``."""
     rows: list[GradeRow] = []
     for folder in folders:
-        for record in _read(GradesRecord, folder, "suites/asclepius-notes/grades*.json", omitted):
+        for record in _read(GradesRecord, folder, "asclepius-notes/grades*.json", omitted):
             for name, judge in record.judges.items():
                 means = {**{kind: judge.by_kind.get(kind) for kind in record.kinds}, "all": judge.mean}
                 rows += (
@@ -56,16 +54,8 @@ def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...
 
 
 def _read(model: type[R], folder: Path, pattern: str, omitted: Omitted) -> Iterator[R]:
-    """The records that can be read and were not edited."""
-    for path in sorted(folder.glob(pattern)):
-        try:
-            record = model.model_validate_json(path.read_bytes())
-        except (ValueError, OSError) as error:
-            said = str(error).splitlines()[0]
-            omitted.record(folder.name, path, folder, UserError(f"{path} is not a record of a suite", found=said))
-            continue
-        if record.seal == record.expected_seal():
-            yield record
-        else:
-            edited = UserError(f"{path} is not shown", found="it was edited: its seal does not fit")
-            omitted.record(folder.name, path, folder, edited)
+    """The records that can be taken."""
+    records, faults = suite_records(folder, model, pattern)
+    for fault in faults:
+        omitted.fault(fault)
+    yield from records

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from clinsynth.core import TASKS, UserError
-from clinsynth.results import DataKind, Results, RunRecord, record_faults
+from clinsynth.audit import copies
+from clinsynth.core import TASKS, RecordFault, UserError
+from clinsynth.results import (
+    SEEDS,
+    DataKind,
+    Reproductions,
+    Results,
+    RunRecord,
+    record_faults,
+    repeated_seeds,
+    reproduced_runs,
+)
 from clinsynth.standings.model import CONSTANT, LeftOut
 from clinsynth.standings.runs import Entry, mixed, select_runs
 from clinsynth.submissions import Card, existing_card
@@ -28,6 +38,10 @@ class Stored:
     kind: DataKind
     records: tuple[RunRecord, ...]
     """Every run of a task that is known, in path order."""
+    refused: tuple[RecordFault, ...] = ()
+    """Run records that were not taken, and why."""
+    published: bool = False
+    """Whether only runs that were reproduced are ranked."""
 
     @cached_property
     def faults(self) -> dict[str, str]:
@@ -37,7 +51,16 @@ class Stored:
         for record in self.records:
             for fault in record_faults(record, results):
                 found.setdefault(record.task, fault)
+        for fault in self.refused:
+            found.setdefault(fault.task, fault.text)
+        for same in repeated_seeds(self.records, results):
+            found.setdefault(same.cell.task, same.text)
         return found
+
+    @cached_property
+    def reproductions(self) -> Reproductions:
+        """What is known of its runs having been trained again."""
+        return reproduced_runs(self.folder, self.kind)
 
     def entry(self, recipe: str) -> Entry:
         """Its runs of one recipe."""
@@ -55,7 +78,9 @@ class Collection:
     kind: DataKind
     stored: tuple[Stored, ...]
     left_out: tuple[LeftOut, ...]
-    """Folders that could not be read, with the reason."""
+    """What a reader must know of what is not shown, or shown twice: folders, records, copied text."""
+    refused: tuple[RecordFault, ...] = ()
+    """Run records that were not taken: typed, for whoever shows them in another form."""
 
     def budgets(self) -> dict[str, tuple[int, ...]]:
         """For each recipe with any run, the numbers of rows that some submission was cut to, or had."""
@@ -89,9 +114,16 @@ def folders(places: Sequence[Path]) -> list[Path]:
     return found
 
 
-def collect(places: Sequence[Path], kind: DataKind) -> Collection:
-    """Read cards and records under ``places``; no data, no predictions. Raises ``UserError`` if there is none."""
+def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) -> Collection:
+    """Read cards and records under ``places``; no data, no predictions. Raises ``UserError`` if there is none.
+
+    Args:
+        places: folders of submissions, or folders that hold some.
+        kind: real data, or the sample.
+        published: rank only what was reproduced.
+    """
     stored: list[Stored] = []
+    refused: list[RecordFault] = []
     left_out: list[LeftOut] = []
     for folder in (each.absolute() for each in folders(places)):
         card = existing_card(folder)
@@ -99,30 +131,37 @@ def collect(places: Sequence[Path], kind: DataKind) -> Collection:
             text = f"{folder.name} is not shown: submission.toml is faulty; see clinsynth validate {folder}"
             left_out.append(LeftOut(folder.name, "", text))
             continue
-        try:
-            records = tuple(record for record in Results(folder, kind).records() if record.task in TASKS)
-        except UserError as error:
-            left_out.append(LeftOut(folder.name, "", f"{folder.name} is not shown: {str(error).splitlines()[0]}"))
-            continue
         if card.name == CONSTANT:
             text = f"{folder.name} is not shown: {CONSTANT} is the name of the best constant answers; call it otherwise"
             left_out.append(LeftOut(folder.name, "", text))
             continue
-        stored.append(Stored(folder, card, kind, records))
-    return Collection(kind, tuple(stored), tuple(left_out))
+        found = Results(folder, kind).stored()
+        records = tuple(record for record in found.records if record.task in TASKS)
+        stored.append(Stored(folder, card, kind, records, found.faults, published))
+        refused += found.faults
+        for fault in found.faults:
+            text = f"{folder.name} lacks a run that is not shown: {fault.text}."
+            left_out.append(LeftOut(folder.name, fault.task, text))
+    left_out += (LeftOut(copy.first, copy.task, copy.text) for copy in copies([each.folder for each in stored], kind))
+    return Collection(kind, tuple(stored), tuple(left_out), tuple(refused))
 
 
 def choose(collection: Collection, recipe: str, budget: int) -> list[Chosen]:
     """The runs of each submission at a budget; a task whose conditions differ from the others' is set aside."""
     entries = [(stored, stored.entry(recipe)) for stored in collection.stored]
     selected = [
-        (stored, entry, {task: select_runs(runs, budget, reference=entry.reference)
+        (stored, entry, {task: _of_protocol(select_runs(runs, budget, reference=entry.reference))
                          for task, runs in entry.runs.items()})
         for stored, entry in entries
     ]  # fmt: skip
     references = _usual(record for _, entry, runs in selected if entry.reference for r in runs.values() for record in r)
     usual = _usual(record for _, _, runs in selected for r in runs.values() for record in r) | references
     return [_chosen(stored, entry, runs, usual) for stored, entry, runs in selected]
+
+
+def _of_protocol(runs: list[RunRecord]) -> list[RunRecord]:
+    """Runs of the protocol's seeds; where there is none of these, all: the row then says so."""
+    return [record for record in runs if record.seed in SEEDS] or runs
 
 
 def _conditions(record: RunRecord) -> Conditions:

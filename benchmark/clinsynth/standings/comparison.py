@@ -16,6 +16,7 @@ from clinsynth.scoring.statistics import (
     difference,
     holm,
     overall_difference,
+    prepare,
     settled,
     type_weights,
 )
@@ -257,6 +258,7 @@ def _overall(
 
 def _judged(family: Sequence[tuple[Comparison, Estimate, float]]) -> list[Comparison]:
     """Numbers and verdicts of the comparisons of one scope; Holm's adjustment is over those with more than one seed."""
+    prepare(estimate for row, estimate, _ in family if row.seeds != 1)
     adjusted = iter(holm([estimate.p_value() for row, estimate, _ in family if row.seeds != 1]))
     return [_judge(row, estimate, scale, None if row.seeds == 1 else next(adjusted)) for row, estimate, scale in family]
 

@@ -61,7 +61,7 @@ def best_constant(spec: TaskSpec, metric: Metric, gold: Sequence[Example]) -> tu
         said = Prediction(labels)
         counts = np.sum(
             [
-                times * np.array(metric.count(spec, Example(("",), own, spans), said))
+                times * np.array(metric.count(spec, Example(("",), labels=own, spans=spans), said))
                 for (own, spans), times in kinds.items()
             ],
             axis=0,

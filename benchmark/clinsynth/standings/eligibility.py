@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from clinsynth.audit import is_audited
-from clinsynth.results import DataKind
+from clinsynth.results import SEEDS, DataKind
 from clinsynth.standings.collection import Chosen
 from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode
 from clinsynth.standings.profiles import MissingPredictionsError
@@ -21,16 +21,29 @@ def unfit(each: Chosen, task: str, kind: DataKind) -> list[Reason]:
         return [REFERENCE]
     if kind == "sample":
         return [Reason("sample", "made on the bundled sample: these numbers try the machinery, no more")]
-    if len(records) < RANKED_SEEDS:
-        found.append(Reason("preliminary", f"on {task} {len(records)} of {RANKED_SEEDS} seeds", (task,)))
     if fault := each.stored.faults.get(task):
         found.append(Reason("failed-verify", f"{task}: {fault}", (task,)))
+    elif len(records) < RANKED_SEEDS:
+        found.append(Reason("preliminary", f"on {task} {len(records)} of {RANKED_SEEDS} seeds", (task,)))
+    if other := sorted({record.seed for record in records} - {*SEEDS}):
+        some = ", ".join(map(str, other[:5])) + (", ..." if len(other) > 5 else "")
+        text = f"on {task} runs of the seeds {some}: the protocol's are {SEEDS[0]} to {SEEDS[-1]}, and nobody chooses"
+        found.append(Reason("seeds", text, (task,)))
     rows, test = records[0].training.fingerprint, records[0].test.fingerprint
     verdict = is_audited(each.stored.folder, task, rows, kind=kind, test=test)
     if verdict.state == "failed":
         found.append(Reason("leaks", f"the audit on {task} failed: {'; '.join(verdict.reasons)}", (task,)))
     elif not verdict.ranked:
         found.append(Reason("unaudited", "; ".join(verdict.reasons), (task,)))
+    if verdict.tier == "real":
+        found.append(Reason("real-text", f"the rows of {task} repeat real training text: a tier of its own", (task,)))
+    state = each.stored.reproductions.state(records)
+    if state == "not reproduced":
+        text = f"training again on {task} gave other results than those handed in"
+        found.append(Reason("not-reproduced", text, (task,)))
+    elif state == "as handed in" and each.stored.published:
+        text = f"the runs on {task} were not trained again: clinsynth reproduce"
+        found.append(Reason("as-handed-in", text, (task,)))
     return found
 
 
@@ -58,6 +71,8 @@ def reasons(
             found.append(Reason("mixed", f"{task}: {each.odd[task]}", (task,)))
         elif task in each.runs:
             found += known[task] if task in known else unfit(each, task, kind)
+        elif task in each.stored.faults and not each.entry.reference:
+            found.append(Reason("failed-verify", f"{task}: {each.stored.faults[task]}", (task,)))
         if task in faults:
             found.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0], (task,)))
     missing = [task for task in required if task not in each.runs]
@@ -83,7 +98,8 @@ def _merged(code: ReasonCode, found: Sequence[Reason]) -> Reason:
 _SHOWN = 4
 """Tasks that a reason names before it counts the others."""
 _ORDER: tuple[ReasonCode, ...] = (
-    "reference", "sample", "failed-verify", "leaks", "incomplete", "preliminary", "unaudited", "mixed", "unchecked",
+    "reference", "sample", "failed-verify", "leaks", "not-reproduced", "real-text", "seeds", "incomplete",
+    "preliminary", "unaudited", "mixed", "unchecked", "as-handed-in",
 )  # fmt: skip
 
 

@@ -203,14 +203,28 @@ CONSTANT = "constant"
 """Name of the row of the best constant answers."""
 
 ReasonCode = Literal[
-    "reference", "sample", "incomplete", "preliminary", "unaudited", "leaks", "failed-verify", "unchecked", "mixed"
+    "reference",
+    "sample",
+    "incomplete",
+    "preliminary",
+    "unaudited",
+    "leaks",
+    "failed-verify",
+    "unchecked",
+    "mixed",
+    "seeds",
+    "real-text",
+    "not-reproduced",
+    "as-handed-in",
 ]
 """Why a row has no rank.
 
 reference: a floor or a ceiling; sample: made on the bundled sample; incomplete: a task is missing; preliminary: fewer
 than ``RANKED_SEEDS`` seeds; unaudited: no audit of these rows, or one by older rules; leaks: the audit failed;
 failed-verify: what is stored contradicts itself; unchecked: the test set or the predictions are not on this machine;
-mixed: other conditions than the rest of the table, or runs that do not belong together.
+mixed: other conditions than the rest of the table, or runs that do not belong together; seeds: runs of other seeds
+than the protocol's; real-text: the rows repeat real training text, which is a tier of its own; not-reproduced: training
+again gave something else; as-handed-in: on a published board, not trained again yet.
 """
 
 

@@ -214,9 +214,9 @@ def counted(answers: Answers, test: TestSet) -> Runs:
 
 
 def _counts(name: str, test: TestSet, file: AnswerFile) -> IntArray:
-    content = prediction_bytes(file.path)
+    content = prediction_bytes(file.path, test.task.spec, len(test.gold))
     counts = test.tally.counts(content)
-    predicted = predictions_in(file.path, content) if counts is None else ()
+    predicted = predictions_in(file.path, content, test.task.spec) if counts is None else ()
     same = hashlib.sha256(content).hexdigest() == file.sha256
     if not same or (counts is None and len(predicted) != len(test.gold)):
         raise NotComparableError(f"the predictions of {name} are not those of its records: see clinsynth verify")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
 from clinsynth.core import TASKS, progress
 from clinsynth.results import DataKind, RunRecord
 from clinsynth.scoring.statistics import (
+    ALPHA,
     Estimate,
     Measured,
     Ranking,
     combine,
     kendall_tau,
+    prepare,
     settled,
     type_weights,
     variance_shares,
@@ -30,7 +32,6 @@ from clinsynth.standings.model import (
     CONSTANT,
     Agreement,
     Difference,
-    Interval,
     LeftOut,
     Overall,
     Score,
@@ -118,12 +119,13 @@ def with_statistics(
     pairs = {task: one.pairs for task, one in made.items()}
     with one_thread():
         ranking = rank(pairs, task_types(table.required), fit, profiler.seed)
+        combined = _estimates(rows, table.required, made, ranking, profiler.seed)
     rows = [
         replace(
             row,
             reasons=why[row.name],
-            statistics=_overall(row, table.required, made, ranking, profiler.seed),
-            types=_types(row, table.required, made, profiler.seed),
+            statistics=_overall(row, table.required, made, ranking, combined),
+            types={kind: interval(own) for kind, own in combined.types[row.name].items()},
             curves=curves(row.name, table.required, made, profiler.seed),
         )
         for row in rows
@@ -167,38 +169,71 @@ def _combined(parts: Mapping[str, Measured], seed: int) -> Estimate:
     return combine(parts, type_weights(task_types(list(parts))), seed)
 
 
-def _interval(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> Interval | None:
-    """Of the mean of type means; ``None`` if a task has no profile or a single seed."""
+def _mean(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> Estimate | None:
+    """The mean of type means; ``None`` if a task has no profile or a single seed."""
     if not all(task in made and name in made[task].names for task in tasks):
         return None
     parts = {task: made[task].measured[name] for task in tasks}
     if any(one.components.seeds == 1 for one in parts.values()):
         return None
-    return interval(_combined(parts, seed))
+    return _combined(parts, seed)
 
 
-def _types(row: Standing, required: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> dict[str, Interval]:
-    found: dict[str, Interval] = {}
-    for kind in sorted(set(task_types(required).values())):
-        tasks = [task for task in required if TASKS[task].spec.type == kind]
-        own = _interval(row.name, tasks, made, seed) if set(tasks) <= row.scores.keys() else None
-        if own:
-            found[kind] = own
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """A row's difference to the first of the ranking."""
+
+    other: str
+    estimate: Estimate
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimates:
+    """What is combined over tasks, of all rows, so that quantiles are found together."""
+
+    means: dict[str, Estimate]
+    types: dict[str, dict[str, Estimate]]
+    """By row and type."""
+    leads: dict[str, _Lead]
+
+
+def _estimates(
+    rows: Sequence[Standing], required: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, seed: int
+) -> _Estimates:
+    found = _Estimates({}, {}, {})
+    kinds = sorted(set(task_types(required).values()))
+    for row in rows:
+        found.types[row.name] = {}
+        for kind in kinds:
+            tasks = [task for task in required if TASKS[task].spec.type == kind]
+            if set(tasks) <= row.scores.keys() and (own := _mean(row.name, tasks, made, seed)):
+                found.types[row.name][kind] = own
+        if row.overall(required) is None:
+            continue
+        if mean := _mean(row.name, required, made, seed):
+            found.means[row.name] = mean
+        if lead := _lead(row.name, required, made, ranking, seed):
+            found.leads[row.name] = lead
+    of_types = (each for own in found.types.values() for each in own.values())
+    prepare([*found.means.values(), *of_types], (ALPHA / 2,))
+    prepare([lead.estimate for lead in found.leads.values()])
     return found
 
 
 def _overall(
-    row: Standing, required: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, seed: int
+    row: Standing, required: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, found: _Estimates
 ) -> Overall | None:
     mean = row.overall(required)
     if mean is None:
         return None
     name = row.name
     gap, gap_tasks = _gap(row, required)
+    lead = found.leads.get(name)
     return Overall(
         mean=mean,
-        interval=_interval(name, required, made, seed),
-        leader=_to_leader(name, required, made, ranking, seed),
+        interval=interval(found.means[name]) if name in found.means else None,
+        leader=_to_leader(name, lead, required, made, ranking) if lead else None,
         gap=gap,
         gap_tasks=gap_tasks,
         variance_shares=_shares(name, required, made),
@@ -209,20 +244,22 @@ def _overall(
     )
 
 
-def _to_leader(
-    name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, seed: int
-) -> Difference | None:
+def _lead(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, seed: int) -> _Lead | None:
     other = opponent(name, ranking.names)
     if other is None or any(name not in made[task].names for task in tasks):
         return None
     parts = {task: made[task].pairs.difference(name, other) for task in tasks}
     seeds = min((part.components.seeds for part in parts.values() if part.components.seeds), default=0)
-    if seeds == 1:
-        return None
+    return None if seeds == 1 else _Lead(other, _combined(parts, seed), seeds)
+
+
+def _to_leader(
+    name: str, lead: _Lead, tasks: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking
+) -> Difference:
     weights = type_weights(task_types(tasks))
     scale = sum(weights[task] * made[task].scale for task in tasks)
     contenders = len(ranking.names) if name in ranking.groups else 0
-    return difference_to(other, _combined(parts, seed), seeds, scale, contenders)
+    return difference_to(lead.other, lead.estimate, lead.seeds, scale, contenders)
 
 
 def _gap(row: Standing, tasks: Sequence[str]) -> tuple[float | None, tuple[str, ...]]:
@@ -275,7 +312,12 @@ def standings_of(collection: Collection, recipe: str, budget: int, profiler: Pro
 def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget: int) -> Standings:
     """The table without statistics."""
     left_out = list(collection.left_out)
-    here = {(task, record.test.fingerprint) for each in chosen for task, runs in each.runs.items() for record in runs}
+    here = {
+        (task, record.metric, record.test.fingerprint)
+        for each in chosen
+        for task, runs in each.runs.items()
+        for record in runs
+    }
     rows: list[Standing] = []
     for each in chosen:
         card = each.stored.card
@@ -293,7 +335,7 @@ def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget:
     of_references = {task for row in rows if row.kind == "reference" for task in row.scores}
     required = tuple(task for task in tasks if task in of_references) or tasks
     table = Standings(recipe, budget, collection.kind, tasks, _ordered(rows, required), tuple(left_out), required)
-    stored = [recorded().get((task, TASKS[task].spec.metric, fingerprint)) for task, fingerprint in here]
+    stored = [recorded().get(each) for each in here]
     floors = {each.task: each.score for each in stored if each}
     return _with_constant(table, floors)
 

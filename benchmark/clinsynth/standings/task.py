@@ -11,13 +11,15 @@ from clinsynth.core import TASKS, UserError
 from clinsynth.results import RunRecord
 from clinsynth.scoring.statistics import (
     Estimate,
+    Gap,
     LazyPairs,
     LearningCurve,
     Measured,
     Profile,
     TaskPairs,
     among_all,
-    gap_of,
+    gaps_of,
+    prepare,
     score_of,
     settled,
     tie_groups,
@@ -168,14 +170,21 @@ def _fill(made: TaskTable) -> None:
     means = {name: pairs.profiles[name].mean for name in contenders}
     table = LazyPairs(contenders, pairs.row)
     groups = tie_groups(means, table)
+    gaps = _gaps(made)
+    made.measured |= {name: score_of(pairs.profiles[name]) for name in made.names}
+    own = {name: one.estimate() for name, one in made.measured.items() if one.components.seeds != 1}
+    leading = {name: other for name in made.names if (other := opponent(name, contenders))}
+    behind = {name: pairs.difference(name, other) for name, other in leading.items()}
+    known = {name: one.estimate() for name, one in behind.items() if one.components.seeds != 1}
+    prepare([*own.values(), *known.values()])
     for name in made.names:
-        profile = pairs.profiles[name]
-        made.measured[name] = score_of(profile)
         made.scores[name] = TaskStatistics(
-            interval=interval(made.measured[name].estimate()) if len(profile.seeds) != 1 else None,
+            interval=interval(own[name]) if name in own else None,
             group=groups.get(name),
-            leader=_to_leader(name, made),
-            gap=_gap(name, made),
+            leader=_to_leader(made, name, leading[name], known[name], behind[name].components.seeds)
+            if name in known
+            else None,
+            gap=gaps[name],
             worth=_worth(name, made),
         )
     found = [each.leader.detectable for name in contenders[1:] if (each := made.scores[name]).leader]
@@ -214,15 +223,9 @@ def opponent(name: str, ranked: Sequence[str]) -> str | None:
     return next((other for other in ranked[:2] if other != name), None)
 
 
-def _to_leader(name: str, made: TaskTable) -> Difference | None:
-    other = opponent(name, made.contenders)
-    if other is None:
-        return None
-    found = made.pairs.difference(name, other)
-    if found.components.seeds == 1:
-        return None
+def _to_leader(made: TaskTable, name: str, other: str, found: Estimate, seeds: int) -> Difference:
     contenders = len(made.contenders) if name in made.contenders else 0
-    return difference_to(other, found.estimate(), found.components.seeds, made.scale, contenders)
+    return difference_to(other, found, seeds, made.scale, contenders)
 
 
 def _one_seed(made: TaskTable, *names: str) -> bool:
@@ -230,10 +233,15 @@ def _one_seed(made: TaskTable, *names: str) -> bool:
     return any(len(made.pairs.profiles[name].seeds) == 1 for name in names)
 
 
-def _gap(name: str, made: TaskTable) -> GapRecovered:
+def _gaps(made: TaskTable) -> dict[str, GapRecovered]:
+    """By name."""
     if not made.ceiling:
-        return GapRecovered(None, None, None, f"no run of {CEILING} on {made.task}")
-    gap = gap_of(made.pairs.terms(name, CONSTANT, made.ceiling))
+        return dict.fromkeys(made.names, GapRecovered(None, None, None, f"no run of {CEILING} on {made.task}"))
+    found = gaps_of([made.pairs.terms(name, CONSTANT, made.ceiling) for name in made.names])
+    return {name: _shown(name, gap, made) for name, gap in zip(made.names, found, strict=True)}
+
+
+def _shown(name: str, gap: Gap, made: TaskTable) -> GapRecovered:
     if gap.value is not None and _one_seed(made, name, made.ceiling):
         return GapRecovered(gap.value, None, None, "one seed does not show how far seeds lie apart")
     return GapRecovered(gap.value, gap.low, gap.high, gap.reason)

@@ -6,18 +6,13 @@ processes there are.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
-from clinsynth.core import UserError
+from clinsynth.core import UserError, worker_pool
 from clinsynth.standings.collection import Chosen, Stored
 from clinsynth.standings.profiles import Profiler
 from clinsynth.standings.runs import Entry
@@ -26,8 +21,6 @@ from clinsynth.standings.task import TaskTable, task_table
 FEW_RUNS = 5_000
 """With fewer runs in the table, processes cost more than they bring: each takes about two seconds to start, and a run
 half a millisecond on 200 examples."""
-_LOOK_SECONDS = 1.0
-_PATIENCE_SECONDS = 10.0
 
 
 def task_tables(
@@ -58,30 +51,18 @@ def task_tables(
 def _spread(
     tasks: Sequence[str], chosen: Sequence[Chosen], profiler: Profiler, workers: int, on_done: Callable[[float], Any]
 ) -> dict[str, TaskTable | str]:
-    before = set(multiprocessing.active_children())
-    # spawn: a forked child of a process that has threads of its own can hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
     found: dict[str, TaskTable | str] = {}
     try:
-        pending = {pool.submit(task_table, task, _only(task, chosen), profiler): task for task in tasks}
-        for future in as_completed(pending):
-            found[pending[future]] = future.result()
-            on_done(1)
-        pool.shutdown()
+        with worker_pool(workers) as pool:
+            pending = {pool.submit(task_table, task, _only(task, chosen), profiler): task for task in tasks}
+            for future in as_completed(pending):
+                found[pending[future]] = future.result()
+                on_done(1)
     except BrokenProcessPool as error:
         raise UserError(
             "a process that computed statistics was killed, most likely for want of memory",
             remedy="free some memory and call again: what was computed from predictions is kept",
         ) from error
-    finally:
-        # After Ctrl-C tasks are still being computed: they are stopped.
-        left = set(multiprocessing.active_children()) - before
-        for process in left:
-            process.terminate()
-        # The pool's own thread reaps its processes: with it gone, none is half known to be over.
-        pool.shutdown(wait=True, cancel_futures=True)
-        for process in left:
-            process.join(_PATIENCE_SECONDS)
     return {task: found[task] for task in tasks}
 
 
@@ -94,16 +75,3 @@ def _cut(task: str, each: Chosen) -> Chosen:
     own: Stored = replace(each.stored, records=tuple(r for r in each.stored.records if r.task == task))
     entry: Entry = replace(each.entry, runs={task: each.entry.runs[task]})
     return Chosen(own, entry, {task: each.runs[task]}, {})
-
-
-def _start_worker() -> None:
-    """Ctrl-C reaches every process of a terminal: the parent alone answers it, and ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone: after a kill -9 nobody else would tell it."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK_SECONDS)
-    os._exit(1)

@@ -6,6 +6,9 @@ from .card import Line as Line
 from .card import Llm as Llm
 from .card import RealData as RealData
 from .card import to_toml as to_toml
+from .card_file import CardError as CardError
+from .card_file import existing_card as existing_card
+from .card_file import read_toml as read_toml
 from .faults import Findings as Findings
 from .faults import Problem as Problem
 from .faults import Report as Report
@@ -14,6 +17,5 @@ from .folder import fingerprint as fingerprint
 from .folder import read_submission as read_submission
 from .validation import validate as validate
 from .writing import check_name as check_name
-from .writing import existing_card as existing_card
 from .writing import new_submission as new_submission
 from .writing import write_submission as write_submission

@@ -15,12 +15,21 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,63}$"
 FILL_IN = "FILL IN"
 """What every placeholder of a new card begins with; ``validate`` reports each one that is still there."""
 
+# Neither control characters (C0, DEL, C1) nor what turns lines or the direction of writing.
+_BIBTEX_CODE = re.compile(
+    r"(?i)@\s*(?:preamble|string|comment)\b|\\(?:input|include|write|read|open|immediate|catcode|def|edef|gdef|let|csname"
+    r"|usepackage|special|directlua|newcommand)(?![a-z])"
+)
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=500,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+$",
+    ),
+]  # fmt: skip
 TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Count = Annotated[int, Field(strict=True, ge=0)]
-Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Amount = Annotated[float, Field(strict=True, ge=0, le=1e15, allow_inf_nan=False)]
 
 
 class _Model(BaseModel):
@@ -101,6 +110,12 @@ class Card(_Model):
     """For each task the candidate rows that were made and not handed in: refused, unreadable, filtered out. Absent: not
     known."""
 
+    @property
+    def unfilled(self) -> tuple[str, ...]:
+        """Fields that still hold their placeholder: in the way of handing in, and of nothing else."""
+        table = self.model_dump(exclude_none=True)
+        return tuple(key for key, value in table.items() if FILL_IN in repr(value))
+
     @field_validator("bibtex")
     @classmethod
     def _one_entry(cls, text: str) -> str:
@@ -110,6 +125,8 @@ class Card(_Model):
                 raise ValueError(f"expected one BibTeX entry, found {entries}")
             if text.count("{") != text.count("}"):
                 raise ValueError("the braces do not balance")
+            if _BIBTEX_CODE.search(text):
+                raise ValueError("a BibTeX entry holds no TeX commands that read, write or define")
         return text
 
 

@@ -10,10 +10,29 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from clinsynth.task_types import Fault
+
 LISTED = 20
 """Problems of one reason that are listed for a file; the others are counted."""
 UNUSABLE = frozenset({"no-folder", "no-card", "no-data"})
 """Reasons after which there is nothing to check."""
+Severity = Literal["error", "unfilled", "warning"]
+"""error: nothing can be done with it; unfilled: the card is not finished, which only handing in needs; warning: odd."""
+_WITHOUT_TEXT = frozenset(
+    {
+        "bad-character", "bad-gzip", "bad-json", "blank-line", "byte-order-mark", "empty-text", "file-too-large",
+        "label-count", "line-too-long", "missing-marker", "not-a-file", "not-an-object", "not-utf-8",
+        "offsets-with-space", "overlapping-entities", "text-not-a-string", "text-too-long", "too-deep",
+        "too-many-rows", "unreadable",
+    }
+)  # fmt: skip
+"""Reasons whose findings are numbers and names of ours, never a piece of a row."""
+NOT_SHOWN = "not shown: rows of this task stay private"
+
+
+def discreet(fault: Fault, *, private: bool) -> Fault:
+    """The fault as it may be told: of rows that stay private, nothing is quoted."""
+    return fault._replace(found=NOT_SHOWN) if private and fault.reason not in _WITHOUT_TEXT else fault
 
 
 def shown(value: str, limit: int = 160) -> str:
@@ -26,7 +45,7 @@ def shown(value: str, limit: int = 160) -> str:
 class Problem:
     """One thing wrong, or odd, with a submission."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     reason: str
     """Stable short name, the key under which problems are counted."""
     file: str = ""
@@ -57,13 +76,33 @@ class Report:
     """Problems left out of the list, by file and reason."""
     rows: Mapping[str, int]
     """Rows without faults, by task."""
+    unfilled: tuple[str, ...] = ()
+    """Fields of the card that are absent or still hold their placeholder."""
 
     @property
     def exit_code(self) -> int:
-        """0: clean, or warnings alone; 1: errors; 2: no folder, no card or no data."""
+        """0: clean, or warnings alone; 1: errors, or an unfilled card; 2: no folder, no card or no data."""
         if UNUSABLE & self.counts.keys():
             return 2
-        return int(any(problem.severity == "error" for problem in self.problems))
+        return int(any(problem.severity != "warning" for problem in self.problems))
+
+    @property
+    def usable(self) -> bool:
+        """Whether the rows can be scored: no error, though the card may be unfilled."""
+        return not UNUSABLE & self.counts.keys() and all(problem.severity != "error" for problem in self.problems)
+
+    def notices(self) -> list[str]:
+        """What is no error, one line for each file and reason: for commands that go on all the same."""
+        lines: dict[tuple[str, str], str] = {}
+        for problem in self.problems:
+            # How many rows there are is said by whoever goes on, in its own words.
+            if problem.severity == "warning" and problem.reason != "few-rows":
+                said = f": {problem.found}" if problem.found else ""
+                lines.setdefault((problem.file, problem.reason), f"{problem.file}: {problem.reason}{said}")
+        if self.unfilled:
+            fields = shown(", ".join(self.unfilled))
+            lines["", ""] = f"the card is not filled in ({fields}): needed to hand in, not to score"
+        return list(lines.values())
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self._verdict()}"]
@@ -77,18 +116,21 @@ class Report:
 
     def _verdict(self) -> str:
         kinds = Counter(problem.severity for problem in self.problems)
-        word = "unusable" if self.exit_code == 2 else "refused" if self.exit_code else "accepted"
+        words = {0: "accepted", 1: "good to score, not yet to hand in" if self.usable else "refused", 2: "unusable"}
         more = sum(self.unlisted.values())
-        listed = f"{kinds['error']:,} errors and {kinds['warning']:,} warnings listed"
-        return f"{word}; {listed}" + (f", {more:,} more counted" if more else "")
+        unfilled = f", {kinds['unfilled']:,} fields to fill in" if kinds["unfilled"] else ""
+        listed = f"{kinds['error']:,} errors{unfilled} and {kinds['warning']:,} warnings listed"
+        return f"{words[self.exit_code]}; {listed}" + (f", {more:,} more counted" if more else "")
 
     def to_json(self) -> str:
         """The report as one JSON object."""
         value = {
             "path": str(self.path),
             "exit_code": self.exit_code,
+            "usable": self.usable,
             "counts": dict(self.counts),
             "rows": dict(self.rows),
+            "unfilled": list(self.unfilled),
             "problems": [asdict(problem) for problem in self.problems],
             "unlisted": [{"file": f, "reason": r, "count": n} for (f, r), n in self.unlisted.items()],
         }
@@ -101,6 +143,8 @@ class Findings:
 
     problems: list[Problem] = field(default_factory=list[Problem])
     counts: Counter[str] = field(default_factory=Counter[str])
+    unfilled: list[str] = field(default_factory=list[str])
+    """Fields of the card that are still to be filled in."""
     _met: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
 
     def add(self, problem: Problem, count: int = 1) -> None:
@@ -132,4 +176,6 @@ class Findings:
     def report(self, path: Path, rows: Mapping[str, int]) -> Report:
         """Everything noted so far."""
         unlisted = {place: n - LISTED for place, n in self._met.items() if n > LISTED}
-        return Report(path, tuple(self.problems), MappingProxyType(dict(self.counts)), unlisted, rows)
+        return Report(
+            path, tuple(self.problems), MappingProxyType(dict(self.counts)), unlisted, rows, tuple(self.unfilled)
+        )

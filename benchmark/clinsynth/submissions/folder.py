@@ -9,7 +9,7 @@ from pathlib import Path
 from clinsynth.core import Example, TaskSpec, UnknownNameError, UserError, sha256_lines
 from clinsynth.submissions.card import Card
 from clinsynth.submissions.faults import Findings, shown
-from clinsynth.submissions.rows import BLANK, known_specs, scan
+from clinsynth.submissions.rows import HARMLESS, known_specs, scan
 from clinsynth.submissions.validation import read_rows
 from clinsynth.task_types import Fault, task_type
 
@@ -43,7 +43,7 @@ class Submission:
         for number, item in read_rows(self.files[task], self.specs[task]):
             if isinstance(item, Example):
                 examples.append(item)
-            elif item.reason != BLANK:
+            elif item.reason not in HARMLESS:
                 raise self._refusal(task, number, item)
         if not examples:
             raise self._refusal(task, None, Fault("no-rows", "no row", "one JSON object a line", ""))
@@ -75,6 +75,8 @@ def fingerprint(examples: list[Example], spec: TaskSpec) -> str:
 
 def read_submission(path: Path, *, specs: Mapping[str, TaskSpec] | None = None) -> Submission:
     """Read the card and find the data files; ``specs`` are the tasks there are, every registered one for ``None``.
+
+    A card that is still to be filled in is good enough: ``Card.unfilled`` names the fields.
 
     Raises:
         UserError: there is no folder, no good card or no data, or a file of the folder is refused.

@@ -6,22 +6,21 @@ import gzip
 import json
 import math
 import os
-import re
 import stat
-import tomllib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
-
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from typing import IO, Any, NamedTuple
 
 from clinsynth.core import TASKS, TaskSpec
-from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, describe
-from clinsynth.submissions.faults import Findings, Problem
+from clinsynth.submissions.card import CARD_FILE, Card
+from clinsynth.submissions.card_file import find_card
+from clinsynth.submissions.faults import Findings
+from clinsynth.submissions.streams import NotRegularError, open_bytes
 from clinsynth.task_types import Fault
 
 MAX_ROWS = 200_000
@@ -32,6 +31,8 @@ MAX_LINE = 2**20
 SUFFIXES = (".jsonl.gz", ".jsonl")
 BLANK = "blank-line"
 BOM = "byte-order-mark"
+HARMLESS = frozenset({BLANK, BOM})
+"""What is said of a line and does not keep its row from being read."""
 
 
 class Line(NamedTuple):
@@ -50,18 +51,18 @@ class _RefusedError(ValueError):
         self.fault = fault
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """The unpacked bytes of a file as a stream; ``.gz`` is unpacked while it is read."""
-    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+def read_lines(path: Path, *, follow: bool = False) -> Iterator[Line]:
+    """Every line of a file, and what is wrong with it. Reading stops at the first fault that has no line number.
 
-
-def read_lines(path: Path) -> Iterator[Line]:
-    """Every line of a file, and what is wrong with it. Reading stops at the first fault that has no line number."""
+    ``follow`` says whether the file may be a link: one that the user named may, one of a submission may not.
+    """
     try:
-        with open_bytes(path) as stream:
+        with open_bytes(path, follow=follow) as stream:
             yield from _bounded(stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield Line(None, fault=Fault("bad-gzip", str(error), "a whole gzip file", "pack the file again with gzip"))
+    except NotRegularError as error:
+        yield Line(None, fault=Fault("not-a-file", str(error), "a file", "put the file itself there"))
     except OSError as error:
         yield Line(None, fault=Fault("unreadable", error.strerror or str(error), "a readable file", "check its rights"))
 
@@ -97,7 +98,7 @@ def _too(reason: str, found: str, most: str) -> Fault:
 def _parsed(number: int, raw: bytes) -> Iterator[Line]:
     if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
         raw = raw[3:]
-        yield Line(1, fault=Fault(BOM, "a byte order mark", "plain UTF-8", "save the file as UTF-8 without BOM"))
+        yield Line(1, fault=Fault(BOM, "a byte order mark, passed over", "plain UTF-8", "save it without BOM"))
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -119,8 +120,20 @@ def parse_json(text: str) -> Any:
     Raises:
         ValueError: with the attribute ``fault``, for bad JSON, repeated keys, NaN or Infinity, or absurd nesting.
     """
-    try:
+    with _refusals():
         return _DECODER.decode(text)
+
+
+def parse_json_at(text: str, at: int) -> tuple[Any, int]:
+    """The value of the JSON text that begins at a place, and where it ends. Raises as ``parse_json``."""
+    with _refusals():
+        return _DECODER.raw_decode(text, at)
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    try:
+        yield
     except _RefusedError:
         raise
     except RecursionError:
@@ -142,8 +155,8 @@ def too_deep() -> Fault:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        again = ", ".join(sorted({key for key in keys if keys.count(key) > 1}))
+        counts = Counter(key for key, _ in pairs)
+        again = ", ".join(sorted(key for key, count in counts.items() if count > 1)[:10])
         raise _RefusedError(Fault("duplicate-key", again, "each key once", "remove one of the two values"))
     return value
 
@@ -163,8 +176,6 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_float, parse_
 
 
 DATA = "data"
-MAX_CARD = 2**18
-"""Bytes of a card: far more than a card with a long BibTeX entry needs."""
 _BESIDE = frozenset(
     {
         CARD_FILE,
@@ -175,6 +186,7 @@ _BESIDE = frozenset(
         "quality",
         "generation",
         "lists",
+        "reproduced",
         "sample",
         "README.md",
         "LICENSE",
@@ -194,6 +206,11 @@ class Scan:
     """The data file of each known task, by name."""
 
 
+def is_private(data: Path, spec: TaskSpec) -> bool:
+    """Whether rows must not be quoted: the task is not open, or the folder of its file is kept out of git."""
+    return spec.access != "open" or (data / ".gitignore").is_file()
+
+
 def known_specs(specs: Mapping[str, TaskSpec] | None) -> Mapping[str, TaskSpec]:
     """The given specs, or those of every registered task."""
     return {name: TASKS[name].spec for name in TASKS} if specs is None else specs
@@ -210,7 +227,9 @@ def scan(path: Path, specs: Mapping[str, TaskSpec], findings: Findings) -> Scan:
             findings.warn(
                 "stray-file", entry.name, expected=", ".join(sorted(_BESIDE)), remedy="remove it: it is never read"
             )
-    card = _card(path, refused, findings)
+    card = None
+    if path / CARD_FILE not in refused:  # what was refused is in the findings already, once
+        card = find_card(path, findings)
     files = _data_files(path / DATA, refused, specs, findings)
     if not files:
         findings.error(
@@ -242,82 +261,6 @@ def _refused(path: Path, findings: Findings) -> Iterator[Path]:
                 )
 
 
-def _card(path: Path, refused: set[Path], findings: Findings) -> Card | None:
-    file = path / CARD_FILE
-    if file in refused or not file.is_file():
-        findings.error("no-card", CARD_FILE, found="no such file", expected="a card", remedy="clinsynth new <name>")
-        return None
-    with file.open("rb") as stream:
-        raw = stream.read(MAX_CARD + 1)
-    if len(raw) > MAX_CARD:
-        findings.error("bad-toml", CARD_FILE, found=f"over {MAX_CARD:,} bytes", expected="a card", remedy="shorten it")
-        return None
-    try:
-        table = tomllib.loads(raw.decode())
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        findings.add(Problem("error", "bad-toml", CARD_FILE, line, "not UTF-8", "UTF-8", "save the card as UTF-8"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        said = str(error) or "values nested too deep"
-        place = re.search(r"line (\d+)", said)
-        line = int(place[1]) if place else None
-        findings.add(
-            Problem("error", "bad-toml", CARD_FILE, line, said, "valid TOML", "mend the line; text goes in quotes")
-        )
-    else:
-        return read_card(table, path.name, findings)
-    return None
-
-
-def read_card(table: Mapping[str, Any], folder: str, findings: Findings) -> Card | None:
-    """The card of a parsed ``submission.toml``, or ``None`` and a problem for every field that is wrong."""
-    blanks = set(_blanks(table, ()))
-    for place in sorted(blanks):
-        name = ".".join(place)
-        remedy = f"write it in {CARD_FILE}, or remove the line if it is optional and unknown"
-        findings.error(
-            "fill-in", CARD_FILE, found=f"{name} still holds its placeholder", expected=describe(place), remedy=remedy
-        )
-    name = table.get("name")
-    if isinstance(name, str) and ("name",) not in blanks and name != folder:
-        findings.error("name-differs", CARD_FILE, found=name, expected=folder, remedy="rename the folder or the card")
-    try:
-        return Card.model_validate(table)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            place = tuple(str(key) for key in detail["loc"] if isinstance(key, str))
-            if place not in blanks:
-                _card_problem(place, detail, findings)
-    return None
-
-
-def _card_problem(place: tuple[str, ...], detail: ErrorDetails, findings: Findings) -> None:
-    name = ".".join(place) or "the card"
-    if detail["type"] == "missing":
-        findings.error(
-            "card-missing", CARD_FILE, found=f"no {name}", expected=describe(place), remedy=f"add {name} = ..."
-        )
-    elif detail["type"] == "extra_forbidden":
-        known = [*Card.model_fields, "used", "details", "snapshot", "price_source", "tokens_in", "tokens_out"]
-        near = get_close_matches(place[-1].lower(), known, n=1)
-        remedy = f"did you mean {near[0]}?" if near else "remove it; put remarks into disclosures"
-        findings.error("card-unknown", CARD_FILE, found=name, expected="only the card's own fields", remedy=remedy)
-    else:
-        found = f"{name} = {detail['input']!r}" if place and not isinstance(detail["input"], dict) else name
-        findings.error("card-value", CARD_FILE, found=found, expected=detail["msg"], remedy=describe(place))
-
-
-def _blanks(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if isinstance(value, dict):
-        for key, item in cast("dict[str, Any]", value).items():
-            yield from _blanks(item, (*place, key))
-    elif isinstance(value, list):
-        for item in cast("list[Any]", value):
-            yield from _blanks(item, place)
-    elif isinstance(value, str) and value.strip().startswith(FILL_IN):
-        yield place
-
-
 def task_of(file: Path) -> str | None:
     """The task that a data file is named for; ``None`` if it is no data file."""
     return next((file.name.removesuffix(suffix) for suffix in SUFFIXES if file.name.endswith(suffix)), None)
@@ -334,7 +277,9 @@ def _data_files(
         where = f"{DATA}/{file.name}"
         if file.name == ".gitignore":
             continue
-        if task is None or not file.is_file():
+        if task in specs and not file.is_file():
+            findings.error("not-a-file", where, found="a folder", expected="a file", remedy="put the file itself there")
+        elif task is None or not file.is_file():
             findings.warn("stray-file", where, expected="<task>.jsonl.gz", remedy="remove it: it is never read")
         elif task not in specs:
             near = get_close_matches(task.lower().replace("_", "-"), specs, n=3)

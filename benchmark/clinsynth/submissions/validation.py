@@ -11,8 +11,8 @@ from statistics import median
 
 from clinsynth.core import Example, TaskSpec, UnknownNameError
 from clinsynth.submissions.card import CARD_FILE
-from clinsynth.submissions.faults import Findings, Problem, Report
-from clinsynth.submissions.rows import BLANK, DATA, known_specs, read_lines, scan, too_deep
+from clinsynth.submissions.faults import Findings, Problem, Report, discreet
+from clinsynth.submissions.rows import DATA, HARMLESS, is_private, known_specs, read_lines, scan, too_deep
 from clinsynth.task_types import Fault, task_type
 
 HEADLINE_ROWS = 1_000
@@ -155,18 +155,21 @@ def validate(path: Path, tasks: Iterable[str] | None = None, *, specs: Mapping[s
 
 
 def read_rows(file: Path, spec: TaskSpec) -> Iterator[tuple[int | None, Example | Fault]]:
-    """Each line of a data file as an example, or what is wrong with it; one line may have several faults."""
-    kind = task_type(spec)
+    """Each line of a data file as an example, or what is wrong with it; one line may have several faults.
+
+    Faults of rows that stay private quote nothing of them.
+    """
+    kind, private = task_type(spec), is_private(file.parent, spec)
     for number, value, fault in read_lines(file):
         if fault is not None:
-            yield number, fault
+            yield number, discreet(fault, private=private)
             continue
         try:
             faults = list(kind.faults(value, spec))
         except RecursionError:
             # A value just shallow enough to be read can still be too deep to be shown in a message.
             faults = [too_deep()]
-        yield from ((number, fault) for fault in faults)
+        yield from ((number, discreet(fault, private=private)) for fault in faults)
         if not faults:
             yield number, kind.decode(value)  # pyright: ignore[reportArgumentType] - a value without faults is a row
 
@@ -178,7 +181,7 @@ def _check(file: Path, where: str, spec: TaskSpec, findings: Findings) -> int:
         if isinstance(item, Example):
             corpus.add(number or 0, item)
             continue
-        severity = "warning" if item.reason == BLANK else "error"
+        severity = "warning" if item.reason in HARMLESS else "error"
         clean = clean and severity == "warning"
         findings.add(Problem(severity, item.reason, where, number, item.found, item.expected, item.remedy))
     if not corpus.words and clean:

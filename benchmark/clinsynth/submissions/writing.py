@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
 from clinsynth.core import Row, UserError, write_jsonl_gz, write_text
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, NAME_PATTERN, Card, to_toml
-from clinsynth.submissions.faults import Findings
-from clinsynth.submissions.rows import DATA, read_card
+from clinsynth.submissions.card_file import existing_card
+from clinsynth.submissions.rows import DATA
 
 
 def write_submission(
@@ -58,15 +57,6 @@ def write_rows(path: Path, rows_by_task: Mapping[str, Iterable[Row]], *, private
         (path / DATA).chmod(0o700)
         write_text(path / DATA / ".gitignore", "*\n")
     return {task: write_jsonl_gz(path / DATA / f"{task}.jsonl.gz", rows) for task, rows in rows_by_task.items()}
-
-
-def existing_card(path: Path) -> Card | None:
-    """The card in a folder; ``None`` where there is none, or a faulty one."""
-    try:
-        table = tomllib.loads((path / CARD_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return read_card(table, path.name, Findings())
 
 
 def new_submission(name: str, parent: Path) -> Path:

@@ -28,7 +28,7 @@ class SingleLabel(TaskType):
 
     def decode(self, row: Row) -> Example:
         """The texts and the label."""
-        return Example(tuple(row[key] for key in self.text_keys), (row["label"],))
+        return Example(tuple(row[key] for key in self.text_keys), labels=(row["label"],))
 
     def encode(self, example: Example) -> Row:
         """``{<text keys>, "label": ...}``."""
@@ -67,7 +67,7 @@ class TextClassification(TaskType):
 
     def decode(self, row: Row) -> Example:
         """The text and its labels, sorted."""
-        return Example((row["text"],), tuple(sorted(row["labels"])))
+        return Example((row["text"],), labels=tuple(sorted(row["labels"])))
 
     def encode(self, example: Example) -> Row:
         """Labels as a list."""

@@ -2,6 +2,9 @@ from .embeddings import embed as embed
 from .embeddings import embedder_fingerprint as embedder_fingerprint
 from .recipe import DEFAULT_RECIPE as DEFAULT_RECIPE
 from .recipe import RECIPES as RECIPES
+from .reproduction import ReproductionRequest as ReproductionRequest
+from .reproduction import plan_reproduction as plan_reproduction
+from .reproduction import reproduce as reproduce
 from .scoring import Request as Request
 from .scoring import budgets_of as budgets_of
 from .scoring import describe as describe

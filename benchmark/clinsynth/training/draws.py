@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clinsynth.core import Example, TaskSpec, UserError
-from clinsynth.results import Cell, Draw
+from clinsynth.results import Cell, Draw, drawn
 
 NO_LABEL = ""
 """Counts for a row of a multi-label task that has no label, and for one of a span task that has no span."""
@@ -32,7 +32,7 @@ def places(rows: Sequence[Example], cell: Cell, how: Draw = "random") -> list[in
     left is passed over, and then the shares are as equal as the rows allow. A row with several labels counts for the
     one whose turn it is.
     """
-    order = [int(place) for place in stream(cell, "rows").permutation(len(rows))]
+    order = drawn(cell.task, cell.seed, len(rows), len(rows))
     if how == "random":
         return order[: cell.rows]
     waiting: dict[str, list[int]] = {}

@@ -6,16 +6,15 @@ import importlib
 import multiprocessing
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from clinsynth.core import TASKS, Registry, UserError
+from clinsynth.core import TASKS, Registry, UserError, worker_pool
 from clinsynth.results import RunRecord
 from clinsynth.training.recipe import RECIPES
 from clinsynth.training.run import Job, run
@@ -33,17 +32,9 @@ _steps_done: Any = None
 """In a worker: the counter it shares with the parent."""
 
 
-def _start_worker(counter: Any) -> None:
+def _share(counter: Any) -> None:
     global _steps_done  # noqa: PLW0603 - how a pool hands a shared counter to its workers
     _steps_done = counter
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this worker when its parent is gone: after a kill -9 nobody else would tell it."""
-    while os.getppid() == parent:
-        time.sleep(POLL_SECONDS)
-    os._exit(1)
 
 
 def _count_step() -> None:
@@ -64,32 +55,24 @@ def _counted_attempt(job: Job) -> RunRecord | UserError:
 
 def local(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[Outcome]:
     """Processes on this machine. Raises ``UserError`` if one of them is killed; finished runs are kept."""
-    # spawn: a forked child of a process that has torch's threads can hang.
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value("L", 0)
-    strangers = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _start_worker, (counter,))
+    counter = multiprocessing.get_context("spawn").Value("L", 0)
     try:
-        pending: dict[Future[RunRecord | UserError], Job] = {pool.submit(_counted_attempt, job): job for job in jobs}
-        seen = 0
-        while pending:
-            finished, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            on_steps(counter.value - seen)
-            seen = counter.value
-            for future in finished:
-                yield pending.pop(future), future.result()
-        pool.shutdown()
+        with worker_pool(min(workers, len(jobs)), _share, (counter,)) as pool:
+            pending: dict[Future[RunRecord | UserError], Job] = {
+                pool.submit(_counted_attempt, job): job for job in jobs
+            }
+            seen = 0
+            while pending:
+                finished, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                on_steps(counter.value - seen)
+                seen = counter.value
+                for future in finished:
+                    yield pending.pop(future), future.result()
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process was killed, most likely for want of memory",
             remedy="call again with fewer --workers: finished runs are kept",
         ) from error
-    finally:
-        # After Ctrl-C runs are still going on: they are stopped, what is done is on disk. Only those of this pool: a
-        # program that calls the harness may have children of its own.
-        for process in set(multiprocessing.active_children()) - strangers:
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _attempt_all(jobs: Sequence[Job]) -> list[RunRecord | UserError]:

@@ -113,7 +113,7 @@ def _pair_blocks(snapshot: Snapshot) -> tuple[Block, ...]:
         Column("shots", "Shots", number=True, help="Demonstrations a label behind the few-shot score."),
         Column("trained", "Student's score", number=True),
         Column("difference", "Student − model", number=True, interval=True),
-        Column("better", "Better", help="tie: nothing is shown; undecided: with so few seeds or items nothing could be."),
+        Column("better", "Better", help="tie: nothing is shown; undecided: so little data could not show it."),
         Column("examples", "Items", number=True), Column("seeds", "Seeds", number=True), Column("remarks", "Remarks"),
     )  # fmt: skip
     caption = "Ask the model, or train on what it writes? Scores x 100"

@@ -49,4 +49,4 @@ def read(split: Split, files: RawFiles) -> Iterator[Example]:
     """One object a line, with the message under ``note`` and the answer under ``priority``."""
     path = _FILES[split]
     for line, row in json_fields(files, path, ("note", "priority")):
-        yield Example((row["note"],), (pick(_PRIORITY, row["priority"], path, line),))
+        yield Example((row["note"],), labels=(pick(_PRIORITY, row["priority"], path, line),))

@@ -62,7 +62,7 @@ def run_clinicalgpt(
     """
     out = request.out.absolute()
     card = made_card(request.model, out)
-    session = Session(request.model)
+    session = Session(request.model, request.say)
     records: dict[str, SuiteRecord] = {}
     kept: list[str] = []
     skipped: dict[str, str] = {}
@@ -83,7 +83,7 @@ def run_clinicalgpt(
             write_card(out, card)
             began, share, before = time.monotonic(), 1 / len(work.positions), session.meter.new
             asked = None if work.limit is None else work.positions
-            task = PlainTask(f"clinsynth_{each.name}", work.prompts, each.max_tokens, _STOP[each.kind],
+            task = PlainTask(f"clinsynth_{each.name}", work.prompts, request.room(each.max_tokens), _STOP[each.kind],
                              _OPENING[each.kind])  # fmt: skip
             replies = session.ask(f"clinsynth_{each.name}", task, asked, partial(bar.advance, share))
             bar.advance(1 - share * (session.meter.new - before))
@@ -115,7 +115,8 @@ def prepare(request: SuiteRequest, each: SuiteSet, source_dir: Path | None, raw_
     items = list(each.read(files))
     limit = request.limit if request.limit is not None and request.limit < len(items) else None
     found = stored_record(request.out.absolute(), SUITE, each.name, limit)
-    if found is not None and (found.files, found.form) == (files.digests, FORM):
+    wanted = (files.digests, FORM, request.room(each.max_tokens))
+    if found is not None and (found.files, found.form, found.max_tokens) == wanted:
         return found
     shown = [f"{each.instruction}\n\n{question(each, item)}" for item in items]
     return Work(each, items, shown, subset(len(items), limit), limit, files.digests)
@@ -162,8 +163,8 @@ def _store(request: SuiteRequest, work: Work, replies: Sequence[Reply], seconds:
     record = suite_record(
         request, SUITE, each.name, replies, failures,
         prompt_source=f"lm-eval {each.lm_eval}" if each.lm_eval else "clinsynth",
-        max_tokens=each.max_tokens, examples=len(work.items), limit=limit, files=dict(work.digests), scores=scores,
-        seconds=round(seconds, 3),
+        max_tokens=request.room(each.max_tokens), examples=len(work.items), limit=limit, files=dict(work.digests),
+        scores=scores, seconds=round(seconds, 3),
     )  # fmt: skip
     stored = ({"id": int(reply.doc["id"]), **row} for reply, row in zip(replies, rows, strict=True))
     write_jsonl_gz(record_path(request.out, SUITE, each.name, limit).with_suffix(".jsonl.gz"), stored)

@@ -31,7 +31,9 @@ def estimate_sets(
         if isinstance(work, SuiteRecord):
             yield nothing(each.name, "stored before")
         else:
-            yield estimated(each.name, [work.prompts[k] for k in work.positions], each.max_tokens, request.prices)
+            yield estimated(
+                each.name, [work.prompts[k] for k in work.positions], request.room(each.max_tokens), request.prices
+            )
 
 
 def estimate_notes(
@@ -43,7 +45,7 @@ def estimate_notes(
     """
     rows = read_table(notes)
     rows = [rows[k] for k in subset(len(rows), request.limit)]
-    yield estimated("answers", [prompt(row) for row in rows], MAX_TOKENS, request.prices)
+    yield estimated("answers", [prompt(row) for row in rows], request.room(MAX_TOKENS), request.prices)
     longest = "x" * round(MAX_TOKENS * CHARACTERS_A_TOKEN)
     cases = [Case(row.note, row.question, longest) for row in rows]
     for judge in judges:

@@ -29,18 +29,27 @@ RESAMPLES = 1_000
 
 
 def alpha(grades: Mapping[str, Sequence[int | None]]) -> float | None:
-    """Krippendorff's alpha (2004) for ordinal grades, by judge; missing grades are missing.
+    """Krippendorff's alpha for ordinal grades, by judge; missing grades are missing.
 
-    ``None`` where it is not defined: fewer than two judges, no case with two grades, or one grade throughout.
+    As in Krippendorff (2011), Computing Krippendorff's Alpha-Reliability: one minus the observed over the expected
+    disagreement, both from the coincidences of grades within cases; two grades lie as far apart as there are grades
+    from the middle of the one to the middle of the other, squared. ``None`` where it is not defined: fewer than two
+    cases with two grades, or one grade throughout.
     """
-    table = np.array([[np.nan if g is None else float(g) for g in each] for each in grades.values()])
-    if table.shape[0] < 2:
+    cases = [[grade for grade in case if grade is not None] for case in zip(*grades.values(), strict=True)]
+    paired = [case for case in cases if len(case) >= 2]
+    values = sorted({grade for case in paired for grade in case})
+    if len(paired) < 2 or len(values) < 2:
         return None
-    paired = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
-    if paired.shape[1] < 2 or len(set(paired[~np.isnan(paired)])) < 2:
-        return None
-    library: Any = importlib.import_module("krippendorff")
-    return float(library.alpha(reliability_data=paired, level_of_measurement="ordinal"))
+    counts = np.array([[case.count(value) for value in values] for case in paired], dtype=float)
+    # Each case gives every ordered pair of its grades, together as much weight as it has grades.
+    pairs = np.einsum("uc,uk->uck", counts, counts) - counts[:, :, None] * np.eye(len(values))
+    observed = (pairs / (counts.sum(axis=1) - 1)[:, None, None]).sum(axis=0)
+    totals = observed.sum(axis=1)
+    expected = (np.outer(totals, totals) - np.diag(totals)) / (totals.sum() - 1)
+    middle = np.cumsum(totals) - totals / 2
+    apart = (middle[:, None] - middle[None, :]) ** 2
+    return float(1 - (observed * apart).sum() / (expected * apart).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,9 @@ class Paired:
 
 
 @contextmanager
-def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str, LLM]]:
+def open_judges(
+    specs: Sequence[str], cache: Path | None, answer_tokens: int | None = None
+) -> Generator[dict[str, LLM]]:
     """The judges named as ``MODEL=URL`` or ``MODEL=URL,completion``, by name. Raises ``UserError``."""
     from clinsynth.llm import Cache, Client, ClientSettings, default_cache, find_prices
 
@@ -129,7 +131,7 @@ def open_judges(specs: Sequence[str], cache: Path | None) -> Generator[dict[str,
             name, url, mode = read_judge(spec)
             if name in clients:
                 raise UserError(f"two judges are called {name}")
-            settings = ClientSettings(model=name, mode=mode, base_url=url)
+            settings = ClientSettings(model=name, mode=mode, base_url=url, answer_tokens=answer_tokens)
             assert store is not None  # noqa: S101 - there are specs
             opened.append(Client(settings, store, find_prices(name, url, None, None)))
             clients[name] = opened[-1]

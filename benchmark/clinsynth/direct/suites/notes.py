@@ -113,9 +113,9 @@ def _answer(request: SuiteRequest, rows: Sequence[NoteRow], positions: Sequence[
             ) -> SuiteRecord:  # fmt: skip
     out = request.out.absolute()
     card = made_card(request.model, out)
-    session = Session(request.model)
+    session = Session(request.model, request.say)
     write_card(out, card)
-    task = PlainTask("clinsynth_asclepius_notes", [prompt(row) for row in rows], MAX_TOKENS, ("\n\n\n",))
+    task = PlainTask("clinsynth_asclepius_notes", [prompt(row) for row in rows], request.room(MAX_TOKENS), ("\n\n\n",))
     began = time.monotonic()
     with progress(SUITE, len(positions)) as bar:
         asked = None if limit is None else positions
@@ -127,7 +127,7 @@ def _answer(request: SuiteRequest, rows: Sequence[NoteRow], positions: Sequence[
     said = [{"key": key(rows[k]), "answer": r.text.strip()} for k, r in zip(positions, replies, strict=True)]
     write_jsonl_gz(folder / _answers_file(limit), said)
     record = suite_record(
-        request, SUITE, "answers", replies, failures, prompt_source="clinsynth", max_tokens=MAX_TOKENS,
+        request, SUITE, "answers", replies, failures, prompt_source="clinsynth", max_tokens=request.room(MAX_TOKENS),
         examples=len(rows), limit=limit, files={"notes": _digest(rows)}, seconds=round(time.monotonic() - began, 3),
         scores={"answered": mean(float(not failure) for failure in failures)},
     )  # fmt: skip

@@ -30,6 +30,14 @@ class SuiteRequest:
     limit: int | None = None
     """Ask a seeded subset of so many questions; the record is preliminary."""
     prices: Prices = field(default_factory=UnknownPrices)
+    answer_tokens: int | None = None
+    """Room for each answer where its set gives less."""
+    say: Callable[[str], None] = lambda _line: None
+    """Gets a line for whatever a user should see during the work."""
+
+    def room(self, own: int) -> int:
+        """Tokens of an answer that a set gives so many."""
+        return max(own, self.answer_tokens or 0)
 
 
 class PlainTask(_task.ConfigurableTask):

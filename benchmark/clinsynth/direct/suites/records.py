@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import model_validator
 
-from clinsynth.core import UserError, write_json
+from clinsynth.core import FaultyRecordError, RecordFault, RecordKind, read_sealed, stored_paths, write_sealed
 from clinsynth.direct.records import SealedRecord, Stored, Usage
 from clinsynth.llm import Mode
 from clinsynth.results import Environment
@@ -140,17 +140,32 @@ def record_path(out: Path, suite: str, part: str, limit: int | None) -> Path:
 
 def write_record(out: Path, record: SuiteRecord) -> SuiteRecord:
     """Seal and store."""
-    sealed = record.sealed()
-    write_json(record_path(out, record.suite, record.part, record.limit), sealed.model_dump(mode="json"))
-    return sealed
+    return write_sealed(record_path(out, record.suite, record.part, record.limit), record)
+
+
+SUITE_RECORD = RecordKind("a record of a suite", "delete it and run the suite again", limit=2**20)
+R = TypeVar("R", SuiteRecord, GradesRecord)
 
 
 def stored_record(out: Path, suite: str, part: str, limit: int | None) -> SuiteRecord | None:
-    """The record that is there. Raises ``UserError`` for one that cannot be read."""
+    """The record that is there. Raises ``FaultyRecordError`` for one that cannot be taken."""
     path = record_path(out, suite, part, limit)
-    if not path.is_file():
-        return None
-    try:
-        return SuiteRecord.model_validate_json(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path} is not a record of a suite", remedy="delete it and run the suite again") from error
+    return read_sealed(path, SuiteRecord, SUITE_RECORD) if path.exists() or path.is_symlink() else None
+
+
+def suite_records(folder: Path, model: type[R], pattern: str) -> tuple[list[R], list[RecordFault]]:
+    """The records below a folder's ``suites/`` that fit a pattern, and what is wrong with those left out."""
+    records: list[R] = []
+    faults: list[RecordFault] = []
+    for path in stored_paths(folder / "suites", pattern):
+        try:
+            records.append(read_sealed(path, model, SUITE_RECORD))
+        except FaultyRecordError as error:
+            faults.append(error.fault(folder, path.stem))
+    return records, faults
+
+
+def read_suite_record(path: Path) -> SuiteRecord | GradesRecord:
+    """Either kind of record below ``suites/``, by its name. Raises ``FaultyRecordError``."""
+    model = GradesRecord if path.name.startswith("grades") else SuiteRecord
+    return read_sealed(path, model, SUITE_RECORD)

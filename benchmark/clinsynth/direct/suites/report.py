@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from clinsynth.core import Grid, UserError
+from clinsynth.core import Grid, RecordFault, UserError
 from clinsynth.direct.card import direct_folders
-from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest
+from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest, suite_records
 from clinsynth.direct.suites.sets import SETS
 
 STAR = "* a seeded subset: preliminary."
 
 
-def suite_report(suite: str, places: Iterable[Path]) -> Grid:
-    """A column for each model under ``places``, or for each judge of it.
+def suite_report(suite: str, places: Iterable[Path]) -> tuple[Grid, list[RecordFault]]:
+    """A column for each model under ``places``, or for each judge of it; and the records that are left out.
 
-    Raises ``UserError`` where there is no result of that suite, or one cannot be read.
+    Raises ``UserError`` where there is no result of that suite.
     """
     places = tuple(places)
     folders = [folder for folder in direct_folders(places) if (folder / "suites" / suite).is_dir()]
@@ -28,22 +26,16 @@ def suite_report(suite: str, places: Iterable[Path]) -> Grid:
     return _sets(folders) if suite == "clinicalgpt" else _notes(suite, folders)
 
 
-def _sets(folders: list[Path]) -> Grid:
-    columns = [largest(_records(folder)) for folder in folders]
+def _sets(folders: list[Path]) -> tuple[Grid, list[RecordFault]]:
+    found = [suite_records(folder, SuiteRecord, "clinicalgpt/*.json") for folder in folders]
+    columns = [largest(records) for records, _ in found]
     rows = [
         [each.area, each.name, *(_cell(column.get(each.name)) for column in columns)]
         for each in SETS.values()
         if any(each.name in column for column in columns)
     ]
-    return ["area", "set", *(folder.name for folder in folders)], rows
-
-
-def _records(folder: Path) -> Iterator[SuiteRecord]:
-    for path in sorted((folder / "suites" / "clinicalgpt").glob("*.json")):
-        try:
-            yield SuiteRecord.model_validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise UserError(f"{path} is not a record of a suite", remedy="delete it and run the suite again") from error
+    head = ["area", "set", *(folder.name for folder in folders)]
+    return (head, rows), [fault for _, faults in found for fault in faults]
 
 
 def _cell(record: SuiteRecord | None) -> str:
@@ -55,15 +47,14 @@ def _cell(record: SuiteRecord | None) -> str:
     return f"{scores} ({record.asked:,} of {record.examples:,}{'*' if record.limit else ''}{unread})"
 
 
-def _notes(suite: str, folders: list[Path]) -> Grid:
+def _notes(suite: str, folders: list[Path]) -> tuple[Grid, list[RecordFault]]:
     head, columns = ["instruction"], list[dict[str, str]]()
     kinds: dict[str, None] = {}
+    left_out: list[RecordFault] = []
     for folder in folders:
-        for path in sorted((folder / "suites" / suite).glob("grades*.json")):
-            try:
-                grades = GradesRecord.model_validate_json(path.read_bytes())
-            except (ValidationError, OSError) as error:
-                raise UserError(f"{path} holds no grades", remedy="delete it and run the suite again") from error
+        records, faults = suite_records(folder, GradesRecord, f"{suite}/grades*.json")
+        left_out += faults
+        for grades in records:
             kinds |= dict.fromkeys(grades.kinds)
             for name, judge in grades.judges.items():
                 star = "*" if grades.limit else ""
@@ -71,4 +62,5 @@ def _notes(suite: str, folders: list[Path]) -> Grid:
                 known = {kind: f"{mean:.2f}" for kind, mean in judge.by_kind.items()}
                 lost = f" ({sum(judge.failures.values()):,} without a grade)" if judge.failures else ""
                 columns.append(known | {"all": "-" if judge.mean is None else f"{judge.mean:.2f}{lost}"})
-    return head, [[kind, *(column.get(kind, "-") for column in columns)] for kind in (*sorted(kinds), "all")]
+    body = [[kind, *(column.get(kind, "-") for column in columns)] for kind in (*sorted(kinds), "all")]
+    return (head, body), left_out

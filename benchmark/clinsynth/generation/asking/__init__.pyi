@@ -1,9 +1,11 @@
 from .answers import Step as Step
 from .answers import Wanted as Wanted
 from .answers import take_row as take_row
+from .batched import several as several
 from .clingen import list_prompt as list_prompt
 from .clingen import made_topics as made_topics
 from .clingen import topics_by_styles as topics_by_styles
+from .demonstrations import bare_rows as bare_rows
 from .demonstrations import label_sets as label_sets
 from .demonstrations import no_demos as no_demos
 from .demonstrations import real_demos as real_demos

@@ -23,16 +23,30 @@ Step = Literal["row", "first", "second", "label"]
 
 SHORTEST = 3
 """Words. What is shorter is no sentence."""
-COPIED = 0.8
-"""Share of a text's word trigrams that stand in one demonstration, from which it counts as a copy of it."""
+COPIED = 0.5
+"""Share of a text's word trigrams that stand in one demonstration, from which it counts as a copy of it. Of 300 rows of
+a base model with 270 M parameters, 16 shared half of their trigrams with an entry that showed it the form."""
+ALIKE = 0.6
+"""Share of the word trigrams of two texts that both have, from which a pair is one text twice. In real pairs of
+``OWN_WORDS``, some four thousand, there is none; in inference, where a premise may well be shortened, a fifth."""
+OWN_WORDS = ("sentence_similarity", "fact_verification")
+REPEATED = 8
+"""Words in a row that a text may not have from its prompt: a model that has nothing to say repeats the request."""
 LONGEST = 4_000
 """Characters. Longer than nearly every text of the sixteen tasks; a model that goes on and on makes such."""
+WITHOUT = "text-without-mention"
+WITHOUT_LOST = "text-without-mention-lost"
+"""Counted among the altered: texts without any name, as they were asked for, and answers that should have held one."""
 _REFUSAL = re.compile(
     r"\bas an? (ai|artificial intelligence|language model)\b|\b(ai|large) language model\b"
     r"|\bi(['\u2019]m| am) sorry,? but\b"
     r"|\bi (can ?not|can['\u2019]t|am unable to|am not able to) (assist|comply|fulfill?|generate|create|provide) ",
     re.IGNORECASE,
 )
+
+
+_DEBRIS = re.compile(r"[\w@#$]\x00|\x00[\w@#$]|[@#]\s?[A-Za-z]|[A-Za-z_]\s?\$")
+"""Broken markers, and what stands against whole ones, which are \\x00 here."""
 
 
 class UnusableError(Exception):
@@ -43,6 +57,8 @@ class UnusableError(Exception):
 class Form:
     """The keys of the object that a model writes at one step."""
 
+    names: tuple[str, ...] = ()
+    """Keys of names that the model chooses before it writes a text with them: the kinds that the markers stand for."""
     texts: tuple[str, ...] = ()
     """Keys of texts."""
     lists: tuple[str, ...] = ()
@@ -55,7 +71,7 @@ class Form:
         """JSON schema of the object."""
         some = {"type": "string", "minLength": 1}
         choice = {"type": "string", "enum": list(self.labels)}
-        properties: dict[str, Any] = dict.fromkeys(self.texts, some)
+        properties: dict[str, Any] = dict.fromkeys((*self.names, *self.texts), some)
         properties |= {key: {"type": "array", "items": some} for key in self.lists}
         if self.labels:
             properties |= {"labels": {"type": "array", "items": choice}} if self.many else {"label": choice}
@@ -68,7 +84,8 @@ class Form:
 
     def said(self) -> str:
         """The form in words, for a prompt."""
-        parts = [f'"{key}" (a string)' for key in self.texts]
+        parts = [f'"{key}" (its name)' for key in self.names]
+        parts += [f'"{key}" (a string)' for key in self.texts]
         parts += [f'"{key}" (a list of strings, each exactly as the text has it)' for key in self.lists]
         if self.labels:
             choice = ", ".join(f'"{label}"' for label in self.labels)
@@ -87,13 +104,21 @@ class Form:
         return json.dumps(value, ensure_ascii=False)
 
 
-def form_of(spec: TaskSpec, step: Step = "row") -> Form:
-    """What is written for a task at a step."""
+def form_of(spec: TaskSpec, step: Step = "row", *, own_names: bool = False) -> Form:
+    """What is written for a task at a step.
+
+    With ``own_names``, the sentence of a relation is written with names that the model chooses, and markers are put in
+    their place: a small model breaks signs, or writes of "a gene" and "a disease".
+    """
     names = _text_names(spec)
     lists = spec.labels if spec.is_span else ()
     if step == "label":
         return Form(lists=lists, labels=() if spec.is_span else spec.labels, many=spec.multi_label)
-    return Form({"row": names, "first": names[:1], "second": names[1:]}[step], lists)
+    own = spec.markers if own_names else ()
+    return Form(
+        names=tuple(marker.strip("@$").lower() for marker in own),
+        texts={"row": names, "first": names[:1], "second": names[1:]}[step], lists=lists,
+    )  # fmt: skip
 
 
 def _text_names(spec: TaskSpec) -> tuple[str, ...]:
@@ -125,6 +150,8 @@ class Wanted:
     """Names that the text is to hold: for relations one for each marker, for spans one of the first label."""
     given: tuple[str, ...] = ()
     """Texts that are there already: the first of a pair at the step ``second``, all of them at the step ``label``."""
+    bare: bool = False
+    """For span tasks: a text without any name is wanted."""
 
 
 def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tally: Tally, step: Step = "row") -> Row:
@@ -135,24 +162,29 @@ def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tal
     Raises:
         UnusableError: with the reason, for the caller to count; no row comes of this answer.
     """
-    form = form_of(spec, step)
+    # A document of a base model has no keys for names, as its opening tells.
+    form = form_of(spec, step, own_names=not (wanted.names or prompt.opening))
     fields = read_object(answer, form, prompt.opening)
     if any(_plain(fields[key]) == _plain(text) != "" for key in form.texts for text in wanted.given):
         raise UnusableError("same-texts")
-    written = read_texts(fields, form, prompt)
+    written = read_texts(fields, form, prompt, wanted.given)
     if any(_copies(text, shown) for text in written for demo in wanted.demos for shown in demo.example.texts):
         raise UnusableError("near-echo")
     texts = [*wanted.given, *written]
-    if len(texts) == 2 and _plain(texts[0]) == _plain(texts[1]):
+    if len(texts) == 2 and (_plain(texts[0]) == _plain(texts[1]) or (spec.type in OWN_WORDS and _alike(*texts))):
         raise UnusableError("same-texts")
     labels = tuple(fields.get("labels", [fields["label"]] if "label" in fields else wanted.labels))
     spans: tuple[Span, ...] = ()
     if spec.markers and step != "label":
-        texts = [_marked(texts[0], spec, wanted.names, tally), *texts[1:]]
+        # "A gene" names none.
+        chosen = (str(fields.get(key, "")) for key in form.names)
+        own = tuple("" if _plain(name) == key else name for key, name in zip(form.names, chosen, strict=True))
+        names = wanted.names or own
+        texts = [_marked(texts[0], spec, names, tally), *texts[1:]]
     if form.lists:
-        spans = _spans(texts[0], fields, form, wanted.names, tally)
+        spans = _spans(texts[0], fields, form, wanted, tally)
     kind = task_type(spec)
-    row = kind.encode(Example(tuple(texts), labels, spans))
+    row = kind.encode(Example(tuple(texts), labels=labels, spans=spans))
     for fault in kind.faults(row, spec):
         raise UnusableError(fault.reason)
     return row
@@ -166,17 +198,22 @@ def take_row(
         return read_row(spec, wanted, prompt, answer, tally, step)
     except UnusableError as error:
         tally.drop(str(error))
+        if wanted.bare:
+            tally.alter(WITHOUT_LOST)
         return None
 
 
-def read_texts(fields: Mapping[str, Any], form: Form, prompt: Prompt) -> list[str]:
-    """The texts of an answer with their spaces made plain.
+def read_texts(fields: Mapping[str, Any], form: Form, prompt: Prompt, given: tuple[str, ...] = ()) -> list[str]:
+    """The texts of an answer with their spaces made plain. They may take words from ``given``, the text they answer to.
 
     Raises:
         UnusableError: one of them is empty, too short or too long, a refusal, or a copy of something in the prompt.
     """
     texts = [" ".join(fields[key].split()) for key in form.texts]
     asked = _plain(f"{prompt.system}\n{prompt.text}")
+    request = asked
+    for text in given:
+        request = request.replace(_plain(text), " | ")
     for text in texts:
         plain = _plain(text)
         if not plain:
@@ -189,6 +226,8 @@ def read_texts(fields: Mapping[str, Any], form: Form, prompt: Prompt) -> list[st
             raise UnusableError("too-long")
         if plain in asked:
             raise UnusableError("echo")
+        if _grams(request, REPEATED) & _grams(plain, REPEATED):
+            raise UnusableError("repeats-prompt")
     return texts
 
 
@@ -213,10 +252,10 @@ def read_object(answer: Answer, form: Form, opening: str = "") -> dict[str, Any]
         raise UnusableError("not-json")
     fields = cast("dict[str, Any]", found)
     wanted = {*form.texts, *(("labels" if form.many else "label",) if form.labels else ())}
-    # A model leaves out what it has no mention of; at least one list must be there.
+    # A model leaves out what it has no mention of; at least one list must be there. A text may have markers for names.
     if wanted - fields.keys() or (form.lists and not fields.keys() & set(form.lists)):
         raise UnusableError("missing-key")
-    if not all(isinstance(fields[key], str) for key in form.texts):
+    if not all(isinstance(fields.get(key, ""), str) for key in (*form.names, *form.texts)):
         raise UnusableError("wrong-type")
     if not all(_is_list_of_strings(fields.get(key) or []) for key in form.lists):
         raise UnusableError("wrong-type")
@@ -243,13 +282,19 @@ def _refuse(constant: str) -> None:
 
 
 def _copies(text: str, shown: str) -> bool:
-    own, other = _trigrams(text), _trigrams(shown)
+    own, other = _grams(_plain(text), 3), _grams(_plain(shown), 3)
     return len(own & other) >= COPIED * len(own) > 0
 
 
-def _trigrams(text: str) -> set[tuple[str, ...]]:
-    words = _plain(text).split()
-    return {tuple(words[k : k + 3]) for k in range(len(words) - 2)}
+def _alike(first: str, second: str) -> bool:
+    """Whether two texts are the same but for a word or two."""
+    own, other = _grams(_plain(first), 3), _grams(_plain(second), 3)
+    return len(own & other) >= ALIKE * len(own | other) > 0
+
+
+def _grams(plain: str, size: int) -> set[tuple[str, ...]]:
+    words = plain.split()
+    return {tuple(words[k : k + size]) for k in range(len(words) - size + 1)}
 
 
 def _plain(text: str) -> str:
@@ -265,13 +310,24 @@ def _marked(text: str, spec: TaskSpec, names: tuple[str, ...], tally: Tally) -> 
         tally.alter("name-replaced-by-marker")
     if any(marker not in text for marker in spec.markers):
         raise UnusableError("missing-marker")
+    bare = text
+    for marker in spec.markers:
+        bare = bare.replace(marker, "\0")
+    if _DEBRIS.search(bare):
+        raise UnusableError("marker-debris")
     return text
 
 
-def _spans(text: str, fields: Mapping[str, Any], form: Form, names: tuple[str, ...], tally: Tally) -> tuple[Span, ...]:
+def _spans(text: str, fields: Mapping[str, Any], form: Form, wanted: Wanted, tally: Tally) -> tuple[Span, ...]:
     """Spans of the listed mentions. The name that the text was asked to be about is one, listed or not."""
     may_be_empty = not form.texts  # a given text may well have none; one that was written to have some must
+    names = wanted.names
     listed = [(mention, label) for label in form.lists for mention in cast("list[str]", fields.get(label) or [])]
+    if wanted.bare:
+        if locate(text, listed).spans:
+            raise UnusableError("unwanted-mention")
+        tally.alter(WITHOUT)
+        return ()
     known = {_plain(mention) for mention, _ in listed}
     added = [(name, form.lists[0]) for name in names if _plain(name) not in known]
     located = locate(text, [*listed, *added])

@@ -10,17 +10,32 @@ import numpy as np
 
 from clinsynth.core import Row, TaskSpec
 from clinsynth.generation.asking.answers import Wanted
-from clinsynth.generation.asking.demonstrations import label_sets, real_demos
+from clinsynth.generation.asking.demonstrations import bare_rows, label_sets, real_demos
 from clinsynth.generation.asking.prompts import fill, label_slots, load, standing_slots
 from clinsynth.generation.asking.rounds import Rounds
-from clinsynth.generation.asking.topics import KINDS, PAIR, WANTED, Topics, longest_name, made_list, pick, subject
+from clinsynth.generation.asking.topics import (
+    ASKED,
+    KINDS,
+    PAIR,
+    WANTED,
+    Topics,
+    longest_name,
+    made_list,
+    pick,
+    subject,
+)
 from clinsynth.generation.baseline import Budget, TaskView, Tools
 from clinsynth.llm import Prompt
 from clinsynth.task_types import task_type
 
-LIST_TOKENS = {"chat": 3_000, "completion": 160}
-"""Room for the items of one answer: 300 short ones, or as many as a small base model names before it repeats itself."""
+LIST_TOKENS = {"chat": 800, "completion": 160}
+"""Room for the items of one answer: those of one request, or as many as a small base model names before it repeats
+itself."""
+LEAST = 5
+"""Items that a request asks for: a list of one or two is no list to a model."""
 LONGEST_STYLE = 80
+STYLES = 30
+"""Writing styles of a task, at most. Three hundred cannot be told apart by a reader."""
 
 
 def topics_by_styles(
@@ -31,16 +46,16 @@ def topics_by_styles(
     ``prompts`` holds ``styles.txt``, one file for each task type, and ``<type>.second.txt`` for pairs.
     """
     spec = view.spec
-    prompt = list_prompt(tools, prompts, "styles", standing_slots(spec), list_size(budget.rows))
-    styles = made_list(
-        tools, f"{spec.name}.styles", prompt, wanted=list_size(budget.rows), longest=LONGEST_STYLE
-    )  # fmt: skip
+    wanted = min(STYLES, list_size(budget.rows))
+    prompt = list_prompt(tools, prompts, "styles", standing_slots(spec), wanted)
+    styles = made_list(tools, f"{spec.name}.styles", prompt, wanted=wanted, longest=LONGEST_STYLE)
     demos = real_demos(view, rng)
+    perhaps_bare = bare_rows(view, tools, budget, rng)
 
     def draw(labels: tuple[str, ...]) -> Wanted:
         about = subject(spec, topics(labels, rng))
         slots = {**about.slots, "style": pick(styles, rng)}
-        return Wanted(labels=labels, slots=slots, names=about.names, demos=demos(labels))
+        return perhaps_bare(Wanted(labels=labels, slots=slots, names=about.names, demos=demos(labels)))
 
     pair = len(task_type(spec).text_keys) == 2
     yield from Rounds(
@@ -95,7 +110,7 @@ def list_size(rows: int) -> int:
 def list_prompt(tools: Tools, prompts: Path, name: str, slots: dict[str, str], count: int) -> Prompt:
     """The request for a list, from the prompt file ``name``."""
     file, mode = load(prompts, name, tools.tally), tools.llm.mode
-    slots = {**slots, "count": str(count)}
+    slots = {**slots, "count": str(max(LEAST, min(ASKED, count)))}
     if mode == "chat":
         return Prompt(text=fill(file.chat, slots), system=fill(file.system, slots), max_tokens=LIST_TOKENS[mode])
     text = "\n\n".join((fill(file.title, slots), fill(file.entry, slots)))

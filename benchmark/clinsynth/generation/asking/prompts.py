@@ -29,15 +29,19 @@ from clinsynth.core import Example, Span, TaskSpec, UserError
 from clinsynth.generation.asking.answers import Demo, Step, Wanted, form_of
 from clinsynth.generation.baseline import Tally
 from clinsynth.llm import Mode, Prompt
-from clinsynth.task_types import task_type
+from clinsynth.task_types import TASK_TYPES, task_type
 
 MAX_TOKENS: Mapping[Mode, int] = {"chat": 512, "completion": 192}
 """ClinGen asks chat models for up to 512; a base model that has not ended its object by the other seldom does."""
+SECOND_TOKENS = 256
+"""For the second text of a pair (ClinGen)."""
 BETWEEN = "\n\n"
 """What ends an entry of a base model's document."""
 _GIVEN: tuple[Step, ...] = ("second", "label")
 """Steps at which a text is there already."""
 SECTIONS = ("system", "chat", "title", "entry")
+WRITING = Path(__file__).parent / "writing.txt"
+"""What texts and labels are to one who writes them, by task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,9 @@ class PromptFile:
 
 
 def load(folder: Path, name: str, tally: Tally) -> PromptFile:
-    """Read ``<folder>/<name>.txt`` and note its digest in ``tally.prompts``."""
+    """Read ``<folder>/<name>.txt`` and note its digest in ``tally.prompts``, for a task type also ``writing.txt``'s."""
+    if name in TASK_TYPES:
+        tally.prompts[f"asking/{WRITING.name}"] = hashlib.sha256(WRITING.read_bytes()).hexdigest()
     parts = re.split(r"^== (\w+) ==\n", _read(folder, name, tally), flags=re.MULTILINE)
     found = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
     if parts[0].strip() or set(found) - set(SECTIONS):
@@ -81,27 +87,51 @@ def fill(text: str, slots: Mapping[str, str]) -> str:
     )
 
 
+@cache
+def writing(task: str) -> Mapping[str, str]:
+    """What ``writing.txt`` says of a task: ``text``, ``second``, ``without``, and an order for each label."""
+    found: dict[str, str] = {}
+    section = ""
+    for line in WRITING.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif section == task and line:
+            key, _, text = line.partition(": ")
+            found[key] = text
+    return found
+
+
 def standing_slots(spec: TaskSpec) -> dict[str, str]:
-    """What can be said of a task in any prompt: ``description``, ``definitions``, ``first``, ``second``..."""
-    kind = task_type(spec)
+    """What can be said of a task in any prompt: ``description``, ``kind``, ``definitions``, ``first``, ``second``..."""
+    kind, told = task_type(spec), writing(spec.name)
     names = spec.text_names if len(spec.text_names) == len(kind.text_keys) else kind.text_keys
     slots = {
         "description": spec.description,
+        "kind": told.get("text") or f"a text for this task: {spec.description}",
         "definitions": "; ".join(f"{said(label)}: {text}" for label, text in spec.label_descriptions.items()),
         "first": names[0].replace("_", " "),
+        "names": " or ".join(said(label).lower() for label in spec.labels[: 1 if spec.is_span else None]),
     }
     if len(names) == 2:
         slots["second"] = names[1].replace("_", " ")
+        slots["second_kind"] = told.get("second") or "a text that belongs to it"
     if spec.markers:
         slots["markers"] = " and ".join(spec.markers)
+        kinds = [marker.strip("@$").lower() for marker in spec.markers]
+        slots["marked"] = " and ".join(f"{sign} for a {kind}" for sign, kind in zip(spec.markers, kinds, strict=True))
+        slots["chosen"] = " and a real ".join(kinds)
     return slots
 
 
 def label_slots(spec: TaskSpec, labels: Sequence[str]) -> dict[str, str]:
-    """``label`` and ``definition`` of the labels that a row is to have."""
+    """``label``, ``definition`` and ``order`` of the labels that a row is to have."""
+    told = writing(spec.name)
+    definitions = [spec.label_descriptions[label] for label in labels]
+    orders = [told.get(label, definition) for label, definition in zip(labels, definitions, strict=True)]
     return {
         "label": "; ".join(said(label) for label in labels),
-        "definition": "; ".join(spec.label_descriptions[label] for label in labels),
+        "definition": "; ".join(definitions),
+        "order": "; and also ".join(orders),
     }
 
 
@@ -143,7 +173,7 @@ def _format_demo(entry: Mapping[str, Any], markers: tuple[str, ...], labels: tup
         for mention in mentions
         if label in labels
     ]
-    if "mentions" in entry and not spans:
+    if entry.get("mentions") and not spans:
         return None
     return Demo(example=Example(texts, spans=tuple(sorted(spans))), slots=slots)
 
@@ -157,23 +187,28 @@ def fill_markers(text: str, markers: tuple[str, ...]) -> str:
 
 def write_prompt(spec: TaskSpec, mode: Mode, file: PromptFile, wanted: Wanted, step: Step = "row") -> Prompt:
     """The request for one row, or for one step of it."""
-    form = form_of(spec, step)
+    form = form_of(spec, step, own_names=mode == "chat" and not wanted.names)
     standing = standing_slots(spec)
     slots = standing | (label_slots(spec, wanted.labels) if wanted.labels else {}) | dict(wanted.slots)
+    if spec.is_span:
+        slots |= _mentions(slots, wanted.bare) if step == "row" else {}
     if wanted.given:
-        slots["given"] = wanted.given[0]
+        slots |= dict(zip(("given", "given_second"), wanted.given, strict=False))
     objects = [form.show(demo.example, spec) for demo in wanted.demos]
     if mode == "chat":
+        if form.names:
+            # The names of real examples are not known, and signs in their place would be copied.
+            objects = [f"- {demo.example.texts[0]}" for demo in wanted.demos]
         before = [f"{slots['first']}: {_given(demo)}\n" if step in _GIVEN else "" for demo in wanted.demos]
         # On lines of their own, below the words that announce them.
         examples = "".join(f"\n\n{a}{b}" for a, b in zip(before, objects, strict=True))
         slots |= {"form": form.said(), "examples": f"{examples}\n" if examples else ""}
         return Prompt(
             text=fill(file.chat, slots), system=fill(file.system, slots), schema=form.schema(),
-            max_tokens=MAX_TOKENS["chat"],
+            max_tokens=SECOND_TOKENS if step == "second" else MAX_TOKENS["chat"],
         )  # fmt: skip
     title = fill(file.title, slots)
-    shown = [{**standing, **demo.slots} | ({"given": _given(demo)} if step in _GIVEN else {}) for demo in wanted.demos]
+    shown = [_shown(spec, demo, standing, step) for demo in wanted.demos]
     entries = [f"{_entry(file, known)}\n{text}" for known, text in zip(shown, objects, strict=True)]
     own = _entry(file, slots)
     text = BETWEEN.join([title, *entries, f"{own}\n"])
@@ -182,6 +217,21 @@ def write_prompt(spec: TaskSpec, mode: Mode, file: PromptFile, wanted: Wanted, s
     return Prompt(
         text=text, schema=form.schema(), max_tokens=MAX_TOKENS["completion"], stop=stop, opening=form.opening()
     )  # fmt: skip
+
+
+def _mentions(slots: Mapping[str, str], bare: bool) -> dict[str, str]:
+    """``some`` or ``none``: what a text is to mention, or is not to; a text without it may be about a ``theme``."""
+    if not bare:
+        return {"some": slots["names"]}
+    theme = slots.get("theme")
+    return {"none": slots["names"] + (f" and is about {theme}" if theme else "")}
+
+
+def _shown(spec: TaskSpec, demo: Demo, standing: Mapping[str, str], step: Step) -> dict[str, str]:
+    slots = {**standing, **demo.slots}
+    if spec.is_span and step == "row":
+        slots |= _mentions(slots, not demo.example.spans)
+    return slots | ({"given": _given(demo)} if step in _GIVEN else {})
 
 
 def _entry(file: PromptFile, slots: Mapping[str, str]) -> str:

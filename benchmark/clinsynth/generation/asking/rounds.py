@@ -1,15 +1,17 @@
-"""The quota loop: rounds of requests until every class has its share.
+"""The quota loop: requests until every class has its share.
 
-A round asks for exactly what is missing, divided by the yield of the rounds before, as **one** sequence of requests
-(two where the texts of a pair are written one after the other): what a batch job takes. What comes is determined by
-the random generator and the answers; a second call with the same answers gives the same rows.
+At first exactly what is missing is asked for. With each answer that is taken, in the order of the requests, what has
+come to nothing is asked for anew, divided by the yield so far: the list of requests grows while others are under way,
+so that a slow answer holds up nobody. What is asked is determined by the random generator and the answers, not by when
+they come: a second call with the same answers gives the same rows. To a batch job the list is what has been asked for
+when it begins, and what has come to nothing is the next job.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
@@ -19,12 +21,15 @@ from clinsynth.core import Row, TaskSpec
 from clinsynth.generation.asking.answers import Step, UnusableError, Wanted, form_of, read_object, read_texts, take_row
 from clinsynth.generation.asking.prompts import PromptFile, write_prompt
 from clinsynth.generation.baseline import Budget, TaskView, Tools, class_of
-from clinsynth.llm import Prompt
+from clinsynth.llm import Answer, Prompt
 
-PATIENCE = 3
-"""Rounds in a row that bring no new row, after which a generator gives up."""
 WORST_YIELD = 0.1
-"""However little comes of them, no more than ten requests are made at once for a missing row."""
+"""However little comes of them, no more than ten requests are under way for a missing row."""
+PATIENCE = 3
+"""A generator gives up after so many times the answers that would bring what is missing at the worst yield, if not one
+of them brings a new row."""
+PRIOR = 30
+"""Requests that count as gone well before the first one: the yield of a few answers says little."""
 
 Labels = tuple[str, ...]
 Draw = Callable[[Labels], Wanted]
@@ -47,6 +52,18 @@ def missing(spec: TaskSpec, kept: Mapping[str, int], rows: int) -> dict[str, flo
     return {label: max(share - have[label], 0.0) for label, share in shares(spec, rows).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that is under way, or about to be."""
+
+    labels: Labels
+    wanted: Wanted
+    prompt: Prompt
+    step: Step
+    opens: bool = False
+    """Whether it is for the first text of a pair, which serves one row of every class."""
+
+
 @dataclass(slots=True)
 class Rounds:
     """A generator of rows: what to ask for, and how it is written down."""
@@ -65,7 +82,14 @@ class Rounds:
     step: Step = "row"
     """What is asked for where there is no ``second``: another step than the whole row needs ``given`` texts."""
     _asked: Counter[Labels] = field(default_factory=Counter[Labels])
+    """Requests for rows that have been answered."""
     _got: Counter[Labels] = field(default_factory=Counter[Labels])
+    _under_way: Counter[Labels] = field(default_factory=Counter[Labels])
+    _opening: int = 0
+    """First texts that are under way."""
+    _items: deque[_Asked] = field(default_factory=deque[_Asked])
+    _queue: list[Prompt] = field(default_factory=list[Prompt])
+    """What the model was handed: it grows with ``_items``."""
     _repeats: Counter[Prompt] = field(default_factory=Counter[Prompt])
     _first_repeat: int = field(init=False)
 
@@ -74,83 +98,107 @@ class Rounds:
         self._first_repeat = int(self.rng.integers(2**31))
 
     def __iter__(self) -> Iterator[Row]:
-        """Rows, until each class has its share or several rounds in a row have brought nothing new."""
-        kept, idle = self.tools.tally.kept, 0
-        while idle < PATIENCE and kept.total() < self.budget.rows:
-            before = kept.total()
-            plan = self._plan_sets() if self.view.spec.multi_label else self._plan()
-            yield from self._in_two_steps(plan) if self.second else self._in_one_step(plan)
-            idle = 0 if kept.total() > before else idle + 1
+        """Rows, until each class has its share or nothing new has come for too long."""
+        idle = 0
+        self._ask_for_more()
+        # More than once only for a model that does not look at how its list has grown.
+        while self._items:
+            self._queue = [item.prompt for item in self._items]
+            for answer in self.tools.llm.ask(self._queue):
+                moved = yield from self._take(self._items.popleft(), answer)
+                idle = 0 if moved else idle + 1
+                lacking = sum(self._missing().values())
+                if not lacking or idle >= PATIENCE * math.ceil(lacking / WORST_YIELD):
+                    return
+                self._ask_for_more()
 
-    def _plan(self) -> list[Labels]:
-        """The labels of each row to ask for; the classes take turns, so that none is behind if the budget is spent."""
-        lines: list[list[Labels]] = []
-        for label, lacking in missing(self.view.spec, self.tools.tally.kept, self.budget.rows).items():
-            labels = (label,) if label else ()
-            lines.append([labels] * math.ceil(lacking / self._yield(labels) - 1e-9))
-        return [labels for turn in zip_longest(*lines) for labels in turn if labels is not None]
+    def _missing(self) -> dict[str, float]:
+        return missing(self.view.spec, self.tools.tally.kept, self.budget.rows)
 
-    def _plan_sets(self) -> list[Labels]:
+    def _ask_for_more(self) -> None:
+        """Put into the list what is missing and not under way."""
+        if self.view.spec.multi_label:
+            for labels in self._sets():
+                self._add(labels, self.draw(labels), self.row, self.step)
+            return
+        lines = {labels: lacking for labels in self._classes() if (lacking := self._lacking(labels)) > 0}
+        if self.second is not None:
+            for _ in range(max(lines.values(), default=0) - self._opening):
+                self._add((), self.draw(()), self.row, "first", opens=True)
+            return
+        # The classes take turns, so that none is behind if the budget is spent.
+        for turn in zip_longest(*([labels] * lacking for labels, lacking in lines.items())):
+            for labels in turn:
+                if labels is not None:
+                    self._add(labels, self.draw(labels), self.row, self.step)
+
+    def _classes(self) -> list[Labels]:
+        return [(label,) if label else () for label in shares(self.view.spec, self.budget.rows)]
+
+    def _lacking(self, labels: Labels) -> int:
+        """How many more requests a class needs, by its yield so far."""
+        rows = self._missing()["".join(labels)]
+        return math.ceil(rows / _yield(self._got[labels], self._asked[labels]) - 1e-9) - self._under_way[labels]
+
+    def _sets(self) -> Iterator[Labels]:
         """Sets of labels, each drawn for the label that lacks most when the sets before it are there."""
-        lacking = missing(self.view.spec, self.tools.tally.kept, self.budget.rows)
-        part = max(self._got.total() / self._asked.total() if self._asked else 1.0, WORST_YIELD)
-        open_rows = {label: rows / part for label, rows in lacking.items()}
-        plan: list[Labels] = []
-        for _ in range(math.ceil(sum(open_rows.values()) - 1e-9)):
-            label = max(open_rows, key=lambda name: open_rows[name])
+        part = _yield(self._got.total(), self._asked.total())
+        lacking = {label: rows / part for label, rows in self._missing().items()}
+        for labels, count in self._under_way.items():
+            for one in labels:
+                lacking[one] -= count / len(labels)
+        for _ in range(math.ceil(sum(lacking.values()) - 1e-9)):
+            label = max(lacking, key=lambda name: lacking[name])
             sets = self.label_sets.get(label) or ((label,),)
             labels = sets[int(self.rng.integers(len(sets)))]
-            plan.append(labels)
             for one in labels:
-                open_rows[one] -= 1 / len(labels)
-        return plan
+                lacking[one] -= 1 / len(labels)
+            yield labels
 
-    def _yield(self, labels: Labels) -> float:
-        return max(self._got[labels] / self._asked[labels] if self._asked[labels] else 1.0, WORST_YIELD)
+    def _add(self, labels: Labels, wanted: Wanted, file: PromptFile, step: Step, *, opens: bool = False) -> None:
+        item = _Asked(labels, wanted, self._prompt(file, wanted, step), step, opens)
+        self._items.append(item)
+        self._queue.append(item.prompt)
+        if opens:
+            self._opening += 1
+        else:
+            self._under_way[labels] += 1
 
-    def _in_one_step(self, plan: Sequence[Labels]) -> Iterator[Row]:
-        yield from self._rows(plan, [self.draw(labels) for labels in plan], self.row, self.step)
+    def _take(self, item: _Asked, answer: Answer) -> Generator[Row, None, bool]:
+        """The row of an answer, if it is one; returns whether it brings anything new."""
+        if item.opens:
+            return self._take_first(item, answer)
+        self._under_way[item.labels] -= 1
+        self._asked[item.labels] += 1
+        tally = self.tools.tally
+        row = take_row(self.view.spec, item.wanted, item.prompt, answer, tally, item.step)
+        if row is None:
+            return False
+        name = class_of(row)
+        if not self.view.spec.multi_label and self._missing()[name] <= 0:
+            tally.drop("class-full")
+            return False
+        before = tally.kept[name]
+        yield row
+        new = tally.kept[name] > before
+        self._got[item.labels] += new
+        return new
 
-    def _in_two_steps(self, plan: Sequence[Labels]) -> Iterator[Row]:
-        """First texts for the class that lacks most; each serves one row of every class."""
-        number = max(Counter(plan).values(), default=0)
-        wanted = [self.draw(()) for _ in range(number)]
-        prompts = [self._prompt(self.row, item, "first") for item in wanted]
-        form, firsts = form_of(self.view.spec, "first"), list[tuple[Wanted, str]]()
-        for item, prompt, answer in zip(wanted, prompts, self.tools.llm.ask(prompts), strict=True):
-            try:
-                firsts.append((item, read_texts(read_object(answer, form, prompt.opening), form, prompt)[0]))
-            except UnusableError as error:
-                self.tools.tally.drop(f"first-text-{error}")
-        used: Counter[Labels] = Counter()
-        served: list[Labels] = []
-        seconds: list[Wanted] = []
-        for labels in plan:
-            if (turn := used[labels]) < len(firsts):
-                used[labels] += 1
-                served.append(labels)
-                first, text = firsts[turn]
+    def _take_first(self, item: _Asked, answer: Answer) -> bool:
+        """Ask for the second texts that go with a first one: one for each class that lacks some."""
+        self._opening -= 1
+        form = form_of(self.view.spec, "first")
+        try:
+            text = read_texts(read_object(answer, form, item.prompt.opening), form, item.prompt)[0]
+        except UnusableError as error:
+            self.tools.tally.drop(f"first-text-{error}")
+            return False
+        for labels in self._classes():
+            if self.second is not None and self._lacking(labels) > 0:
                 # The second text is about what the first is about, in its own draw of demonstrations.
-                seconds.append(replace(self.draw(labels), slots=first.slots, names=first.names, given=(text,)))
-        if self.second:
-            yield from self._rows(served, seconds, self.second, "second")
-
-    def _rows(self, plan: Sequence[Labels], wanted: Sequence[Wanted], file: PromptFile, step: Step) -> Iterator[Row]:
-        spec, tally = self.view.spec, self.tools.tally
-        prompts = [self._prompt(file, item, step) for item in wanted]
-        answers = self.tools.llm.ask(prompts)
-        for labels, item, prompt, answer in zip(plan, wanted, prompts, answers, strict=True):
-            self._asked[labels] += 1
-            row = take_row(spec, item, prompt, answer, tally, step)
-            if row is None:
-                continue
-            name = class_of(row)
-            if not spec.multi_label and missing(spec, tally.kept, self.budget.rows)[name] <= 0:
-                tally.drop("class-full")
-                continue
-            before = tally.kept[name]
-            yield row
-            self._got[labels] += tally.kept[name] > before
+                about = replace(self.draw(labels), slots=item.wanted.slots, names=item.wanted.names, given=(text,))
+                self._add(labels, about, self.second, "second")
+        return True
 
     def _prompt(self, file: PromptFile, wanted: Wanted, step: Step) -> Prompt:
         prompt = write_prompt(self.view.spec, self.tools.llm.mode, file, wanted, step)
@@ -158,3 +206,7 @@ class Rounds:
         key = replace(prompt, schema=None)
         self._repeats[key] += 1
         return replace(prompt, repeat=self._first_repeat + self._repeats[key] - 1)
+
+
+def _yield(got: int, asked: int) -> float:
+    return max((got + PRIOR) / (asked + PRIOR), WORST_YIELD)

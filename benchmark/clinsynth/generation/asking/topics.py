@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import TypeVar, get_args
 
 import numpy as np
@@ -22,8 +23,11 @@ from clinsynth.llm import Prompt
 WANTED = 300
 """Items that ClinGen's released prompt asks for; a reviewer of the paper read 100. A list never needs to be longer than
 the number of rows that are made from it."""
+ASKED = 50
+"""Items that one request asks for. Small models repeat themselves in longer lists, and several short answers come
+sooner than a long one."""
 CALLS = 8
-"""Requests at once while a list is too short: a small model names few items at a time."""
+"""Requests at once while a list is too short."""
 PATIENCE = 4
 """Rounds of requests that a list may take, at most."""
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\(?\d{1,4}[.):])?\s*")
@@ -69,15 +73,17 @@ def _asked(tools: Tools, prompt: Prompt, wanted: int, longest: int, pairs: bool)
     repeat = 0
     for turn in range(PATIENCE):
         before = len(items)
-        # A model that follows instructions is asked for the whole list at once, and for more only if it is short.
-        calls = 1 if turn == 0 and tools.llm.mode == "chat" else min(CALLS, wanted - before)
+        # A model that follows instructions is asked for as many items as are missing, half as many again for repeats.
+        each = ASKED / 1.5 if tools.llm.mode == "chat" else 1
+        calls = min(CALLS, ceil((wanted - before) / each))
         prompts = [replace(prompt, repeat=repeat + k) for k in range(calls)]
         repeat += calls
         for answer in tools.llm.ask(prompts):
             text = answer.text if answer.finish == "stop" else answer.text.rpartition("\n")[0]
             for item in clean(text, longest=longest, pairs=pairs):
                 items.setdefault(item.casefold(), item)
-        if len(items) >= wanted or len(items) == before:
+        # Nothing at all is bad luck of one answer, nothing new is the end of what the model knows.
+        if len(items) >= wanted or (items and len(items) == before and turn > 0):
             break
     return list(items.values())[:wanted]
 

@@ -47,11 +47,14 @@ SHORTEST_NOTE = 30
 """Words."""
 _PIECE = re.compile(r"[^\W\d_]{1,4}|\d|[^\w\s]|_")
 _GIVES_ITSELF_AWAY = re.compile(
-    r"\bAI language|\blanguage model|\bclinical model|\bNER model|\bas an AI\b|\bI(?:'m| am) an AI\b|"
-    r"\bsynthetic\b.{0,20}\bnote\b",
+    # The eleven phrases of the released code ...
+    r"\bAI (?:language|model)|\blanguage model|\bclinical (?:language|model)|\bthe model\b|\bNER model"
+    r"|\b(?:recognition|extraction|summarization|generation) model"
+    # ... and near relatives.
+    r"|\bas an AI\b|\bI(?:'m| am) an AI\b|\bsynthetic\b.{0,20}\bnote\b",
     re.IGNORECASE,
 )
-"""Phrases by which Asclepius drops a row, and near relatives."""
+"""Phrases by which Asclepius drops a row, wherever they stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,11 @@ class Room:
     answer: int
 
 
+TEMPLATE = 48
+"""Tokens that a chat template puts around a system message and a user's."""
 ROOM: Mapping[str, Room] = {"chat": Room(1_024, 128, 512), "completion": Room(256, 40, 96)}
-"""By mode. A base model seldom ends by itself and drifts the longer it goes on."""
+"""By mode; a chat model's note may be longer where the context allows it. A base model seldom ends by itself and drifts
+the longer it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,12 @@ class NoteWriter:
         text = shortened(report.text, room)
         if len(text) < len(report.text):
             self.tally.alter("report-shortened")
-        return replace(self._prompt("note", {"report": text}, stop), repeat=self._first_repeat + turn)
+        prompt = self._prompt("note", {"report": text}, stop)
+        most = prompt.max_tokens
+        if self.llm.mode == "chat":
+            # As long as it likes within what the context leaves, as in the released code.
+            most = max(most, self.context - tokens(prompt.text) - tokens(prompt.system) - TEMPLATE)
+        return replace(prompt, max_tokens=most, repeat=self._first_repeat + turn)
 
     def _prompt(self, name: str, slots: Mapping[str, str], stop: tuple[str, ...], repeat: int = 0) -> Prompt:
         file = self._file(name)

@@ -267,7 +267,7 @@ class Writer:
             tidied = [separated(text, spec.markers) for text in tidied]
         taken = [take_spans(text, spec.labels) for text in tidied]
         texts = tuple(text for text, _ in taken)
-        return Example(texts, spans=taken[0][1]) if spec.is_span else Example(texts, (label,))
+        return Example(texts, spans=taken[0][1]) if spec.is_span else Example(texts, labels=(label,))
 
     def _pick(self, options: Sequence[Sequence[Node]]) -> Sequence[Node]:
         return options[int(self.rng.integers(len(options)))]

@@ -1,3 +1,4 @@
+from .batches import prepare as prepare
 from .contrasts import Terms as Terms
 from .contrasts import contrast as contrast
 from .contrasts import difference as difference
@@ -8,8 +9,10 @@ from .estimates import Estimate as Estimate
 from .estimates import Measured as Measured
 from .estimates import combine as combine
 from .estimates import settled as settled
+from .gaps import Gap as Gap
 from .gaps import LearningCurve as LearningCurve
 from .gaps import gap_of as gap_of
+from .gaps import gaps_of as gaps_of
 from .gaps import is_scale as is_scale
 from .gaps import pareto as pareto
 from .gaps import share_of_cost as share_of_cost

@@ -26,7 +26,7 @@ from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs] - scip
 
 from clinsynth.scoring.statistics.estimates import Components, Measured, variance_nodes
 from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.units import FloatArray, IntArray
 
 _NOTHING = 1e-12
 """A variance below this share of its terms is what rounding leaves of equal profiles: 0."""
@@ -47,6 +47,8 @@ class Terms:
     """S: ``[profiles, profiles]``."""
     product: FloatArray
     """Q: ``[profiles, profiles]``; meaningful for profiles with the same seeds."""
+    means: tuple[float, ...]
+    """Of each profile, over its seeds."""
 
     @classmethod
     def of(cls, profiles: Sequence[Profile]) -> Terms:
@@ -64,22 +66,18 @@ class Terms:
             stacked: FloatArray = np.stack([ordered[place].deviations.T for place in places], axis=1)
             product[np.ix_(places, places)] = np.sum([each @ each.T for each in stacked], axis=0)
         seeds, scores = tuple(p.seeds for p in ordered), tuple(p.scores for p in ordered)
-        return cls(seeds, first.units, scores, shared, product)
+        return cls(seeds, first.units, scores, shared, product, tuple(profile.mean for profile in ordered))
 
     def pick(self, places: Sequence[int]) -> Terms:
         """Some of the profiles, in this order."""
         block = np.ix_(places, places)
-        seeds, scores = tuple(self.seeds[k] for k in places), tuple(self.scores[k] for k in places)
-        return Terms(seeds, self.units, scores, self.shared[block], self.product[block])
-
-    def mean(self, place: int) -> float:
-        """A profile's mean over its seeds."""
-        return math.fsum(self.scores[place]) / len(self.scores[place])
+        seeds, scores, means = (tuple(each[k] for k in places) for each in (self.seeds, self.scores, self.means))
+        return Terms(seeds, self.units, scores, self.shared[block], self.product[block], means)
 
     def contrast(self, weights: Sequence[float] | FloatArray) -> Measured:
         """The sum with these weights, ``[profiles]``."""
         w = np.asarray(weights, dtype=np.float64)
-        value = math.fsum(float(each) * self.mean(place) for place, each in enumerate(w))
+        value = math.fsum(each * mean for each, mean in zip(w.tolist(), self.means, strict=True))
         unit = _quadratic(self.shared, w)
         seed = residual = 0.0
         fewest = 0
@@ -89,8 +87,9 @@ class Terms:
                 continue
             fewest = min(fewest or k, k)
             if k > 1:
-                own = _quadratic(self.shared[np.ix_(places, places)], w[places])
-                product = _quadratic(self.product[np.ix_(places, places)], w[places])
+                whole = len(places) == len(w)
+                own = unit if whole else _quadratic(self.shared[np.ix_(places, places)], w[places])
+                product = _quadratic(self.product if whole else self.product[np.ix_(places, places)], w[places])
                 residual += max(0.0, product - k * own) / (k * (k - 1))
                 by_seed = np.sum([w[place] * self.scores[place] for place in places], axis=0)
                 seed += float(by_seed.var(ddof=1)) / k
@@ -98,11 +97,32 @@ class Terms:
             seed = residual = 0.0
         return Measured(value, Components(fewest, self.units, seed, unit, residual))
 
+    def line(self, start: Sequence[float] | FloatArray, step: Sequence[float] | FloatArray) -> Line:
+        """All sums with weights ``start + x step``."""
+        u, v = np.asarray(start, dtype=np.float64), np.asarray(step, dtype=np.float64)
+        means = np.array(self.means)
+        groups: list[_Group] = []
+        fewest = 0
+        for seeds, places in _alike(self.seeds).items():
+            k, a, b = len(seeds), u[places], v[places]
+            if k == 0 or not (a.any() or b.any()):
+                continue
+            fewest = min(fewest or k, k)
+            if k > 1:
+                block = np.ix_(places, places)
+                scores: FloatArray = np.stack([self.scores[place] for place in places])
+                apart = scores - scores.mean(axis=1, keepdims=True)
+                seed = (apart[:, None, :] * apart[None, :, :]).sum(axis=-1) / (k * (k - 1))
+                rest = (self.product[block] - k * self.shared[block]) / (k * (k - 1))
+                groups.append((_along(seed, a, b), _along(rest, a, b)))
+        value = float((u * means).sum()), float((v * means).sum())
+        return Line(fewest, self.units, value, _along(self.shared, u, v), tuple(groups) if fewest > 1 else ())
+
     def against(self, place: int, others: Sequence[int]) -> Differences:
         """The profile at ``place`` minus each of ``others``, which have the same seeds as one another."""
         at = list(others)
         mine, theirs = self.seeds[place], self.seeds[at[0]] if at else ()
-        value: FloatArray = np.array([self.mean(place) - self.mean(other) for other in at])
+        value: FloatArray = np.array([self.means[place] - self.means[other] for other in at])
         unit = self._apart(self.shared, place, at)
         if mine == theirs and len(mine) > 1:
             k = len(mine)
@@ -128,6 +148,82 @@ class Terms:
         both = matrix[place, place] + matrix.diagonal()[at]
         value = both - 2 * matrix[place, at]
         return np.where(value > _NOTHING * both, value, 0.0)
+
+
+Quadratic = tuple[float, float, float]
+_Group = tuple[Quadratic, Quadratic]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Sums whose weights lie on a line: their value is linear, and each part of the variance quadratic, in the place x.
+
+    What is looked for along a line (an end of a gap's interval, a number of rows) then costs no sums over profiles.
+    """
+
+    seeds: int
+    units: int
+    value: tuple[float, float]
+    unit: Quadratic
+    groups: tuple[_Group, ...]
+    """Of profiles with the same seeds: the part of the seeds, and the interaction."""
+
+    def at(self, x: float) -> Measured:
+        """The sum at ``x``, as ``Terms.contrast`` gives it."""
+        seed = sum(_value(part, x) for part, _ in self.groups)
+        residual = sum(_value(part, x) for _, part in self.groups)
+        return Measured(
+            self.value[0] + x * self.value[1], Components(self.seeds, self.units, seed, _value(self.unit, x), residual)
+        )
+
+
+class Lines:
+    """Many lines on one test set, to be looked at together."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        """Reduce them to arrays."""
+        most = max((len(line.groups) for line in lines), default=0)
+        none: _Group = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+        groups = [[*line.groups, *[none] * (most - len(line.groups))] for line in lines]
+        self._groups: FloatArray = np.array(groups).reshape(len(lines), most, 2, 3)
+        self._value: FloatArray = np.array([line.value for line in lines]).reshape(-1, 2)
+        self._unit: FloatArray = np.array([line.unit for line in lines]).reshape(-1, 3)
+        self._seeds: IntArray = np.array([line.seeds for line in lines], dtype=np.int64)
+        self._units = lines[0].units if lines else 1
+
+    def tails(self, x: FloatArray, which: IntArray) -> FloatArray:
+        """``[which]``: the probability of an error as large as the sum of a line at ``x``; one half where that is 0."""
+        value = np.abs(self._value[which, 0] + x * self._value[which, 1])
+        unit = _values(self._unit[which], x)
+        parts = _values(self._groups[which], x[:, None, None])
+        seed, residual = parts[..., 0].sum(axis=1), parts[..., 1].sum(axis=1)
+        out: FloatArray = np.zeros(len(x))
+        for seeds in np.unique(self._seeds[which]).tolist():
+            at = np.flatnonzero(self._seeds[which] == seeds)
+            found = Differences(seeds, self._units, value[at], seed[at], unit[at], residual[at])
+            out[at] = found.p_values() / 2
+        return out
+
+
+def _values(quadratic: FloatArray, x: FloatArray) -> FloatArray:
+    """As ``_value``, of ``[..., 3]``."""
+    terms = np.stack([quadratic[..., 0], quadratic[..., 1] * x, quadratic[..., 2] * x * x])
+    value = terms.sum(axis=0)
+    return np.where(value > _NOTHING * np.abs(terms).sum(axis=0), value, 0.0)
+
+
+def _along(matrix: FloatArray, start: FloatArray, step: FloatArray) -> Quadratic:
+    def form(a: FloatArray, b: FloatArray) -> float:
+        return float((np.multiply.outer(a, b) * matrix).sum())
+
+    return form(start, start), form(start, step) + form(step, start), form(step, step)
+
+
+def _value(quadratic: Quadratic, x: float) -> float:
+    """Never below 0, and 0 where only rounding is left of its terms."""
+    a, b, c = quadratic[0], quadratic[1] * x, quadratic[2] * x * x
+    value = a + b + c
+    return value if value > _NOTHING * (abs(a) + abs(b) + abs(c)) else 0.0
 
 
 def _alike(seeds: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], list[int]]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from clinsynth.scoring.statistics.contrasts import Terms, contrast
+from clinsynth.scoring.statistics.batches import crossings
+from clinsynth.scoring.statistics.contrasts import Line, Lines, Terms, contrast
 from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing, settled
 from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.units import FloatArray, IntArray
 
-_HALVINGS = 12
-"""Steps towards the end of an interval of rows: to less than one in a thousand between 100 and 1,000."""
 _TINY = 1e-300
 _FAR = 1e3
 """A gap beyond this has no bound that anybody could use."""
@@ -48,17 +47,63 @@ def gap_of(terms: Terms, alpha: float = ALPHA) -> Gap:
     span = terms.contrast([0.0, -1.0, 1.0])
     if not is_scale(span):
         return Gap(None, None, None, NO_SCALE)
-    value = (terms.mean(0) - terms.mean(1)) / span.value
+    value = (terms.means[0] - terms.means[1]) / span.value
+    return _bounded([(terms, value, span.value)], alpha)[0]
 
-    def excess(g: float) -> float:
-        """Above 0 while g is not rejected; nearly linear in g."""
-        found = terms.contrast([1.0, g - 1, -g]).estimate()
-        return float(ndtri(max(found.tail(abs(found.value)), _TINY)) - ndtri(alpha / 2))
 
+def gaps_of(many: Sequence[Terms], alpha: float = ALPHA) -> list[Gap]:
+    """The same of many on one test set."""
+    spans = [terms.contrast([0.0, -1.0, 1.0]) for terms in many]
+    scaled = [
+        (terms, (terms.means[0] - terms.means[1]) / span.value, span.value)
+        for terms, span in zip(many, spans, strict=True)
+        if is_scale(span)
+    ]
+    found = iter(_bounded(scaled, alpha))
+    return [next(found) if is_scale(span) else Gap(None, None, None, NO_SCALE) for span in spans]
+
+
+def _bounded(scaled: Sequence[tuple[Terms, float, float]], alpha: float) -> list[Gap]:
+    """With their intervals: of terms, the gap, and the span that it is a share of."""
+    lines = [terms.line([1.0, -1.0, 0.0], [0.0, 1.0, -1.0]) for terms, _, _ in scaled]
+    edges = [_Excess(line, alpha) for line in lines]
+    values: FloatArray = np.array([value for _, value, _ in scaled])
     # Where seeds decide and are few, the edge is not much farther than three standard errors.
-    step = 3 * terms.contrast([1.0, value - 1, -value]).components.variance ** 0.5 / span.value
-    low, high = (_edge(excess, value, sign * max(step, 1e-9)) for sign in (-1, 1))
-    return Gap(settled(value), low, high, "" if low is not None and high is not None else "no bound")
+    steps = np.array(
+        [max(3 * line.at(value).components.variance**0.5 / span, 1e-9)
+         for line, (_, value, span) in zip(lines, scaled, strict=True)]
+    )  # fmt: skip
+    many = Lines(lines)
+    inside = np.array([edge(value) for edge, value in zip(edges, values.tolist(), strict=True)])
+    bounds = [
+        crossings(partial(_excesses, many, alpha), values, inside, values + sign * steps, np.full(len(lines), 1e-12))
+        for sign in (-1, 1)
+    ]
+    out: list[Gap] = []
+    for k, value in enumerate(values.tolist()):
+        low, high = (
+            settled(float(bound[k])) if np.isfinite(bound[k]) else _edge(edges[k], value, sign * float(steps[k]))
+            for sign, bound in zip((-1, 1), bounds, strict=True)
+        )
+        out.append(Gap(settled(value), low, high, "" if low is not None and high is not None else "no bound"))
+    return out
+
+
+def _excesses(many: Lines, alpha: float, x: FloatArray, which: IntArray) -> FloatArray:
+    """As ``_Excess``, of many."""
+    return ndtri(np.maximum(many.tails(x, which), _TINY)) - ndtri(alpha / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Excess:
+    """Above 0 where the sum on a line is not told from 0; nearly linear in the place."""
+
+    line: Line
+    alpha: float
+
+    def __call__(self, x: float) -> float:
+        found = self.line.at(x).estimate()
+        return float(ndtri(max(found.tail(abs(found.value)), _TINY)) - ndtri(self.alpha / 2))
 
 
 def is_scale(span: Measured) -> bool:
@@ -66,15 +111,15 @@ def is_scale(span: Measured) -> bool:
     return span.value > 2 * span.components.variance**0.5
 
 
-def _edge(excess: Callable[[float], float], start: float, step: float) -> float | None:
+def _edge(excess: _Excess, start: float, step: float) -> float | None:
     """Where ``excess`` falls to 0, going from ``start`` by ``step`` at first."""
-    inside, outside = start, start + step
-    while excess(outside) >= 0:
-        inside, step = outside, 2 * step
-        outside = start + step
+    inside, outside = (start, excess(start)), (start + step, excess(start + step))
+    while outside[1] >= 0:
+        step *= 2
         if abs(step) > _FAR:
             return None
-    return settled(crossing(excess, inside, outside, 1e-11))
+        inside, outside = outside, (start + step, excess(start + step))
+    return settled(crossing(excess, inside, outside, 1e-12))
 
 
 def _mean(values: Sequence[float], places: Sequence[int]) -> float:
@@ -178,13 +223,8 @@ def worth_of(terms: Terms, score: float, real: LearningCurve, alpha: float = ALP
     outside = "" if rows is not None else f"> {last:,}" if score > fitted[-1] else f"< {first:,}"
     start = rows or (last if score > fitted[-1] else first)
 
-    def holds(k: float) -> bool:
-        weights = np.concatenate([[1.0], -real.weights_at(k)])
-        found = terms.contrast(weights).estimate()
-        return 2 * found.tail(abs(found.value)) >= alpha
-
-    down = _outermost(holds, [start, *(float(k) for k in reversed(real.rows) if k < start)])
-    up = _outermost(holds, [start, *(float(k) for k in real.rows if k > start)])
+    down = _outermost(terms, real, [start, *(float(k) for k in reversed(real.rows) if k < start)], alpha)
+    up = _outermost(terms, real, [start, *(float(k) for k in real.rows if k > start)], alpha)
     if down is None and up is None:
         only = None if rows is None else settled(rows)
         return Worth(only, only, only, outside or f"{rows:,.0f}")
@@ -202,21 +242,23 @@ def worth_of(terms: Terms, score: float, real: LearningCurve, alpha: float = ALP
     return Worth(rows, low, high, words)
 
 
-def _outermost(holds: Callable[[float], bool], places: Sequence[float]) -> float | None:
-    """The last number of rows that holds, going along ``places`` and then on towards the next one; ``None`` for none.
+def _outermost(terms: Terms, real: LearningCurve, places: Sequence[float], alpha: float) -> float | None:
+    """The last number of rows that is not ruled out, along ``places`` and then on towards the next; ``None`` for none.
 
-    Beyond the last of ``places`` that holds there is one crossing: between two points of the curve its score is linear.
+    Beyond the last of ``places`` that is not, there is one crossing: between two points of the curve, and so between
+    two places, the weights of its points are linear in log rows.
     """
-    held = [k for k, place in enumerate(places) if holds(place)]
+    weights = [np.concatenate([[1.0], -real.weights_at(place)]) for place in places]
+    excess = [_Excess(terms.line(each, np.zeros(len(each))), alpha)(0.0) for each in weights]
+    held = [k for k, over in enumerate(excess) if over >= 0]
     if not held:
         return None
-    if held[-1] == len(places) - 1:
-        return places[-1]
-    inside, outside = math.log(places[held[-1]]), math.log(places[held[-1] + 1])
-    for _ in range(_HALVINGS):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if holds(math.exp(middle)) else (inside, middle)
-    return math.exp(inside)
+    k = held[-1]
+    if k == len(places) - 1:
+        return places[k]
+    between = _Excess(terms.line(weights[k], weights[k + 1] - weights[k]), alpha)
+    share = crossing(between, (0.0, excess[k]), (1.0, excess[k + 1]), 1e-9)
+    return math.exp(math.log(places[k]) + share * math.log(places[k + 1] / places[k]))
 
 
 def share_of_cost(score: float, cost: float | None) -> float | None:

@@ -24,8 +24,8 @@ _CELLS = 4_000_000
 """Largest number of weights that are held at a time."""
 _STEPS = 24
 """Deviations are whole multiples of 2 to the power of minus this, divided by the root of the number of units (rounded
-to a power of two). A sum over 2,000 resamples then has an error of about a ten-millionth of itself. With k seeds, n units
-and a standard error s the sums are exact while k s sqrt(n) < 5; s is below 0.5 / sqrt(n) for an accuracy."""
+to a power of two). A sum over 2,000 resamples then has an error of about a ten-millionth of itself. With k seeds, n
+units and a standard error s the sums are exact while k s sqrt(n) < 5; s is below 0.5 / sqrt(n) for an accuracy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

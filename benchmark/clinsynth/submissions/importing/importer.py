@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from clinsynth.core import Registry, Row, TaskSpec, UserError
+from clinsynth.core import Registry, TaskSpec, UserError
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, RealData
 from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.labels import LabelMap
 from clinsynth.submissions.importing.session import Format, ImportOptions, ImportReport, Session
-from clinsynth.submissions.rows import DATA, MAX_ROWS, SUFFIXES, too_deep
+from clinsynth.submissions.rows import DATA, MAX_BYTES, SUFFIXES, too_deep
+from clinsynth.submissions.streams import NotRegularError, open_regular
 from clinsynth.submissions.writing import check_name, write_rows, write_submission
 
 
@@ -25,6 +27,32 @@ def _load() -> Mapping[str, Format]:
 
 
 FORMATS: Registry[Format] = Registry("format", _load)
+_BY_SUFFIX = {
+    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+    ".parquet": "datasets", ".arrow": "datasets", ".xlsx": "xlsx", ".conll": "conll", ".iob": "conll", ".bio": "conll",
+}  # fmt: skip
+_MAGIC = {
+    b"PK\x03\x04": ("xlsx", "an Excel workbook, or another archive", "--format xlsx"),
+    b"\xd0\xcf\x11\xe0": ("", "an Excel workbook of the old kind", "save it as .xlsx or as CSV"),
+    b"PAR1": ("datasets", "a Parquet file", "--format datasets"),
+    b"ARROW1": ("datasets", "an Arrow file", "--format datasets"),
+}
+"""How files of other forms begin: the format that reads them, what they are, and what to do."""
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's name, or a folder, speaks for.
+
+    Raises:
+        UserError: it speaks for none.
+    """
+    if path.is_dir():
+        return "datasets"
+    name = path.name.lower().removesuffix(".gz")
+    found = _BY_SUFFIX.get(Path(name).suffix)
+    if found is None:
+        raise UserError(f"the name of {path} does not say its form", remedy=f"--format {' | '.join(FORMATS)}")
+    return found
 
 
 def import_data(
@@ -44,7 +72,8 @@ def import_data(
 
     Raises:
         UnknownNameError: there is no such format.
-        UserError: the source cannot be read, no row could be carried over, or the folder has data for the task.
+        UserError: the source cannot be read, no row could be carried over, a label was mapped that the source does
+            not have, or the folder has data for the task.
     """
     options = options or ImportOptions()
     out = out.absolute()
@@ -53,30 +82,70 @@ def import_data(
     for suffix in SUFFIXES:
         if (there := out / DATA / f"{spec.name}{suffix}").exists():
             raise UserError(f"{there} exists", remedy="remove it, or import into another folder; nothing was changed")
-    if not path.exists():
-        raise UserError(f"there is nothing at {path}")
+    _check_source(path, chosen)
     # Numbers mean what the released files say where those have an order of their own.
     order = spec.clingen_labels if format_name == "clingen" else spec.labels
-    session = Session(spec, options, LabelMap(spec, options.labels, order, swap=options.swap_labels))
+    published = format_name == "clingen" and bool(order)
+    labels = LabelMap(spec, options.labels, order, swap=options.swap_labels, published=published)
+    session = Session(spec, options, labels)
     rows = _judged(chosen, path, session)
     session.notes += session.labels.notes()
     report = ImportReport(
         path, chosen.name, spec.name, out, len(rows),
         session.dropped, session.altered, tuple(session.notes), tuple(session.warnings),
     )  # fmt: skip
-    if not rows:
-        raise UserError(f"{path}: no record could be carried over; nothing was written", found=str(report))
-    if len(rows) > MAX_ROWS:
-        raise UserError(f"{path}: too many rows", found=f"{len(rows):,}", expected=f"at most {MAX_ROWS:,}")
+    _check_outcome(path, len(rows), report, session)
+    written = {spec.name: (json.loads(row) for row in rows)}
     if (out / CARD_FILE).exists():
-        write_rows(out, {spec.name: rows}, private=options.private)
+        write_rows(out, written, private=options.private)
     else:
-        write_submission(out, _card(report), {spec.name: rows}, private=options.private)
+        write_submission(out, _card(report), written, private=options.private)
     return report
 
 
-def _judged(chosen: Format, path: Path, session: Session) -> list[Row]:
-    rows: list[Row] = []
+def _check_source(path: Path, chosen: Format) -> None:
+    if path.is_dir():
+        if chosen.name != "datasets":
+            raise UserError(f"{path} is a folder", expected="a file", remedy="name one of its files")
+        return
+    try:
+        with open_regular(path, follow=True) as stream:
+            head = stream.read(8)
+    except FileNotFoundError:
+        raise UserError(f"there is nothing at {path}") from None
+    except NotRegularError:
+        raise UserError(f"{path} is a pipe or a device", expected="a file", remedy="write it to a file first") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read", found=error.strerror or str(error)) from None
+    for magic, (format_name, what, remedy) in _MAGIC.items():
+        if head.startswith(magic) and format_name != chosen.name:
+            raise UserError(f"{path} is not of the form {chosen.name}", found=what, remedy=remedy)
+
+
+def _check_outcome(path: Path, kept: int, report: ImportReport, session: Session) -> None:
+    """Refuse to write what nobody can have meant."""
+    ours, met = " | ".join(session.spec.labels), session.quoted(", ".join(session.labels.met))
+    if unmatched := session.labels.unmatched():
+        raise UserError(
+            f"{path}: nothing in it is labelled {', '.join(unmatched)}; nothing was written",
+            found=met, expected="labels that the file has", remedy="mend or leave out --label",
+        )  # fmt: skip
+    if not kept:
+        mapped = f"say what its labels mean: --label THEIRS=OURS, where OURS is {ours}"
+        remedy = mapped if "unknown-label" in report.dropped else ""
+        found = f"{report}\n  labels: {met}" if met else str(report)
+        raise UserError(f"{path}: no record could be carried over; nothing was written", found=found, remedy=remedy)
+    if session.types and not session.mentions:
+        raise UserError(
+            f"{path}: no entity in it is of a type of the task; nothing was written",
+            found=session.quoted(", ".join(session.types)), expected=ours, remedy="map them: --label THEIRS=OURS",
+        )  # fmt: skip
+
+
+def _judged(chosen: Format, path: Path, session: Session) -> list[bytes]:
+    """The rows that are kept, as JSON: a small part of what the same rows take as objects."""
+    rows: list[bytes] = []
+    size = 0
     kind = session.kind
     for place, row in chosen.read(path, session):
         try:
@@ -84,7 +153,12 @@ def _judged(chosen: Format, path: Path, session: Session) -> list[Row]:
         except RecursionError:
             fault = too_deep()
         if fault is None:
-            rows.append(kind.encode(kind.decode(row)))
+            example = kind.decode(row)
+            session.mentions += len(example.spans)
+            rows.append(json.dumps(kind.encode(example), ensure_ascii=False).encode())
+            size += len(rows[-1])
+            if size > MAX_BYTES:
+                raise UserError(f"{path} is too large", expected=f"rows of at most {MAX_BYTES // 2**20:,} MiB in all")
             session.keep(place)
         else:
             session.drop(place, fault.reason, fault.found)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from clinsynth.core import Row, TaskSpec
+from clinsynth.core import Row, TaskSpec, UserError
 from clinsynth.submissions.faults import shown
-from clinsynth.submissions.importing.labels import LabelMap
+from clinsynth.submissions.importing.labels import FIRST_LABELS, LabelMap
+from clinsynth.submissions.rows import MAX_ROWS
 from clinsynth.task_types import TaskType, task_type
 
 FIRST_ROWS = 10
@@ -27,7 +29,9 @@ class ImportOptions:
     swap_labels: bool = False
     """Exchange the two labels of a task."""
     private: bool = False
-    """The rows hold real text: keep them out of version control."""
+    """The rows hold real text: keep them out of version control, and quote nothing of them."""
+    strict_types: bool = False
+    """Refuse a file with entities of types that are not the task's, instead of leaving those entities out."""
 
 
 @dataclass(slots=True)
@@ -66,6 +70,21 @@ class Session:
     altered: dict[str, Tally] = field(default_factory=dict[str, Tally])
     notes: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
+    types: dict[str, None] = field(default_factory=dict[str, None])
+    """The first types of entity that are not the task's."""
+    read: int = 0
+    """Records so far, kept or dropped."""
+    mentions: int = 0
+    """Entities of the rows that were kept."""
+
+    @property
+    def private(self) -> bool:
+        """Whether nothing of the file may be quoted."""
+        return self.options.private or self.spec.access != "open"
+
+    def quoted(self, text: str) -> str:
+        """A piece of the file for a message; empty where it must not be quoted."""
+        return "" if self.private else text
 
     @property
     def kind(self) -> TaskType:
@@ -78,7 +97,8 @@ class Session:
     def drop(self, row: int, reason: str, found: str = "") -> None:
         """Count a record that is not carried over."""
         self._pending.clear()
-        _count(self.dropped, row, reason, found)
+        self._count(self.dropped, row, reason, found)
+        self._one_more()
 
     def alter(self, reason: str, found: str = "") -> None:
         """Remember that something of the row at hand is not carried over as it stood."""
@@ -87,19 +107,43 @@ class Session:
     def keep(self, row: int) -> None:
         """Count what was altered in a row that is kept."""
         for reason, found in self._pending:
-            _count(self.altered, row, reason, found)
+            self._count(self.altered, row, reason, found)
         self._pending.clear()
+        self._one_more()
+
+    def other_type(self, name: str, reason: str = "other-type") -> None:
+        """Leave out an entity of a type that is not the task's.
+
+        Raises:
+            UserError: the user wants none left out.
+        """
+        if self.options.strict_types:
+            raise UserError(
+                "the file has entities of a type that is not the task's",
+                found=self.quoted(shown(name, 60)), expected=" | ".join(self.spec.labels),
+                remedy="map it: --label THEIRS=OURS, or THEIRS= to leave it out; or import without --strict-types",
+            )  # fmt: skip
+        if reason == "other-type" and len(self.types) < FIRST_LABELS:
+            self.types[shown(name, 60)] = None
+        self.alter(reason, name)
+
+    def _one_more(self) -> None:
+        self.read += 1
+        if self.read > MAX_ROWS:
+            raise UserError(
+                "the file has too many records", found=f"more than {MAX_ROWS:,}", expected=f"at most {MAX_ROWS:,}",
+                remedy="import a part of it",
+            )  # fmt: skip
+
+    def _count(self, tallies: dict[str, Tally], row: int, reason: str, found: str) -> None:
+        tally = tallies.setdefault(reason, Tally(example=shown(self.quoted(found), 80)))
+        tally.count += 1
+        if len(tally.rows) < FIRST_ROWS:
+            tally.rows.append(row)
 
     def note(self, text: str) -> None:
         """Say what was decided: which column became what, how numbers were read."""
         self.notes.append(shown(text, 600))
-
-
-def _count(tallies: dict[str, Tally], row: int, reason: str, found: str) -> None:
-    tally = tallies.setdefault(reason, Tally(example=shown(found, 80)))
-    tally.count += 1
-    if len(tally.rows) < FIRST_ROWS:
-        tally.rows.append(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +195,10 @@ class ImportReport:
         lines += [f"  dropped, {reason}: {tally}" for reason, tally in self.dropped.items()]
         lines += [f"  kept, but {reason}: {tally}" for reason, tally in self.altered.items()]
         return "\n".join([*lines, f"  written to {self.out}"])
+
+    def next_command(self) -> str:
+        """The command line that comes next."""
+        return f"clinsynth validate {shlex.quote(str(self.out))}"
 
     def to_json(self) -> str:
         """The report as one JSON object."""

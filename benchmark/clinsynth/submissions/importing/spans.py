@@ -32,10 +32,12 @@ def from_tags(tokens: list[str], tags: list[object], session: Session) -> Row:
     going_on: str | None = None
     position = 0
     for token, given in zip(tokens, tags, strict=True):
-        prefix, label = _tag(given, session)
+        prefix, label, name = _tag(given, session)
         end = position + len(token)
         if prefix in "BSU" or (prefix != OUTSIDE and label != going_on):
-            if prefix not in "BSU" and label:
+            if not label:
+                _leave_out(name, session)
+            elif prefix not in "BSU":
                 # IOB1 begins an entity with I; in the other schemes this is a slip.
                 session.alter("entity-begins-without-B", str(given))
             spans.append(Span(position, end, label))
@@ -46,20 +48,35 @@ def from_tags(tokens: list[str], tags: list[object], session: Session) -> Row:
     return {"text": " ".join(tokens), "entities": [span._asdict() for span in spans if span.label]}
 
 
-def _tag(given: object, session: Session) -> tuple[str, str]:
-    """The prefix of a tag and our label for its type, which is empty for entities that are left out."""
+def _tag(given: object, session: Session) -> tuple[str, str, str]:
+    """The prefix of a tag, our label for its type, which is empty for entities that are left out, and their name."""
     said = session.labels.explicit(given)
     tag = str(given) if said is None or (said in session.spec.labels or not said) else said
     if tag == OUTSIDE:
-        return OUTSIDE, ""
+        return OUTSIDE, "", ""
     prefix, _, name = tag.partition("-")
     if prefix not in ("B", "I", "E", "S", "L", "U"):
         raise LostRowError("unknown-tag", tag)
     if not name:
         if len(session.spec.labels) != 1:
             raise LostRowError("tag-without-type", tag)
-        return prefix, session.spec.labels[0]
-    return prefix, label_of(name, session)
+        return prefix, session.spec.labels[0], name
+    return prefix, _type_of(name, session), name
+
+
+def _type_of(name: object, session: Session) -> str:
+    """Our label for their type of entity; empty for one that is left out or is not the task's."""
+    try:
+        return session.labels(name)
+    except UnknownLabelError:
+        return ""
+
+
+def _leave_out(name: str, session: Session) -> None:
+    if session.labels.explicit(name) is None:
+        session.other_type(name)
+    else:
+        session.alter("entity-left-out", name)
 
 
 def label_of(value: object, session: Session) -> str:
@@ -92,9 +109,9 @@ def from_offsets(text: Any, value: Any, session: Session) -> Row:
     entities: list[Row] = []
     for item in cast("list[Any]", value):
         start, end, label, mention = _parts(item)
-        ours = label_of(label, session)
+        ours = _type_of(label, session)
         if not ours:
-            session.alter("entity-left-out", str(label))
+            _leave_out(str(label), session)
             continue
         told = isinstance(text, str) and isinstance(mention, str) and type(start) is int and type(end) is int
         if told and text[start:end] != mention:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, cast
 
 from clinsynth.core import Row, UserError
@@ -11,6 +13,7 @@ from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.labels import one_hot, plain
 from clinsynth.submissions.importing.session import LostRowError, Session
 from clinsynth.submissions.importing.spans import from_offsets, from_tags, label_of
+from clinsynth.submissions.importing.texts import MAX_NAMES
 from clinsynth.submissions.rows import parse_json
 
 TOKENS, TAGS = "tokens", "tags"
@@ -73,10 +76,27 @@ def find_layout(names: Sequence[str], session: Session) -> Layout:
     layout = _layout(names, session)
     for ours, theirs in {**layout.columns, **layout.one_hot}.items():
         session.note(f"column {theirs!r} became {ours!r}")
-    unused = [name for name in names if name not in layout.used]
+    used = set(layout.used)
+    unused = [name for name in names if name not in used]
     if unused:
-        session.note("columns that were not used: " + ", ".join(unused))
+        # Without a header, what stands in its place is a row.
+        session.note("columns that were not used: " + (session.quoted(", ".join(unused)) or f"{len(unused):,}"))
     return layout
+
+
+def header_of(path: Path, cells: Sequence[str], session: Session) -> list[str]:
+    """The names of columns in the first row of a table; a cell without one is named by its place.
+
+    Raises:
+        UserError: a name stands twice, or there are too many.
+    """
+    header = [cell.strip() or f"column {n}" for n, cell in enumerate(cells, 1)]
+    if len(header) > MAX_NAMES:
+        raise UserError(f"{path} has too many columns", expected=f"at most {MAX_NAMES:,}")
+    if len(set(header)) != len(header):
+        found = session.quoted(shown(", ".join(header)))
+        raise UserError(f"{path} names a column twice", found=found, remedy="the first line must be a header")
+    return header
 
 
 def _layout(names: Sequence[str], session: Session) -> Layout:
@@ -86,7 +106,7 @@ def _layout(names: Sequence[str], session: Session) -> Layout:
         if ours not in allowed:
             raise UserError(f"{ours!r} is nothing a column can become", expected=", ".join(sorted(allowed)))
         if theirs not in names:
-            raise UserError(f"there is no column {theirs!r} for {ours!r}", found=shown(", ".join(names), 300))
+            raise UserError(f"there is no column {theirs!r} for {ours!r}", found=_listed_names(names, session))
     columns = {ours: theirs for ours, theirs in said.items() if ours not in spec.labels}
     hot = {label: said[label] for label in spec.labels if label in said}
     texts = _texts(names, kind.text_keys, columns)
@@ -97,8 +117,7 @@ def _layout(names: Sequence[str], session: Session) -> Layout:
         tagged = tokens and tags and (TOKENS in columns or TAGS in columns or not (texts and target))
         if tokens and tags and tagged:
             return Layout({TOKENS: tokens, TAGS: tags}, {})
-        return Layout({**_needed(texts, names, session), **_target(target, names, session)}, {})
-    texts = _needed(texts, names, session)
+        return Layout(_complete(texts, target, names, session), {})
     if hot or kind.target_key in columns:
         target = columns.get(kind.target_key)
     else:
@@ -108,9 +127,9 @@ def _layout(names: Sequence[str], session: Session) -> Layout:
         hot = {label: by_name[plain(label)] for label in spec.labels if plain(label) in by_name}
     if hot and target is None:
         if missing := [label for label in spec.labels if label not in hot]:
-            raise UserError(f"no column for the label {', '.join(missing)}", found=shown(", ".join(names), 300))
-        return Layout(texts, hot)
-    return Layout({**texts, **_target(target, names, session)}, {})
+            raise UserError(f"no column for the label {', '.join(missing)}", found=_listed_names(names, session))
+        return Layout(_complete(texts, "", names, session), hot)
+    return Layout(_complete(texts, target, names, session), {})
 
 
 def _first(names: Sequence[str], wanted: Iterable[str]) -> str | None:
@@ -134,24 +153,55 @@ def _texts(names: Sequence[str], keys: tuple[str, ...], columns: Mapping[str, st
     return complete if len(complete) == len(keys) else None
 
 
-def _needed(texts: dict[str, str] | None, names: Sequence[str], session: Session) -> dict[str, str]:
-    if texts is None:
-        raise _no_column(" and ".join(session.kind.text_keys), names)
-    return texts
+def _complete(
+    texts: dict[str, str] | None, target: str | None, names: Sequence[str], session: Session
+) -> dict[str, str]:
+    """Columns of the texts and, unless it is the empty string, of the answer.
+
+    Raises:
+        UserError: with every one that is missing, and a guess to agree to or not.
+    """
+    kind, said = session.kind, session.options.columns
+    missing = [key for key in kind.text_keys if texts is None and key not in said]
+    missing += [kind.target_key] * (target is None)
+    if missing:
+        guess = _guess(missing, [name for name in names if name not in said.values()])
+        raise UserError(
+            f"no column is recognised as {' and '.join(missing)}",
+            found=_listed_names(names, session) or "no column",
+            expected=", ".join((*kind.text_keys, kind.target_key)),
+            remedy=f"say which is which: --columns {session.quoted(guess) or 'OURS=THEIRS,OURS=THEIRS'}"
+            + (", if that is right" if session.quoted(guess) else ""),
+        )
+    return {**(texts or {}), **({kind.target_key: target} if target else {})}
 
 
-def _target(target: str | None, names: Sequence[str], session: Session) -> dict[str, str]:
-    if target is None:
-        raise _no_column(session.kind.target_key, names)
-    return {session.kind.target_key: target}
+def _listed_names(names: Sequence[str], session: Session) -> str:
+    return session.quoted(shown(", ".join(names), 300))
 
 
-def _no_column(key: str, names: Sequence[str]) -> UserError:
-    return UserError(
-        f"no column is recognised as {key}",
-        found=shown(", ".join(names), 300) or "no column",
-        remedy="name it: --column ours=theirs, or ImportOptions(columns={ours: theirs})",
-    )
+def _guess(missing: Sequence[str], names: Sequence[str]) -> str:
+    """What the missing columns may be, for a suggestion: the nearest name, else the next that is left.
+
+    Answers mostly stand last and texts first; nobody's rows are read by this without their word.
+    """
+    left = [name for name in names if name and len(name) <= 60 and not set(name) & set(",=")][:200]
+    if len(left) < len(missing):
+        return ""
+    found: dict[str, str] = {}
+    for key in missing:
+        near = get_close_matches(plain(key), [plain(name) for name in left], n=1, cutoff=0.75)
+        if near:
+            found[key] = next(name for name in left if plain(name) == near[0])
+            left.remove(found[key])
+    for key in missing:
+        if key not in found:
+            found[key] = left.pop(-1 if key in ("label", "labels", "entities") else 0)
+    return shown(",".join(f"{ours}={_in_shell(found[ours])}" for ours in missing))
+
+
+def _in_shell(name: str) -> str:
+    return name if name.replace("_", "").isalnum() else f"'{name}'"
 
 
 def _convert(record: Mapping[str, Any], layout: Layout, session: Session) -> Row:

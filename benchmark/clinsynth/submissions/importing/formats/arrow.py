@@ -2,53 +2,84 @@
 
 from __future__ import annotations
 
-import importlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from clinsynth.core import Row, UserError
+from clinsynth.submissions.importing.decoding import decoded
 from clinsynth.submissions.importing.session import Format, Session
 from clinsynth.submissions.importing.tables import find_layout, rows_of
-from clinsynth.submissions.rows import MAX_ROWS
+from clinsynth.submissions.rows import parse_json
+from clinsynth.submissions.streams import read_bounded
 
 _SUFFIXES = (".parquet", ".arrow")
+_STATE, _SPLITS = "state.json", "dataset_dict.json"
+_NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,200}")
+"""What a file or a split may be called: nothing that leads out of its folder."""
+_MAX_STATE = 2**20
+_MAX_FILES = 10_000
 
 
 def _read(path: Path, session: Session) -> Iterator[tuple[int, Row]]:
-    dataset = _load(path, session)
-    if len(dataset) > MAX_ROWS:
-        raise UserError(f"{path} is too large", found=f"{len(dataset):,} rows", expected=f"at most {MAX_ROWS:,}")
-    layout = find_layout(list(dataset.column_names), session)
-    features = dict(dataset.features)
-    # Only what is needed: other columns may hold images, or what this machine cannot decode.
-    records = enumerate(dataset.select_columns(layout.used), 1)
-    decoded = ((n, {name: _named(value, features[name]) for name, value in row.items()}) for n, row in records)
-    yield from rows_of(decoded, layout, session)
+    files = _files(path, session)
+    with decoded("arrow", files, path, session) as table:
+        layout = find_layout(table.columns, session)
+        features: Any = table.told.get("features")
+        records = table.records(layout.used)
+        yield from rows_of(_named_records(records, features, session), layout, session)
 
 
-def _load(path: Path, session: Session) -> Any:
-    # Untyped on purpose: the stubs of datasets and pyarrow are too loose for strict checking.
-    datasets: Any = importlib.import_module("datasets")
-    pyarrow: Any = importlib.import_module("pyarrow")
-    try:
-        if (path / "dataset_dict.json").is_file():
-            splits = cast("dict[str, Any]", datasets.load_from_disk(str(path)))
-            return splits[_split(list(splits), path, session)]
-        if (path / "state.json").is_file():
-            return datasets.load_from_disk(str(path))
-        table = pyarrow.concat_tables([_table(file) for file in _files(path, session)])
-        return datasets.Dataset(datasets.table.InMemoryTable(table))
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read as a dataset", found=f"{type(error).__name__}: {error}") from None
+def _named_records(
+    records: Iterator[tuple[int, dict[str, Any]]], features: object, session: Session
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    known = cast("Mapping[str, Any]", features) if isinstance(features, dict) else dict[str, Any]()
+    for place, record in records:
+        try:
+            named = {name: _named(value, known.get(name)) for name, value in record.items()}
+        except RecursionError:
+            session.drop(place, "too-deep")
+        else:
+            yield place, named
+
+
+def _named(value: Any, feature: Any) -> Any:
+    """A value with the names of its class labels in place of their numbers.
+
+    ``feature`` is what datasets wrote beside the column: an object with its ``_type``, or, for a structure, an object
+    or list of the features of its parts.
+    """
+    if isinstance(feature, list) and len(parts := cast("list[Any]", feature)) == 1:
+        feature = {"_type": "List", "feature": parts[0]}
+    if not isinstance(feature, dict):
+        return value
+    told = cast("dict[str, Any]", feature)
+    names, inner = told.get("names"), told.get("feature")
+    if told.get("_type") == "ClassLabel" and isinstance(names, list) and type(value) is int:
+        # -1 is how datasets says that a label is withheld.
+        return str(cast("list[Any]", names)[value]) if 0 <= value < len(cast("list[Any]", names)) else None
+    if inner is not None and isinstance(value, list):
+        return [_named(item, inner) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        # A sequence of structures is stored as one structure of lists.
+        each = cast("dict[str, Any]", inner) if isinstance(inner, dict) else told
+        fields = {key: {"_type": "List", "feature": part} for key, part in each.items()} if inner is not None else each
+        return {key: _named(item, fields.get(key)) for key, item in cast("dict[str, Any]", value).items()}
+    return value
 
 
 def _files(path: Path, session: Session) -> list[Path]:
     if path.is_file():
         files = [path]
+    elif (path / _SPLITS).is_file():
+        names = _names(_object(path / _SPLITS).get("splits"), path / _SPLITS)
+        return _saved(path / _split(names, path, session))
+    elif (path / _STATE).is_file():
+        return _saved(path)
     else:
-        files = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+        files = _found(path)
     if not files or files[0].suffix not in _SUFFIXES:
         expected = "a folder of save_to_disk, or .parquet or .arrow files"
         raise UserError(f"{path} is no dataset", expected=expected)
@@ -59,6 +90,50 @@ def _files(path: Path, session: Session) -> list[Path]:
     return files
 
 
+def _found(path: Path) -> list[Path]:
+    """The table files under a folder. Links are not followed: one may lead anywhere."""
+    found: list[Path] = []
+    for folder, _, names in os.walk(path):
+        found += (Path(folder, name) for name in names if Path(name).suffix in _SUFFIXES)
+        if len(found) > _MAX_FILES:
+            raise UserError(f"{path} has too many files", expected=f"at most {_MAX_FILES:,}")
+    return sorted(file for file in found if file.is_file() and not file.is_symlink())
+
+
+def _saved(folder: Path) -> list[Path]:
+    """The files of a folder of ``save_to_disk``, in order."""
+    if folder.is_symlink():
+        raise UserError(f"{folder} is a link", remedy="put the folder itself there")
+    state = _object(folder / _STATE)
+    listed: Any = state.get("_data_files")
+    items = cast("list[Any]", listed) if isinstance(listed, list) else []
+    names = [cast("dict[str, Any]", item).get("filename") for item in items if isinstance(item, dict)]
+    files = [folder / name for name in _names(names, folder / _STATE)]
+    for file in files:
+        if file.is_symlink() or not file.is_file():
+            raise UserError(f"{file} is no file", remedy=f"write the dataset again: {_STATE} names it")
+    return files
+
+
+def _object(file: Path) -> dict[str, Any]:
+    try:
+        raw = read_bounded(file, _MAX_STATE)
+        value: Any = parse_json((raw or b"").decode())
+    except (OSError, ValueError):
+        value = None
+    if not isinstance(value, dict):
+        raise UserError(f"{file} cannot be read", expected="a small JSON object, as save_to_disk writes it")
+    return cast("dict[str, Any]", value)
+
+
+def _names(value: object, file: Path) -> list[str]:
+    names = cast("list[object]", value) if isinstance(value, list) else []
+    good = [name for name in names if isinstance(name, str) and _NAME.fullmatch(name)]
+    if not good or len(good) != len(names):
+        raise UserError(f"{file} names what is not in its folder", expected="plain names", remedy="do not trust it")
+    return good
+
+
 def _split(names: list[str], path: Path, session: Session) -> str:
     """The training split: rows of the others were not made to train on."""
     if len(names) > 1 and "train" not in names:
@@ -66,30 +141,6 @@ def _split(names: list[str], path: Path, session: Session) -> str:
     chosen = names[0] if len(names) == 1 else "train"
     session.note(f"the split {chosen!r} of {', '.join(names)} was read")
     return chosen
-
-
-def _table(file: Path) -> Any:
-    if file.suffix == ".parquet":
-        return importlib.import_module("pyarrow.parquet").read_table(str(file))
-    ipc: Any = importlib.import_module("pyarrow.ipc")
-    with file.open("rb") as stream:
-        magic = stream.read(6)
-        stream.seek(0)
-        return (ipc.open_file if magic == b"ARROW1" else ipc.open_stream)(stream).read_all()
-
-
-def _named(value: Any, feature: Any) -> Any:
-    """A value with the names of its class labels in place of their numbers."""
-    if hasattr(feature, "int2str"):
-        # -1 is how datasets says that a label is withheld.
-        return None if value is None or value < 0 else feature.int2str(value)
-    if isinstance(feature, dict) and isinstance(value, dict):
-        fields = cast("dict[str, Any]", feature)
-        return {key: _named(item, fields.get(key)) for key, item in cast("dict[str, Any]", value).items()}
-    inner: Any = getattr(cast("Any", feature), "feature", None)
-    if inner is not None and isinstance(value, list):
-        return [_named(item, inner) for item in cast("list[Any]", value)]
-    return value
 
 
 FORMAT = Format("datasets", "a Hugging Face dataset: a folder of save_to_disk, Parquet or Arrow files", _read)

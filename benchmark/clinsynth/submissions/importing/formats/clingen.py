@@ -117,7 +117,7 @@ def _entities(record: Row, session: Session) -> Row:
         label = session.labels.explicit(key) or by_name.get(plain(key))
         if label is None:
             if isinstance(value, list):
-                session.alter("list-not-read", key)
+                session.other_type(key, "list-not-read")
         elif isinstance(value, list):
             mentions.setdefault(label, []).extend(cast("list[object]", value))
         else:

@@ -1,0 +1,139 @@
+"""What stands between the network and the app: headers on every answer, and only the addresses that the app needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, cast
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY = 64 * 1024
+"""Bytes of a request that only chooses filters."""
+_QUERY = 8 * 1024
+_ALLOWED = re.compile(
+    r"/|/(take|plain|assets|static|svelte)/[^?]*|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon)/?"
+    r"|/gradio_api/(info|config|startup-events|theme\.css|app_id|queue/(join|data)|heartbeat/\w+|(?:call|run)/[\w/-]+|cancel|reset)/?"
+)
+"""Not among them: files that others uploaded, a proxy to other machines, the schema, run histories, monitoring."""
+CHECK = "/check"
+"""Where an archive is posted; it has bounds of its own."""
+
+_COMMON = "object-src 'none'; base-uri 'self'; form-action 'self'; "
+_APP = (
+    # gradio puts its configuration and its styles into the page and makes functions of the app's own small scripts.
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self'; "
+)
+_PLAIN = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+
+
+def _headers(path: str) -> list[tuple[bytes, bytes]]:
+    # A Hugging Face Space is shown in a frame of that site; anywhere else only our own pages may frame ours.
+    own = "'self' https://huggingface.co" if os.environ.get("SPACE_ID") else "'self'"
+    plain = path.startswith(("/plain/", "/take/", CHECK))
+    policy = f"{_PLAIN if plain else _APP}{_COMMON}frame-ancestors {own}"
+    values = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+    }
+    if not os.environ.get("SPACE_ID"):
+        values["x-frame-options"] = "SAMEORIGIN"
+    return [(name.encode(), value.encode()) for name, value in values.items()]
+
+
+class Guard:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what the app does not need; hand on the rest, and put the headers on what comes back."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        path = str(scope["path"])
+        guarded = _with_headers(send, _headers(path))
+        if path != CHECK and not _ALLOWED.fullmatch(path):
+            await _refuse(guarded, 404, "there is nothing here")
+        elif len(cast("bytes", scope.get("query_string", b""))) > _QUERY:
+            await _refuse(guarded, 414, "the address is too long")
+        elif scope["method"] in ("GET", "HEAD") or path == CHECK:
+            await self.app(scope, receive, guarded)
+        elif (body := await _short_body(receive)) is None:
+            await _refuse(guarded, 413, "the request is too long")
+        elif not _only_values(body):
+            await _refuse(guarded, 400, "filters are text or lists of text")
+        else:
+            await self.app(scope, _again(body, receive), guarded)
+
+
+def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    names = {name for name, _ in headers}
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            kept = [pair for pair in message.get("headers", []) if pair[0].lower() not in names]
+            message = {**message, "headers": [*kept, *headers]}
+        await send(message)
+
+    return sent
+
+
+async def _refuse(send: Send, status: int, said: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": said.encode()})
+
+
+async def _short_body(receive: Receive) -> bytes | None:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += cast("bytes", message.get("body", b""))
+        more = bool(message.get("more_body", False))
+        if len(body) > BODY:
+            return None
+    return body
+
+
+def _only_values(body: bytes) -> bool:
+    """Whether what is to be put into filters holds no object: gradio would take one for a file, and fetch it."""
+    try:
+        value: Any = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return False
+    data: Any = cast("dict[str, Any]", value).get("data", []) if isinstance(value, dict) else value
+    flat: list[Any] = []
+    for each in cast("list[Any]", data) if isinstance(data, list) else [data]:
+        flat += cast("list[Any]", each) if isinstance(each, list) else [each]
+    return not any(isinstance(each, dict | list) for each in flat)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A body that was read, once more for the app; then whatever comes."""
+    given = False
+
+    async def received() -> MutableMapping[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return received

@@ -1,0 +1,202 @@
+"""Reproduction records: a run was trained again from its rows, and whether that gave the stored predictions.
+
+``reproduced/<task>/<recipe>/n<rows>/seed<k>.json`` beside the runs; on the bundled sample under ``sample/``. A record
+speaks of one run record, by its seal: a run that is stored anew is as it was handed in until it is reproduced again.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from clinsynth.core import (
+    Environment,
+    FaultyRecordError,
+    RecordFault,
+    RecordKind,
+    Sealed,
+    read_sealed,
+    stored_paths,
+    write_sealed,
+)
+from clinsynth.results.store import RUN_PATTERN, Cell, DataKind, Results, RunRecord
+
+FOLDER = "reproduced"
+State = Literal["reproduced", "not reproduced", "as handed in"]
+REPRODUCTION_RECORD = RecordKind("a reproduction record", "delete it and run clinsynth reproduce again", limit=2**20)
+
+
+class Tolerance(BaseModel):
+    """How far one run that is trained again may be from the stored one (docs/submitting.md has the figures)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    equal: float
+    """Least share of test examples with the same prediction."""
+    score: float
+    """Largest difference of the main metric, of 1."""
+
+
+SCORE = 0.15
+"""Largest difference of one run's score: three times the spread of seeds where it is widest..."""
+EQUAL = 0.3
+"""...and least share of equal predictions where one seed alone was trained again."""
+EQUAL_BELOW = 0.1
+"""Where several were: a stored run and the same seed trained here may differ by so much more than two seeds do here."""
+MEAN_SCORE = 0.01
+"""Largest difference of the mean over seeds, or..."""
+ERRORS = 2.5
+"""...so many standard errors of it, from the spread of the scores that were trained here, where that is more."""
+
+
+class ReproductionRecord(Sealed):
+    """One run that was trained again. Holds no text."""
+
+    format: Literal[1] = 1
+    submission: str
+    task: str
+    recipe: str
+    rows: int
+    seed: int
+    run_seal: str
+    """Seal of the run record that was to be reproduced."""
+    examples: int
+    """Test examples."""
+    equal: int
+    """Examples for which both students said the same."""
+    between: float | None
+    """Mean share of examples on which two seeds that were trained again together say the same; ``None`` for one."""
+    metric: str
+    score_stored: float
+    score_again: float
+    loss_stored: float | None
+    loss_again: float | None
+    tolerance: Tolerance
+    reproduced: bool
+    """Whether the run is within the tolerance."""
+    environment: Environment
+    """Where it was trained again."""
+    created: str
+    """UTC, ISO 8601."""
+
+    @property
+    def cell(self) -> Cell:
+        """The run."""
+        return Cell(self.task, self.recipe, self.rows, self.seed)
+
+    @property
+    def share(self) -> float:
+        """Share of the examples with the same prediction."""
+        return self.equal / self.examples if self.examples else 0.0
+
+
+def within(record: ReproductionRecord) -> bool:
+    """Whether the numbers of a record are within its tolerance."""
+    close = abs(record.score_stored - record.score_again) <= record.tolerance.score
+    return close and record.share >= record.tolerance.equal
+
+
+def reproduction_path(folder: Path, cell: Cell, kind: DataKind) -> Path:
+    """Where the record of a run lies."""
+    return _base(folder, kind) / f"{cell.stem}.json"
+
+
+def _base(folder: Path, kind: DataKind) -> Path:
+    return (folder / "sample" if kind == "sample" else folder) / FOLDER
+
+
+def write_reproduction(folder: Path, record: ReproductionRecord, kind: DataKind) -> ReproductionRecord:
+    """Seal and store a record."""
+    return write_sealed(reproduction_path(folder, record.cell, kind), record)
+
+
+@dataclass(frozen=True, slots=True)
+class Reproductions:
+    """What is known of the runs in a folder."""
+
+    by_run: Mapping[str, ReproductionRecord]
+    """By the seal of the run record."""
+    faults: tuple[RecordFault, ...]
+
+    def state(self, records: Sequence[RunRecord]) -> State:
+        """Of the runs of one task, recipe and budget that stand together.
+
+        reproduced: each was trained again within the tolerance, and so is their mean; not reproduced: one was trained
+        again beyond it, or the mean is; as handed in: not all of them were trained again.
+        """
+        found = [self.by_run[record.seal] for record in records if record.seal in self.by_run]
+        if any(not each.reproduced for each in found):
+            return "not reproduced"
+        if not found or len(found) < len(records):
+            return "as handed in"
+        return "reproduced" if mean_difference(found) <= most_difference(found) else "not reproduced"
+
+
+def mean_difference(records: Sequence[ReproductionRecord]) -> float:
+    """How far the mean of the stored scores is from that of the scores that were trained again."""
+    return abs(statistics.mean(record.score_stored - record.score_again for record in records))
+
+
+def most_difference(records: Sequence[ReproductionRecord]) -> float:
+    """How far it may be: what seeds differ by, as two runs on different processors differ much as two seeds do."""
+    if len(records) < 2:
+        return records[0].tolerance.score
+    spread = statistics.stdev(record.score_again for record in records)
+    return max(MEAN_SCORE, ERRORS * spread * math.sqrt(2 / len(records)))
+
+
+def reproduced_runs(folder: Path, kind: DataKind = "real") -> Reproductions:
+    """The reproduction records in a submission's folder. Never raises for a file: a faulty one is named."""
+    base = _base(folder, kind)
+    good: dict[str, ReproductionRecord] = {}
+    faults: list[RecordFault] = []
+    for path in stored_paths(base, RUN_PATTERN):
+        try:
+            record = read_reproduction(path)
+        except FaultyRecordError as error:
+            faults.append(error.fault(folder, path.relative_to(base).parts[0] if path != base else ""))
+        else:
+            if record.submission == folder.name:
+                good[record.run_seal] = record
+    return Reproductions(good, tuple(faults))
+
+
+def read_reproduction(path: Path) -> ReproductionRecord:
+    """Read one record. Raises ``FaultyRecordError`` for one that cannot be taken or contradicts itself."""
+    record = read_sealed(path, ReproductionRecord, REPRODUCTION_RECORD)
+    if "/".join(path.parts[-4:]) != f"{record.cell.stem}.json":
+        raise FaultyRecordError(path, "misplaced", "holds the record of another run",
+                                found=record.cell.stem, remedy="move it back")  # fmt: skip
+    if record.equal > record.examples or record.reproduced != within(record):
+        raise FaultyRecordError(path, "bad-form", "is not a reproduction record", remedy="reproduce it again",
+                                found="its verdict does not follow from its numbers")  # fmt: skip
+    return record
+
+
+def reproduction_of(
+    results: Results, stored: RunRecord, again: RunRecord, equal: int, between: float | None
+) -> ReproductionRecord:
+    """The record of one comparison, not sealed yet.
+
+    Args:
+        results: of the submission.
+        stored: the run that was handed in.
+        again: the same run as it was trained here.
+        equal: test examples for which both said the same.
+        between: share of examples on which two seeds that were trained here say the same.
+    """
+    least = EQUAL if between is None else max(EQUAL, between - EQUAL_BELOW)
+    record = ReproductionRecord(
+        submission=results.folder.name, task=stored.task, recipe=stored.recipe, rows=stored.rows, seed=stored.seed,
+        run_seal=stored.seal, examples=stored.test.examples, equal=equal, between=between, metric=stored.metric,
+        score_stored=stored.score, score_again=again.score, loss_stored=stored.loss, loss_again=again.loss,
+        tolerance=Tolerance(equal=least, score=SCORE), reproduced=False, environment=again.environment,
+        created=again.created,
+    )  # fmt: skip
+    return record.model_copy(update={"reproduced": within(record)})

@@ -1,0 +1,221 @@
+"""Train stored runs again from the rows that were handed in, and say whether that gives the stored predictions."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+from clinsynth.core import TASKS, NotPreparedError, Prediction, UserError
+from clinsynth.data import ExampleStore, open_store
+from clinsynth.results import (
+    SEEDS,
+    Cell,
+    ReproductionRecord,
+    Results,
+    RunRecord,
+    mean_difference,
+    most_difference,
+    reproduced_runs,
+    reproduction_of,
+    write_reproduction,
+)
+from clinsynth.submissions import CARD_FILE, Submission, read_submission
+from clinsynth.training.scoring import Request, score
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReproductionRequest:
+    """Which runs are to be trained again."""
+
+    submission: Path
+    tasks: tuple[str, ...] = ()
+    """Names; empty: every task with a run whose test set is here."""
+    recipe: str = ""
+    """Empty: every recipe."""
+    rows: tuple[int, ...] = ()
+    """Budgets; empty: every one."""
+    seeds: tuple[int, ...] = SEEDS
+    again: bool = False
+    """Whether runs that were reproduced before are trained once more."""
+    data_dir: Path | None = None
+    sample: bool = False
+    workers: int = 0
+    executor: str = "local"
+
+
+@dataclass(slots=True)
+class ReproductionPlan:
+    """What is to be done."""
+
+    todo: list[RunRecord] = field(default_factory=list[RunRecord])
+    done: list[ReproductionRecord] = field(default_factory=list[ReproductionRecord])
+    """Reproduction records that are there and speak of the stored runs."""
+    refused: dict[Cell, str] = field(default_factory=dict[Cell, str])
+    """Runs that were made of something else than what is here: they cannot be reproduced."""
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+    """Tasks that cannot be trained here, and files that are no records, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """What came of it."""
+
+    records: tuple[ReproductionRecord, ...]
+    """Of every run that was asked for, old or new."""
+    failed: tuple[tuple[Cell, str], ...]
+    """Runs that could not be trained, or not be compared."""
+
+    @property
+    def groups(self) -> list[tuple[ReproductionRecord, ...]]:
+        """The seeds of each task, recipe and budget."""
+        found: dict[tuple[str, str, int], list[ReproductionRecord]] = defaultdict(list)
+        for record in self.records:
+            found[record.task, record.recipe, record.rows].append(record)
+        return [tuple(group) for group in found.values()]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run was trained again and came out as stored, each seed and their mean."""
+        means = all(mean_difference(group) <= most_difference(group) for group in self.groups)
+        return not self.failed and means and all(record.reproduced for record in self.records)
+
+
+def plan_reproduction(request: ReproductionRequest) -> ReproductionPlan:
+    """Which stored runs are to be trained again. Trains nothing.
+
+    Raises:
+        UserError: the submission cannot be read, or nothing of what was asked for is stored.
+    """
+    submission = read_submission(request.submission)
+    store = open_store(request.data_dir, request.sample)
+    stored = Results(submission.path, store.kind).stored()
+    known = reproduced_runs(submission.path, store.kind)
+    out = ReproductionPlan(skipped={fault.path.name: fault.text for fault in (*stored.faults, *known.faults)})
+    asked = [record for record in stored.records if _is_asked(record, request)]
+    if not asked:
+        raise UserError(
+            f"no run in {request.submission} is to be reproduced",
+            expected=f"runs of the seeds {', '.join(map(str, request.seeds))} of what was asked for",
+            remedy=f"clinsynth score {request.submission}",
+        )
+    for record in asked:
+        found = known.by_run.get(record.seal)
+        if found and not request.again:
+            out.done.append(found)
+            continue
+        try:
+            fault = _differs(record, submission, store)
+        except UserError as error:
+            out.skipped[record.task] = str(error).splitlines()[0]
+            continue
+        if fault:
+            out.refused[record.cell] = fault
+        else:
+            out.todo.append(record)
+    return out
+
+
+def _is_asked(record: RunRecord, request: ReproductionRequest) -> bool:
+    return (
+        record.seed in request.seeds
+        and request.recipe in ("", record.recipe)
+        and (not request.tasks or record.task in request.tasks)
+        and (not request.rows or record.rows in request.rows)
+    )
+
+
+def _differs(record: RunRecord, submission: Submission, store: ExampleStore) -> str:
+    """Why a run cannot be trained again as it was; empty if it can. Raises ``UserError`` where something is missing."""
+    from clinsynth.training.recipe import RECIPES, recipe_fingerprint
+    from clinsynth.training.weights import find_weights, weights_fingerprint
+
+    task, recipe = TASKS[record.task], RECIPES[record.recipe]
+    if record.task not in submission.files:
+        raise NotPreparedError(f"the rows of {record.task} are not in {submission.path}",
+                               remedy="references: clinsynth generate makes them again")  # fmt: skip
+    faults = {
+        "made with other settings of the recipe": record.recipe_fingerprint != recipe_fingerprint(recipe, task.spec),
+        "its student had other weights": record.student_fingerprint
+        != weights_fingerprint(find_weights(recipe.weights)),
+        "run on another test set than the one here": record.test.fingerprint != store.fingerprint(task, "test"),
+        "not trained on the rows that are here": record.training.fingerprint != submission.fingerprint(record.task),
+    }
+    return next((text for text, holds in faults.items() if holds), "")
+
+
+def reproduce(request: ReproductionRequest, planned: ReproductionPlan | None = None) -> Reproduced:
+    """Train the runs again, compare, and store a record of each as soon as its task is done.
+
+    Raises:
+        UserError: as ``plan_reproduction``; or a worker was killed. Records of tasks before are stored.
+    """
+    planned = planned or plan_reproduction(request)
+    folder = request.submission.absolute()
+    results = Results(folder, "sample" if request.sample else "real")
+    records = list(planned.done)
+    failed = [*planned.refused.items()]
+    groups: dict[tuple[str, str, int], list[RunRecord]] = defaultdict(list)
+    for record in planned.todo:
+        groups[record.task, record.recipe, record.rows].append(record)
+    for group in groups.values():
+        for record, outcome in _trained(folder, group, request):
+            if isinstance(outcome, str):
+                failed.append((record.cell, outcome))
+            else:
+                records.append(write_reproduction(folder, outcome, results.kind))
+    return Reproduced(tuple(sorted(records, key=lambda record: record.cell)), tuple(failed))
+
+
+def _trained(
+    folder: Path, group: Sequence[RunRecord], request: ReproductionRequest
+) -> Iterator[tuple[RunRecord, ReproductionRecord | str]]:
+    """The runs of one task, recipe and budget, trained in a folder that holds the rows and nothing else."""
+    first = group[0]
+    stored = Results(folder, "sample" if request.sample else "real")
+    with tempfile.TemporaryDirectory(prefix="clinsynth-reproduce-") as place:
+        copy = Path(place) / folder.name
+        (copy / "data").mkdir(parents=True)
+        shutil.copyfile(folder / CARD_FILE, copy / CARD_FILE)
+        data = read_submission(folder).files[first.task]
+        shutil.copyfile(data, copy / "data" / data.name)
+        scored = score(
+            Request(
+                submission=copy, tasks=(first.task,), recipe=first.recipe, budgets=(first.rows,),
+                seeds=tuple(record.seed for record in group), data_dir=request.data_dir, sample=request.sample,
+                workers=request.workers, executor=request.executor,
+            )
+        )  # fmt: skip
+        why = {cell: str(error).splitlines()[0] for cell, error in scored.failed}
+        made = Results(copy, stored.kind)
+        new = {record.cell: (record, made.read_predictions(record)[0]) for record in scored.records}
+        between = _between([said for _, said in new.values()])
+        for record in group:
+            if record.cell not in new:
+                yield record, why.get(record.cell, "it was not trained")
+                continue
+            try:
+                said, _ = stored.read_predictions(record)
+            except UserError as error:
+                yield record, str(error).splitlines()[0]
+                continue
+            again, answers = new[record.cell]
+            if len(said) == len(answers):
+                yield record, reproduction_of(stored, record, again, _equal(said, answers), between)
+            else:
+                yield record, f"{len(said)} predictions are stored, for {len(answers)} examples"
+
+
+def _equal(one: Sequence[Prediction], other: Sequence[Prediction]) -> int:
+    return sum(left == right for left, right in zip(one, other, strict=True))
+
+
+def _between(runs: Sequence[Sequence[Prediction]]) -> float | None:
+    """Mean share of examples on which two runs say the same; ``None`` for a single run."""
+    shares = [_equal(one, other) / len(one) for one, other in combinations(runs, 2)]
+    return statistics.mean(shares) if shares else None

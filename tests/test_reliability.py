@@ -1,0 +1,300 @@
+"""Kills at random moments, two calls on one folder, a disk of 20 MB: ``make reliability``; figures in
+docs/reliability.md.
+
+Left out of the ordinary run, since each trial starts two processes and the moments are drawn anew with each seed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from tests.conftest import Clinsynth, Submit
+from tests.invented_snapshot import write
+
+from clinsynth.data.samples import SampleStore
+from clinsynth.results import verify
+from clinsynth.snapshot import read_snapshot
+from clinsynth.submissions import validate
+
+TRIALS = int(os.environ.get("CLINSYNTH_KILLS", "0"))
+pytestmark = [
+    pytest.mark.reliability,
+    pytest.mark.skipif(TRIALS == 0, reason="kills at random for minutes: make reliability"),
+]
+SEED = int(os.environ.get("CLINSYNTH_KILLS_SEED", "0"))
+SECONDS = 900.0
+"""The most that one call may take."""
+
+TASK = """
+from clinsynth.core.nouns import Example, Source, TaskSpec
+
+TASK = TaskSpec(
+    name="NAME", title="T", type="relation_extraction", description="T.", labels=("yes", "no"),
+    label_descriptions={"yes": "y", "no": "n"}, metric="accuracy", unit="example",
+    sources=(Source("f.txt", ("train", "test")),), rows={}, licence="", access="credentialed", homepage="",
+    citation="", apply="Ask.",
+)
+
+
+def read(split, files):
+    for number, line in enumerate(files.open("f.txt").read().split(chr(10))):
+        if (number % 2 == 0) == (split == "train"):
+            yield Example((f"{line} {number}",), labels=("yes" if number % 3 else "no",))
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that is killed: what it is called with, and what has to hold of its folder."""
+
+    words: tuple[object, ...]
+    place: Path
+    before: Callable[[], None]
+    """Puts the folder into the state in which the command is called."""
+    killed: Callable[[], None]
+    """Fails if what stands there after a kill is not whole."""
+    done: Callable[[], object]
+    """What stands there when the command has ended well; the same after any kill."""
+
+
+def whole(folder: Path) -> None:
+    """Every file under its own name can be read to its end."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            if path.suffix == ".gz":
+                gzip.decompress(path.read_bytes())
+            elif path.suffix == ".json":
+                json.loads(path.read_text("utf-8"))
+            elif path.suffix == ".toml":
+                tomllib.loads(path.read_text("utf-8"))
+
+
+def digests(folder: Path, pattern: str) -> dict[str, str]:
+    """Of every file that has its own name; what a killed call left has a name that begins with a dot."""
+    names = {path.relative_to(folder).as_posix(): path for path in folder.rglob(pattern)}
+    return {
+        name: sha256(path.read_bytes()).hexdigest()
+        for name, path in names.items()
+        if not any(part.startswith(".") for part in name.split("/"))
+    }
+
+
+def steps(root: Path, submit: Submit) -> dict[str, Step]:
+    (root / "tasks").mkdir()
+    for name in ("kill_one", "kill_two", "kill_three"):
+        (root / "tasks" / f"{name}.py").write_text(TASK.replace("NAME", name))
+        (root / "raw" / name).mkdir(parents=True)
+        (root / "raw" / name / "f.txt").write_text("\n".join(f"invented line {k} of {name}" for k in range(4000)))
+    rows = [{"text": f"@GENE$ {k} does not cause @DISEASE$ {k}", "label": "relation"} for k in range(4000)]
+    (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    toy = submit({"gad": 40, "hoc": 40}, "toy")
+    write(root / "old", 3)
+    write(root / "new", 5, conditions=2)
+
+    def clear(place: Path) -> Callable[[], None]:
+        return lambda: shutil.rmtree(place, ignore_errors=True)
+
+    def older(place: Path) -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(root / "old", place)
+
+    def without_runs() -> None:
+        shutil.rmtree(toy / "sample", ignore_errors=True)
+
+    def read_site() -> None:
+        assert (root / "site" / "index.html").read_text("utf-8").rstrip().endswith("</html>")
+
+    def site_before() -> None:
+        if not (root / "site").exists():
+            shutil.copytree(root / "site-old", root / "site")
+
+    def scored() -> object:
+        assert verify(toy, SampleStore()).ok
+        return sorted(path.name for path in (toy / "sample").rglob("seed*.json"))
+
+    def snapshot_whole() -> None:
+        assert read_snapshot(root / "snapshot").manifest.id is not None
+
+    def snapshot_done() -> object:
+        return read_snapshot(root / "snapshot").manifest.id
+
+    generated, imported, prepared = root / "generated", root / "imported", root / "prepared"
+    return {
+        "prepare": Step(
+            ("prepare", "kill_one", "kill_two", "kill_three", "--tasks-dir", root / "tasks", "--from", root / "raw",
+             "--data-dir", prepared, "--workers", "2"),
+            prepared, clear(prepared), lambda: whole(prepared), lambda: digests(prepared, "*.arrow"),
+        ),
+        "generate": Step(
+            ("generate", "template", "--tasks", "all", "--rows", "200", "--sample", "--out", generated),
+            generated, clear(generated), lambda: whole(generated), lambda: digests(generated, "*.jsonl.gz"),
+        ),
+        "import": Step(
+            ("import", root / "rows.jsonl", "--format", "jsonl", "--task", "gad", "--out", imported),
+            imported, clear(imported), lambda: whole(imported),
+            lambda: (digests(imported, "*.jsonl.gz"), validate(imported).exit_code),
+        ),
+        "score": Step(
+            ("score", toy, "--sample", "--recipe", "tiny.v1", "--seeds", "0-2", "--workers", "2"),
+            toy, without_runs, lambda: whole(toy), scored,
+        ),
+        "snapshot": Step(
+            ("snapshot", toy, "--sample", "--no-statistics", "--out", root / "snapshot"),
+            root / "snapshot", lambda: older(root / "snapshot"), snapshot_whole, snapshot_done,
+        ),
+        "site": Step(
+            ("site", "--snapshot", root / "new", "--out", root / "site"),
+            root / "site", site_before, read_site, lambda: len(list((root / "site").rglob("*.html"))),
+        ),
+    }  # fmt: skip
+
+
+def children(pid: int) -> list[int]:
+    """All processes that descend from this one."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text("ascii").rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+    found, todo = list[int](), [pid]
+    while todo:
+        parent = todo.pop()
+        own = [each for each, its in parents.items() if its == parent]
+        found += own
+        todo += own
+    return found
+
+
+def ended(pid: int) -> bool:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_kills_at_random_moments(clinsynth: Clinsynth, submit: Submit, tmp_path: Path) -> None:
+    """Nothing half done under its own name, no process left, and the same command ends as if nothing had happened."""
+    root = tmp_path / "reliability"
+    root.mkdir()
+    every = steps(root, submit)
+    chosen = random.Random(SEED)
+    expected: dict[str, object] = {}
+    seconds: dict[str, float] = {}
+
+    def ends_well(name: str) -> None:
+        process = clinsynth(*every[name].words, steps=20)
+        said, error = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, (name, said[-2000:], error[-2000:])
+
+    (root / "site-old").mkdir()
+    (root / "site-old" / ".clinsynth-site").write_text("old\n")
+    (root / "site-old" / "index.html").write_text("<html>old</html>\n")
+    for name, step in every.items():
+        step.before()
+        began = time.monotonic()
+        ends_well(name)
+        seconds[name] = time.monotonic() - began
+        expected[name] = step.done()
+        assert expected[name], name
+    counts = {name: {"trials": 0, "killed": 0, "with workers": 0} for name in every}
+    for trial in range(TRIALS):
+        name = list(every)[trial % len(every)]
+        step = every[name]
+        if name != "site":
+            step.before()
+        process = clinsynth(*step.words, steps=20)
+        time.sleep(seconds[name] * chosen.uniform(0.15, 1.0))
+        workers = children(process.pid)
+        process.kill()
+        process.communicate()
+        counts[name]["trials"] += 1
+        counts[name]["killed"] += process.returncode == -signal.SIGKILL
+        counts[name]["with workers"] += bool(workers)
+        assert all(map(ended, workers)), (trial, name, "processes live on")
+        if step.place.exists():
+            step.killed()
+        ends_well(name)
+        assert step.done() == expected[name], (trial, name)
+        beside = [path.name for path in step.place.parent.iterdir() if ".new-" in path.name]
+        assert beside == [], (trial, name, beside)
+        write_report(counts)
+
+
+def write_report(counts: dict[str, dict[str, int]]) -> None:
+    report = {"seed": SEED, "asked": TRIALS, "without a failure": counts}
+    target = Path(os.environ.get("CLINSYNTH_KILLS_REPORT", "build/reliability/kills.json"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def test_two_calls_on_one_folder(clinsynth: Clinsynth, submit: Submit, tmp_path: Path) -> None:
+    """Both end well, or the second says why not; what stands there is whole either way."""
+    root = tmp_path / "reliability"
+    root.mkdir()
+    every = steps(root, submit)
+    for name in ("generate", "score", "snapshot", "site"):
+        step = every[name]
+        if name != "site":
+            step.before()
+        pair = [clinsynth(*step.words, steps=20) for _ in range(2)]
+        said = [process.communicate(timeout=SECONDS)[1] for process in pair]
+        assert all(process.returncode in (0, 2) for process in pair), (name, said)
+        assert any(process.returncode == 0 for process in pair), (name, said)
+        assert not any("Traceback" in error for error in said), (name, said)
+        step.killed()
+        assert step.done(), name
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 20 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(  # noqa: S603
+        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", place],  # noqa: S607
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)  # noqa: S603, S607
+
+
+@pytest.mark.parametrize("left", [0, 20_000, 300_000])
+def test_a_disk_of_20_mb(clinsynth: Clinsynth, submit: Submit, disk: Path, left: int) -> None:
+    """Every step on a disk that fills up meanwhile: one line or success, and success once there is room."""
+    every = steps(disk, submit)
+    shutil.copytree(submit({"gad": 40, "hoc": 40}, "toy"), disk / "toy")
+    for name, step in every.items():
+        words = [disk / "toy" if word == step.place and name == "score" else word for word in step.words]
+        state = os.statvfs(disk)
+        (disk / "ballast").write_bytes(bytes(max(state.f_bavail * state.f_frsize - left, 0)))
+        process = clinsynth(*words, steps=20)
+        _, error = process.communicate(timeout=SECONDS)
+        assert process.returncode in (0, 1, 2), (name, error[-2000:])
+        assert "Traceback" not in error, (name, error[-2000:])
+        (disk / "ballast").unlink()
+        process = clinsynth(*words, steps=20)
+        _, error = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, (name, error[-2000:])
