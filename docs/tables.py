@@ -21,7 +21,7 @@ from clinsynth.core.nouns import SPLITS, TaskSpec, TaskTypeName
 from clinsynth.core.registry import TASKS
 from clinsynth.generation.baseline import BASELINES
 from clinsynth.scoring.metrics import METRICS
-from clinsynth.training.recipe import RECIPES
+from clinsynth.training.recipe import DEFAULT_RECIPE, RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,8 +78,8 @@ def results() -> str | None:
     """
     from clinsynth.standings import as_markdown, collect, standings_of
 
-    place, recipe = ROOT / "submissions", RECIPES["minilm-l6.v1"]
-    if not any(place.glob("*/runs/*/*/n*/seed*.json")):
+    place, recipe = ROOT / "submissions", _stored_recipe()
+    if not any(place.glob(f"*/runs/*/{recipe.name}/n*/seed*.json")):
         return None
     collection = collect([place], "real")
     budgets = Counter(
@@ -93,16 +93,22 @@ def results() -> str | None:
     return as_markdown(standings_of(collection, recipe.name, budget)).strip()
 
 
+def _stored_recipe() -> Recipe:
+    """The default recipe, or the one before it while no run of the default one is stored."""
+    runs = (ROOT / "submissions").glob(f"*/runs/*/{DEFAULT_RECIPE}/n*/seed*.json")
+    return RECIPES[DEFAULT_RECIPE if any(runs) else "minilm-l6.v1"]
+
+
 def direct() -> str | None:
     """The direct track in ``submissions/``; ``None``, to leave the block alone, before anything was asked."""
     from clinsynth.direct.card import direct_folders
     from clinsynth.direct.report import direct_standings
     from clinsynth.direct.tables import track
 
-    place = ROOT / "submissions"
+    place, recipe = ROOT / "submissions", _stored_recipe()
     if not direct_folders([place]):
         return None
-    return table(*track(direct_standings([place], "minilm-l6.v1", RECIPES["minilm-l6.v1"].budget, "real")))
+    return table(*track(direct_standings([place], recipe.name, recipe.budget, "real")))
 
 
 def clinicalgpt() -> str | None:
@@ -131,7 +137,8 @@ def recipes() -> str:
             types[settings].append(name.replace("_", " "))
         for settings, names in types.items():
             first = f"{recipe.few_shot_steps} + " if recipe.few_shot_steps else ""
-            numbers = (f"{first}{settings.steps}", settings.batch_size, f"{settings.learning_rate:.0e}")
+            longer = f", at least {settings.epochs} epochs" if settings.epochs else ""
+            numbers = (f"{first}{settings.steps}{longer}", settings.batch_size, f"{settings.learning_rate:.0e}")
             rows.append((f"`{recipe.name}`", ", ".join(names), *map(str, numbers), str(settings.max_length)))
     return table(("recipe", "task types", "steps", "batch size", "peak rate", "max tokens"), rows)
 
@@ -149,6 +156,8 @@ def evidence() -> str | None:
     """The trials in ``studies/tuning/<recipe>.jsonl``: for each recipe, a table of rates and one of steps."""
     parts: list[str] = []
     for log in sorted((ROOT / "studies" / "tuning").glob("*.jsonl")):
+        if log.name == TRAINING_LENGTH:
+            continue
         # A trial that was done again counts once, with its last score.
         trials = {
             (row["task"], row["rate"], row["steps"], row["rows"], row["seed"]): row
@@ -156,6 +165,28 @@ def evidence() -> str | None:
         }
         parts += _rounds(log.stem, list(trials.values()))
     return "\n\n".join(parts) if parts else None
+
+
+TRAINING_LENGTH = "minilm-l6.v2.jsonl"
+
+
+def training_length() -> str | None:
+    """The trials of ``studies.tuning.training_length``: a row for each task, number of rows and number of steps."""
+    log = ROOT / "studies" / "tuning" / TRAINING_LENGTH
+    if not log.exists():
+        return None
+    found: dict[tuple[str, int, int], list[dict[str, Any]]] = defaultdict(list)
+    for row in map(json.loads, log.read_text("utf-8").splitlines()):
+        found[row["task"], row["rows_used"], row["steps"]].append(row)
+    body = (
+        (
+            f"`{task}`", METRICS[runs[0]["metric"]].title, f"{rows:,}", f"{steps:,}", f"{runs[0]['epochs']:.1f}",
+            str(len(runs)), f"{100 * sum(run['score'] for run in runs) / len(runs):.1f}",
+            "; ".join(f"{100 * run['gain']:+.1f} ± {100 * run['gain_se']:.1f}" for run in runs if "gain" in run),
+        )
+        for (task, rows, steps), runs in sorted(found.items())
+    )  # fmt: skip
+    return table(("task", "metric", "rows", "steps", "epochs", "seeds", "score", "against 400 steps"), body)
 
 
 def _rounds(recipe: str, trials: list[dict[str, Any]]) -> list[str]:
@@ -199,7 +230,12 @@ BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
     "docs/generating.md": {"baselines": baselines},
     "docs/direct.md": {"direct": direct},
     "docs/suites.md": {"clinicalgpt": clinicalgpt, "asclepius-notes": asclepius_notes},
-    "docs/recipes.md": {"students": students, "recipes": recipes, "evidence": evidence},
+    "docs/recipes.md": {
+        "students": students,
+        "recipes": recipes,
+        "evidence": evidence,
+        "training-length": training_length,
+    },
 }
 
 

@@ -149,7 +149,8 @@ def test_a_run_that_fails_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize(
-    ("text", "seeds"), [("0-4", (0, 1, 2, 3, 4)), ("3", (3,)), ("0,2,5", (0, 2, 5)), ("0-2,1-3", (0, 1, 2, 3))]
+    ("text", "seeds"),
+    [("0-4", (0, 1, 2, 3, 4)), ("3-3", (3,)), ("0", (0,)), ("0,2,5", (0, 2, 5)), ("0-2,1-3", (0, 1, 2, 3))],
 )
 def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
     assert seeds_of(text) == seeds
@@ -158,6 +159,14 @@ def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("text", ["", "a", "-1", "1-", "4-0", "0;1", "1.5", "0,,1", "²", "0--3"])
 def test_bad_seeds(text: str) -> None:
     with pytest.raises(UserError, match=r"--seeds(.|\n)*expected: numbers from 0"):
+        seeds_of(text)
+
+
+@pytest.mark.parametrize("text", ["1", "5"])
+def test_a_number_of_seeds_is_not_taken_for_a_seed(text: str) -> None:
+    with pytest.raises(
+        UserError, match=rf"may mean two things(.|\n)*0-{int(text) - 1} for {text} seeds, or {text}-{text}"
+    ):
         seeds_of(text)
 
 
@@ -238,8 +247,10 @@ def test_the_local_executor_gives_what_one_process_gives(
     words = ("score", there, "--sample", "--recipe", "tiny.v1", "--seeds", "0,1", "--workers", "1")
     output, error = clinsynth(*words).communicate()
     assert "2 seeds" in output, error
-    pairs = zip(written(here).values(), written(there).values(), strict=True)
-    assert all(a.predictions_sha256 == b.predictions_sha256 and a.loss == b.loss for a, b in pairs)
+    one, two = (
+        [(record.predictions_sha256, record.loss) for record in written(folder).values()] for folder in (here, there)
+    )
+    assert one == two
 
 
 @pytest.mark.slow
@@ -256,3 +267,13 @@ def test_the_command_line_with_the_default_student(submit: Submit) -> None:
         assert f"{to_do} to do (sample)" in done.stderr
         assert "gad" in done.stdout
     assert verify(folder, SAMPLE).findings == ()
+
+
+def test_slurm_options_are_read_or_refused() -> None:
+    from clinsynth.training.executors import _slurm_options  # pyright: ignore[reportPrivateUsage] - its own test
+
+    assert _slurm_options("partition=gpu gres=gpu:1") == {"partition": "gpu", "gres": "gpu:1"}
+    assert _slurm_options("") == {}
+    for text in ("gpu", "partition=", "=gpu"):
+        with pytest.raises(UserError, match=r"CLINSYNTH_SLURM(.|\n)*name=value"):
+            _slurm_options(text)

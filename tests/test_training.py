@@ -15,11 +15,13 @@ from clinsynth.core.nouns import Example, Prediction
 from clinsynth.core.registry import TASKS
 from clinsynth.data.few_shots import few_shot
 from clinsynth.data.samples import SampleStore
-from clinsynth.results.store import Cell, Results, RunRecord
+from clinsynth.results.store import Cell, Draw, Results, RunRecord
 from clinsynth.scoring.metrics import score_all
 from clinsynth.task_types import TASK_TYPES, task_type
+from clinsynth.training.draws import draw, label_divergence, labels_of
+from clinsynth.training.draws import places as drawn_places
 from clinsynth.training.recipe import RECIPES, Recipe, Weights, recipe_fingerprint
-from clinsynth.training.run import Job, constant, draw, run
+from clinsynth.training.run import Job, constant, run
 from clinsynth.training.weights import WEIGHTS_VARIABLE, find_weights
 
 SAMPLE = SampleStore()
@@ -28,8 +30,10 @@ Submit = Callable[..., Path]
 Register = Callable[..., Recipe]
 
 
-def do(folder: Path, task: str, recipe: str = "tiny.v1", rows: int = 24, seed: int = 0) -> RunRecord:
-    return run(Job(folder, Cell(task, recipe, rows, seed), None, True, threads=1))
+def do(
+    folder: Path, task: str, recipe: str = "tiny.v1", rows: int = 24, seed: int = 0, how: Draw = "random"
+) -> RunRecord:
+    return run(Job(folder, Cell(task, recipe, rows, seed), None, True, threads=1, draw=how))
 
 
 def said(folder: Path, record: RunRecord) -> bytes:
@@ -226,3 +230,67 @@ def test_the_default_student(name: str, submit: Submit, monkeypatch: pytest.Monk
     assert records[0].predictions_sha256 == records[1].predictions_sha256
     assert records[0].loss == records[1].loss
     assert records[0].score > 0.3, "far above what random weights reach on the sample"
+
+
+def test_a_balanced_draw_has_equal_shares_as_far_as_rows_go() -> None:
+    rows = [Example(texts=(f"a{k}",), labels=("rare",) if k < 20 else ("common",)) for k in range(300)]
+
+    def shares(n: int) -> tuple[int, int]:
+        found = [labels_of(rows[place])[0] for place in drawn_places(rows, Cell("gad", "tiny.v1", n, 0), "balanced")]
+        return found.count("rare"), found.count("common")
+
+    assert shares(30) == (15, 15)
+    assert shares(100) == (20, 80)
+    assert shares(300) == (20, 280)
+    draws = [drawn_places(rows, Cell("gad", "tiny.v1", n, 0), "balanced") for n in (10, 30, 300)]
+    assert draws[2][:30] == draws[1]
+    assert draws[1][:10] == draws[0]
+    assert sorted(draws[2]) == list(range(300))
+    several = [Example(("a",), labels=("x", "y")), Example(("b",), labels=("x",)), Example(("c",))]
+    assert sorted(drawn_places(several, Cell("hoc", "tiny.v1", 3, 0), "balanced")) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "divergence"),
+    [("ab", "ab", 0.0), ("aabb", "ab", 0.0), ("a", "b", 1.0), ("ab", "a", 0.311278)],
+)
+def test_label_divergence(one: str, two: str, divergence: float) -> None:
+    # The last by hand: 1/2 (1/2 log2 2/3 + 1/2 log2 2) + 1/2 log2 4/3.
+    rows, real = ([Example(("t",), labels=(label,)) for label in labels] for labels in (one, two))
+    assert label_divergence(rows, real) == pytest.approx(divergence, abs=1e-6)
+
+
+def test_a_balanced_run_is_stored_apart(submit: Submit, tiny_recipe: Recipe) -> None:
+    folder = submit({"gad": 40})
+    headline = do(folder, "gad", tiny_recipe.name)
+    record = do(folder, "gad", tiny_recipe.name, how="balanced")
+    assert (headline.training.draw, record.training.draw) == ("random", "balanced")
+    apart = Results(folder, "sample", "balanced")
+    assert apart.record_path(record.cell).is_relative_to(folder / "sample" / "balanced" / "runs")
+    assert list(apart.records()) == [record]
+    assert list(Results(folder, "sample").records()) == [headline]
+    assert headline.training.label_divergence is not None
+    assert record.training.label_divergence is not None
+
+
+def test_steps_follow_the_rows_where_a_recipe_says_so(submit: Submit, register: Register) -> None:
+    folder = submit({"gad": 40})
+    recipe = register("epochs.v1", steps=4, epochs=2)
+    assert [recipe.settings["relation_extraction"].steps_for(n) for n in (8, 16, 17, 40)] == [4, 4, 5, 10]
+    assert do(folder, "gad", "epochs.v1", rows=40).steps == 10
+    assert do(folder, "gad", "epochs.v1", rows=8).steps == 4
+
+
+def test_a_new_setting_changes_no_fingerprint_where_it_changes_nothing() -> None:
+    first, spec = RECIPES["minilm-l6.v1"], TASKS["gad"].spec
+    # As in the records that are stored of this recipe.
+    assert recipe_fingerprint(first, spec) == "90a8f1eba4b56dc1d0c4bfe2defeb337aa6dd81d5236ea6f0aa4fe46e2e89752"
+    more = {kind: replace(settings, epochs=3) for kind, settings in first.settings.items()}
+    assert recipe_fingerprint(replace(first, settings=more), spec) != recipe_fingerprint(first, spec)
+
+
+@pytest.mark.parametrize("recipe", ["minilm-l6.v1", "minilm-l6.v2"])
+def test_the_default_student_takes_the_same_steps_on_few_rows(recipe: str) -> None:
+    for settings in RECIPES[recipe].settings.values():
+        assert [settings.steps_for(n) for n in (10, 300, 1_000)] == [400] * 3
+        assert settings.steps_for(5_424) == (400 if recipe.endswith("v1") else 1_017)

@@ -1,6 +1,8 @@
 """Choose the hyper-parameters of a recipe on real training and development data; no test set is read.
 
     python -m studies.tuning.choose_recipe --data-dir DIR [--recipe minilm-l6.v1] [--workers 2]
+    python -m studies.tuning.choose_recipe --data-dir DIR --recipe mpnet-base.v1 --rows 300 --tasks gad,ncbi-disease \
+        --rates 2e-5,5e-5,1e-4 --workers 1
 
 First the learning rate at the recipe's steps, then the steps at the best rate of each kind of task. Every trial is one
 line of ``<recipe>.jsonl`` beside this file; a second call does what is missing, then prints the tables.
@@ -74,7 +76,8 @@ def group_of(spec: TaskSpec) -> str:
 
 def attempt(trial: Trial, recipe_name: str, data_dir: Path | None) -> dict[str, Any]:
     """Run one trial."""
-    from clinsynth.training.run import draw, encode_for, fit_and_read
+    from clinsynth.training.draws import draw
+    from clinsynth.training.run import encode_for, fit_and_read
     from clinsynth.training.student import find_device
 
     recipe, spec = RECIPES[recipe_name], TASKS[trial.task].spec
@@ -85,9 +88,8 @@ def attempt(trial: Trial, recipe_name: str, data_dir: Path | None) -> dict[str, 
     order = np.random.default_rng(1).permutation(len(held_out))[:HELD_OUT]
     held_out = [held_out[int(k)] for k in order]
     drawn = draw(train, cell)
-    outcome = fit_and_read(
-        cell, recipe, spec, ((), drawn), (held_out, encode_for(held_out, spec, recipe)), find_device(1)
-    )
+    encoded = [encode_for(examples, spec, recipe) for examples in ((), drawn, held_out)]
+    outcome = fit_and_read(cell, recipe, spec, (encoded[0], encoded[1]), (held_out, encoded[2]), find_device(1))
     score = METRICS[spec.metric].score(spec, held_out, outcome.predictions)
     return {**trial._asdict(), "rows_used": len(drawn), "held_out": len(held_out), "metric": spec.metric,
             "score": round(score, 4), "loss": round(outcome.loss or 0.0, 4), "seconds": outcome.seconds}  # fmt: skip
@@ -100,21 +102,23 @@ def read_log(log: Path) -> dict[Trial, float]:
     return {Trial(**{key: row[key] for key in Trial._fields}): row["score"] for row in rows}
 
 
-def best_rates(done: dict[Trial, float], steps: int) -> dict[str, float]:
+def best_rates(done: dict[Trial, float], steps: int, tasks: Sequence[str], tried: Sequence[float]) -> dict[str, float]:
     """For each kind of task, the rate with the best mean score."""
     scores: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for trial, score in done.items():
         # Of every rate the same tasks: older trials of other rates and tasks stay in the log, but decide nothing.
-        if trial.steps == steps and trial.rate in RATES and trial.task in TASK_NAMES:
+        if trial.steps == steps and trial.rate in tried and trial.task in tasks:
             scores[group_of(TASKS[trial.task].spec)][trial.rate].append(score)
     return {group: max(rates, key=lambda rate: statistics.mean(rates[rate])) for group, rates in scores.items()}
 
 
-def trials(done: dict[Trial, float], recipe_name: str, rows: int) -> Iterator[list[Trial]]:
+def trials(
+    done: dict[Trial, float], recipe_name: str, rows: int, tasks: Sequence[str], tried: Sequence[float]
+) -> Iterator[list[Trial]]:
     """The two rounds."""
     steps = RECIPES[recipe_name].settings["relation_extraction"].steps
-    yield [Trial(task, rate, steps, rows) for task in TASK_NAMES for rate in RATES]
-    rates = best_rates(done, steps)
+    yield [Trial(task, rate, steps, rows) for task in tasks for rate in tried]
+    rates = best_rates(done, steps, tasks, tried)
     yield [Trial(task, rates[group_of(TASKS[task].spec)], n, rows) for task in STEPS_TASKS for n in STEPS]
 
 
@@ -136,12 +140,15 @@ def main() -> None:
     parser.add_argument("--recipe", default="minilm-l6.v1")
     parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--tasks", default=",".join(TASK_NAMES))
+    parser.add_argument("--rates", default=",".join(map(str, RATES)))
     arguments = parser.parse_args()
+    tasks, tried = arguments.tasks.split(","), [float(rate) for rate in arguments.rates.split(",")]
     log = Path(__file__).parent / f"{arguments.recipe}.jsonl"
     done = read_log(log)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.workers, mp_context=context) as pool:
-        for chosen in trials(done, arguments.recipe, arguments.rows):
+        for chosen in trials(done, arguments.recipe, arguments.rows, tasks, tried):
             waiting = [
                 pool.submit(attempt, trial, arguments.recipe, arguments.data_dir)
                 for trial in chosen if trial not in done

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from clinsynth.cli import add_data_dir, add_sample, names
 from clinsynth.cli.validate import say_notices
 from clinsynth.core import TASKS, UserError, clean
 from clinsynth.data import open_store
+from clinsynth.results import Draw, RunRecord
 from clinsynth.submissions import validate
 from clinsynth.training import DEFAULT_RECIPE, Request, budgets_of, describe, plan, score, seeds_of
 
@@ -23,9 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
-    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE, help="default: %(default)s")
     parser.add_argument("--rows", default="", help="budgets, such as 100,300,1000 or all (default: the recipe's own)")
     parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
+    parser.add_argument(
+        "--draw", choices=get_args(Draw), default="random",
+        help="balanced: rows with equal shares of the labels, stored apart and not ranked (default: random)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one a core, or one a GPU)")
     parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
@@ -50,6 +56,7 @@ def execute(arguments: argparse.Namespace) -> int:
         sample=arguments.sample,
         workers=arguments.workers,
         executor=arguments.executor,
+        draw=arguments.draw,
     )
     planned = plan(request)
     sys.stderr.writelines(
@@ -66,13 +73,21 @@ def execute(arguments: argparse.Namespace) -> int:
             print(cell.stem)
         return 0
     scored = score(request, planned)
-    by_cell: dict[tuple[str, int], list[float]] = {}
+    by_cell: dict[tuple[str, int], list[RunRecord]] = {}
     for record in scored.records:
-        by_cell.setdefault((record.task, record.rows), []).append(record.score)
-    for (task, rows), values in by_cell.items():
+        by_cell.setdefault((record.task, record.rows), []).append(record)
+    for (task, rows), runs in by_cell.items():
+        values = [run.score for run in runs]
         mean = 100 * sum(values) / len(values)
         metric = TASKS[task].spec.metric.replace("_", " ")
         print(f"{task:16} n {rows:<6,} {metric:10} {mean:5.1f}  ({len(values)} seeds: {_listed(values)})")
+        constant = sum(run.fit == "constant" for run in runs)
+        if constant:
+            print(
+                f"  {constant} of {len(runs)} runs were not trained: all their rows have one answer, which is then said"
+            )
+        if arguments.draw == "balanced":
+            print("  balanced draw: not comparable with random draws")
     return int(bool(scored.failed))
 
 

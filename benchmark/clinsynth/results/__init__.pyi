@@ -14,6 +14,7 @@ from .reproductions import write_reproduction as write_reproduction
 from .store import SEEDS as SEEDS
 from .store import Cell as Cell
 from .store import DataKind as DataKind
+from .store import Draw as Draw
 from .store import Environment as Environment
 from .store import Results as Results
 from .store import RunRecord as RunRecord

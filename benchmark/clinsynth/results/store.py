@@ -1,7 +1,8 @@
 """Run records and predictions: what is stored of a run, where, and how it is checked again.
 
 Identity is the path: ``runs/<task>/<recipe>/n<rows>/seed<k>.json`` beside
-``predictions/<task>/<recipe>/n<rows>/seed<k>.jsonl.gz``; on the bundled sample both lie under ``sample/``.
+``predictions/<task>/<recipe>/n<rows>/seed<k>.jsonl.gz``; on the bundled sample both lie under ``sample/``, and those of
+balanced draws under ``balanced/`` there, where no standings look.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from clinsynth.core import (
 )
 
 DataKind = Literal["real", "sample"]
+Draw = Literal["random", "balanced"]
+"""How a run's rows are chosen from a submission's: at random, or with shares of the labels as equal as can be."""
 SEEDS = (0, 1, 2, 3, 4)
 """The seeds of a ranked row (protocol): fixed, so that nobody can choose among many."""
 RUN_RECORD = RecordKind("a run record", "delete it and run clinsynth score again", limit=2**20)
@@ -81,6 +84,11 @@ class TrainingData(_Stored):
     """Rows drawn by the seed."""
     few_shot: int = 0
     """Real examples that the recipe itself adds."""
+    draw: Draw = "random"
+    label_divergence: float | None = None
+    """Jensen-Shannon divergence, in bits, between the label shares of the rows that were drawn and those of the real
+    training split: 0 where they are equal, 1 where they have no label in common; ``None`` where there is no such split.
+    """
 
 
 class TestData(_Stored):
@@ -125,6 +133,8 @@ class RunRecord(_Stored, Sealed):
     environment: Environment
     created: str
     """UTC, ISO 8601."""
+    carried_from: str = ""
+    """Recipe under whose name the student was trained, where this one trains it alike; empty: under its own."""
 
     @model_validator(mode="after")
     def _scored(self) -> RunRecord:
@@ -148,11 +158,13 @@ class RunRecord(_Stored, Sealed):
 class Results:
     """The records and predictions in a submission's folder."""
 
-    def __init__(self, folder: Path, kind: DataKind) -> None:
-        """``folder`` is the submission's; ``kind`` keeps results on the sample apart from real ones."""
+    def __init__(self, folder: Path, kind: DataKind, draw: Draw = "random") -> None:
+        """``folder`` is the submission's; results on the sample are kept apart, and so are those of balanced draws."""
         self.folder = folder
         self.kind: DataKind = kind
+        self.draw: Draw = draw
         base = folder / "sample" if kind == "sample" else folder
+        base = base / draw if draw != "random" else base
         self.runs = base / "runs"
         self.predictions = base / "predictions"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from clinsynth.core import Example, Prediction, Span, TaskSpec
@@ -53,8 +54,13 @@ class Encoded:
 
     items: list[Item]
     examples: int
-    counts: Counter[str]
-    """Examples that did not fit as they were, by what was done: ``truncated``, ``windowed``, ``snapped-span``."""
+    notes: list[tuple[int, str]]
+    """(index of an example, what was done to fit it): ``truncated``, ``windowed``, ``snapped-span`` for each span."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Examples that did not fit as they were, by what was done."""
+        return Counter(note for _, note in self.notes)
 
 
 def tags_of(spec: TaskSpec) -> list[str]:
@@ -70,7 +76,7 @@ def outputs_of(spec: TaskSpec, head: Head) -> int:
 def encode(examples: Sequence[Example], spec: TaskSpec, head: Head, tokenizer: Tokenizer, max_length: int) -> Encoded:
     """Tokenise a split once. Raises nothing: rows were validated before."""
     if not examples:
-        return Encoded([], 0, Counter())
+        return Encoded([], 0, [])
     if head == "token":
         return _encode_spans(examples, spec, tokenizer, max_length)
     pair = len(examples[0].texts) == 2
@@ -87,13 +93,42 @@ def encode(examples: Sequence[Example], spec: TaskSpec, head: Head, tokenizer: T
         else:
             target = index[example.labels[0]]
         items.append(Item(ids, types, owner, target))
-    truncated = sum(len(a) > len(b) for a, b in zip(full["input_ids"], cut["input_ids"], strict=True))
-    return Encoded(items, len(examples), Counter({"truncated": truncated} if truncated else {}))
+    pairs = enumerate(zip(full["input_ids"], cut["input_ids"], strict=True))
+    return Encoded(items, len(examples), [(owner, "truncated") for owner, (a, b) in pairs if len(a) > len(b)])
+
+
+class RowEncoder:
+    """Encodes rows when they are first asked for: the seeds and budgets of a submission share most of them."""
+
+    def __init__(
+        self, rows: Sequence[Example], spec: TaskSpec, head: Head, tokenizer: Tokenizer, max_length: int
+    ) -> None:
+        """``rows`` are a submission's of one task; the rest is as in ``encode``."""
+        self._rows = rows
+        self._encode = partial(encode, spec=spec, head=head, tokenizer=tokenizer, max_length=max_length)
+        self._items: dict[int, list[Item]] = {}
+        self._notes: dict[int, list[str]] = {}
+
+    def take(self, places: Sequence[int]) -> Encoded:
+        """The rows at ``places``, in that order, as ``encode`` gives them."""
+        new = [place for place in dict.fromkeys(places) if place not in self._items]
+        encoded = self._encode([self._rows[place] for place in new])
+        for place in new:
+            self._items[place], self._notes[place] = [], []
+        for item in encoded.items:
+            self._items[new[item.owner]].append(item)
+        for owner, note in encoded.notes:
+            self._notes[new[owner]].append(note)
+        return Encoded(
+            [replace(item, owner=owner) for owner, place in enumerate(places) for item in self._items[place]],
+            len(places),
+            [(owner, note) for owner, place in enumerate(places) for note in self._notes[place]],
+        )
 
 
 def _encode_spans(examples: Sequence[Example], spec: TaskSpec, tokenizer: Tokenizer, max_length: int) -> Encoded:
     index = {tag: k for k, tag in enumerate(tags_of(spec))}
-    counts: Counter[str] = Counter()
+    notes: list[tuple[int, str]] = []
     items: list[Item] = []
     words_of = [word_spans(example.texts[0]) for example in examples]
     pieces = tokenizer(
@@ -107,12 +142,12 @@ def _encode_spans(examples: Sequence[Example], spec: TaskSpec, tokenizer: Tokeni
     done = 0
     for owner, (example, words) in enumerate(zip(examples, words_of, strict=True)):
         tags, snapped = tags_from_spans(words, example.spans)
-        counts["snapped-span"] += snapped
+        notes += [(owner, "snapped-span")] * snapped
         # A character the vocabulary lacks still is a word: it gets one unknown token from the tokenizer, or none.
         own = [piece[: max_length - 2] for piece in pieces[done : done + len(words)]]
         done += len(words)
         windows = list(_windows([len(piece) for piece in own], max_length - 2))
-        counts["windowed"] += len(windows) > 1
+        notes += [(owner, "windowed")] * (len(windows) > 1)
         for first, last in windows:
             item = Item([], [], owner, [])
             target: list[int] = []
@@ -125,7 +160,7 @@ def _encode_spans(examples: Sequence[Example], spec: TaskSpec, tokenizer: Tokeni
             item.types = [0] * len(item.ids)
             item.target = [IGNORED, *target, IGNORED]
             items.append(item)
-    return Encoded(items, len(examples), +counts)
+    return Encoded(items, len(examples), notes)
 
 
 def _windows(lengths: Sequence[int], room: int) -> list[tuple[int, int]]:

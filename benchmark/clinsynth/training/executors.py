@@ -91,7 +91,7 @@ def slurm(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -
     except ImportError as error:
         raise UserError("SLURM needs submitit", remedy="pip install 'clinsynth[slurm]'") from error
     chunks = [list(chunk) for _, chunk in groupby(jobs, key=lambda job: job.cell.task)]
-    extra = dict(pair.split("=", 1) for pair in os.environ.get(SLURM_VARIABLE, "").split())
+    extra = _slurm_options(os.environ.get(SLURM_VARIABLE, ""))
     executor = submitit.AutoExecutor(folder=Path("slurm-logs"), cluster=None if shutil.which("srun") else "local")
     executor.update_parameters(
         name="clinsynth",
@@ -107,6 +107,17 @@ def slurm(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -
             on_steps(sum(steps_of(job) for job in chunk))
             yield from zip(chunk, handle.result(), strict=True)
         time.sleep(POLL_SECONDS)
+
+
+def _slurm_options(text: str) -> dict[str, str]:
+    """Options from ``partition=gpu gres=gpu:1``. Raises ``UserError``."""
+    pairs = [pair.partition("=") for pair in text.split()]
+    if any(not (name and sign and value) for name, sign, value in pairs):
+        raise UserError(
+            f"{SLURM_VARIABLE}={text!r} cannot be read",
+            expected="name=value pairs with blanks between them, as in: partition=gpu gres=gpu:1",
+        )
+    return {name: value for name, _, value in pairs}
 
 
 def ray(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[Outcome]:
@@ -135,7 +146,7 @@ def ray(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> 
 def steps_of(job: Job) -> int:
     """Optimiser steps of a run: what progress counts."""
     recipe = RECIPES[job.cell.recipe]
-    return recipe.few_shot_steps + recipe.settings[TASKS[job.cell.task].spec.type].steps
+    return recipe.few_shot_steps + recipe.settings[TASKS[job.cell.task].spec.type].steps_for(job.cell.rows)
 
 
 EXECUTORS: Registry[Executor] = Registry("executor", lambda: {"local": local, "slurm": slurm, "ray": ray})

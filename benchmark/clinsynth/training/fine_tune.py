@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,23 +13,25 @@ import torch
 
 from clinsynth.training.batching import collate, reading_batches, targets, training_batches
 from clinsynth.training.encoding import Encoded, Item
+from clinsynth.training.master_weights import MasterWeights
 from clinsynth.training.recipe import Settings
 from clinsynth.training.student import Device, Student
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+_MALLOC = {"M_TRIM_THRESHOLD": (-1, 2**30), "M_MMAP_THRESHOLD": (-3, 2**25)}
+"""Options of mallopt(3) and their values, in bytes; the second is the largest that glibc takes."""
 
 READING_TOKENS = {"cpu": 1_024, "cuda": 32_768}
 """Padded tokens in a reading batch: what fits the cache of a core, or fills a GPU."""
 
 
-def _autocast(device: Device) -> torch.autocast:
-    return torch.autocast(device.kind, dtype=torch.bfloat16, enabled=device.dtype == "bfloat16")
-
-
-def _optimizer(student: Student, settings: Settings) -> torch.optim.AdamW:
-    learned = [p for p in student.parameters() if p.requires_grad]
-    decayed = [p for p in learned if p.ndim > 1]
-    others = [p for p in learned if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+@cache
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory for the next step: by default large blocks go back to the system each time."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        for option, value in _MALLOC.values():
+            libc.mallopt(option, value)
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:
@@ -49,20 +54,20 @@ def fine_tune(
     """
     where = torch.device(device.kind)
     student.to(where).train()
+    keep_freed_memory()
+    weights = MasterWeights(student, DTYPES[device.dtype])
     losses: list[float] = []
     for items, steps in stages:
-        optimizer = _optimizer(student, settings)
+        optimizer = weights.optimizer(settings)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k, n=steps: _rate(k, n, settings.warmup))
         for batch in training_batches([len(item.ids) for item in items], settings.batch_size, steps, rng):
             chosen = [items[k] for k in batch]
-            with _autocast(device):
-                logits = student(*collate(chosen, where))
-            loss = student.loss(logits, targets(chosen, where))
+            loss = student.loss(student(*collate(chosen, where)), targets(chosen, where))
             loss.backward()  # pyright: ignore[reportUnknownMemberType] - untyped in torch
-            torch.nn.utils.clip_grad_norm_(student.parameters(), settings.clip, foreach=True)
+            weights.take_gradients(settings.clip)
             optimizer.step()  # pyright: ignore[reportUnknownMemberType] - untyped in torch
             schedule.step()
-            optimizer.zero_grad(set_to_none=True)
+            weights.renew_copy()
             losses.append(float(loss.detach()))
             on_step()
     tail = losses[-max(1, len(losses) // 10) :]
@@ -74,7 +79,7 @@ def read(student: Student, encoded: Encoded, device: Device) -> list[Any]:
     where = torch.device(device.kind)
     student.to(where).eval()
     out: list[Any] = [None] * len(encoded.items)
-    with torch.no_grad(), _autocast(device):
+    with torch.inference_mode():
         for batch in reading_batches([len(item.ids) for item in encoded.items], READING_TOKENS[device.kind]):
             logits = student(*collate([encoded.items[k] for k in batch], where))
             rows = logits.argmax(-1) if student.head == "token" else logits

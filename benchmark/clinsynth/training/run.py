@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,16 +12,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from clinsynth.core import TASKS, Example, Prediction, TaskSpec, UserError, environment
 from clinsynth.data import few_shot, open_store
-from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
+from clinsynth.results import Cell, Draw, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring import score_all
 from clinsynth.submissions import fingerprint, read_submission
 from clinsynth.task_types import task_type
-from clinsynth.training.encoding import Encoded, decode_labels, decode_spans, encode, outputs_of
+from clinsynth.training.draws import label_divergence, places, stream
+from clinsynth.training.encoding import Encoded, RowEncoder, decode_labels, decode_spans, encode, outputs_of
 from clinsynth.training.fine_tune import fine_tune, read
 from clinsynth.training.recipe import RECIPES, Recipe, recipe_fingerprint
 from clinsynth.training.student import Device, find_device, load_tokenizer, new_student
@@ -38,22 +37,29 @@ class Job:
     data_dir: Path | None
     sample: bool
     threads: int
-
-
-def draw(rows: Sequence[Example], cell: Cell) -> list[Example]:
-    """The seed's draw of ``cell.rows`` rows; a smaller budget's draw is the beginning of a larger one's."""
-    return [rows[k] for k in _rng(cell, "rows").permutation(len(rows))[: cell.rows]]
-
-
-def _rng(cell: Cell, purpose: str) -> np.random.Generator:
-    """A stream of its own for each task, seed and purpose, the same for every submission: comparisons are paired."""
-    return np.random.default_rng([cell.seed, zlib.crc32(f"{cell.task}/{purpose}".encode())])
+    draw: Draw = "random"
 
 
 @lru_cache(maxsize=4)
 def _training_rows(submission: Path, task: str) -> tuple[list[Example], str]:
     rows = read_submission(submission).rows(task)
     return rows, fingerprint(rows, TASKS[task].spec)
+
+
+@lru_cache(maxsize=2)
+def _row_encoder(submission: Path, task: str, recipe: str) -> RowEncoder:
+    """Encodes each row once, for all seeds and budgets of a submission's task that this process does."""
+    spec, settings = TASKS[task].spec, RECIPES[recipe].settings[TASKS[task].spec.type]
+    rows, _ = _training_rows(submission, task)
+    tokenizer = load_tokenizer(RECIPES[recipe].weights)
+    return RowEncoder(rows, spec, task_type(spec).head(spec), tokenizer, settings.max_length)
+
+
+@lru_cache(maxsize=2)
+def _real_rows(task: str, data_dir: Path | None, sample: bool) -> list[Example]:
+    """The real training rows; none where there is no such split here."""
+    store = open_store(data_dir, sample)
+    return store.examples(TASKS[task], "train") if store.rows(TASKS[task]).get("train") else []
 
 
 @lru_cache(maxsize=2)
@@ -91,19 +97,23 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
     device = find_device(job.threads)
     rows, rows_fingerprint = _training_rows(job.submission, cell.task)
     test, test_fingerprint, encoded_test = _test_rows(cell.task, cell.recipe, job.data_dir, job.sample)
-    drawn = draw(rows, cell)
+    chosen = places(rows, cell, job.draw)
+    drawn = [rows[place] for place in chosen]
     first = few_shot(open_store(job.data_dir, job.sample), task).examples if recipe.few_shot_steps else ()
     same = None if first else constant(drawn)
     if same:
         outcome = Outcome([same] * len(test), {}, None, 0, {"train": 0.0, "read": 0.0})
     else:
-        outcome = fit_and_read(cell, recipe, spec, (first, drawn), (test, encoded_test), device, on_step)
+        encoded = _row_encoder(job.submission, cell.task, cell.recipe).take(chosen)
+        training = (encode_for(first, spec, recipe), encoded)
+        outcome = fit_and_read(cell, recipe, spec, training, (test, encoded_test), device, on_step)
     if outcome.loss is not None and not math.isfinite(outcome.loss):
         raise UserError(
             f"the student diverged on {cell.task}: its training loss is {outcome.loss}",
             remedy="look for odd rows with clinsynth validate; the recipe is the same for everybody",
         )
-    results = Results(job.submission, "sample" if job.sample else "real")
+    results = Results(job.submission, "sample" if job.sample else "real", job.draw)
+    real = _real_rows(cell.task, job.data_dir, job.sample)
     digest = results.write_predictions(cell, outcome.predictions, spans=spec.is_span)
     return results.write_record(
         RunRecord(
@@ -116,7 +126,12 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
             rows=cell.rows,
             seed=cell.seed,
             training=TrainingData(
-                fingerprint=rows_fingerprint, available=len(rows), used=len(drawn), few_shot=len(first)
+                fingerprint=rows_fingerprint,
+                available=len(rows),
+                used=len(drawn),
+                few_shot=len(first),
+                draw=job.draw,
+                label_divergence=label_divergence(drawn, real) if real else None,
             ),
             test=TestData(kind=results.kind, fingerprint=test_fingerprint, examples=len(test)),
             fit="constant" if same else "fine-tuned",
@@ -159,16 +174,17 @@ def fit_and_read(
     cell: Cell,
     recipe: Recipe,
     spec: TaskSpec,
-    training: tuple[Sequence[Example], Sequence[Example]],
+    training: tuple[Encoded, Encoded],
     testing: tuple[Sequence[Example], Encoded],
     device: Device,
     on_step: Callable[[], Any] = lambda: None,
 ) -> Outcome:
-    """Fine-tune on (few-shot, drawn) examples and read the test examples, given with their encoding."""
+    """Fine-tune on the encoded (few-shot, drawn) examples and read the test examples, given with their encoding."""
     head, settings = task_type(spec).head(spec), recipe.settings[spec.type]
     test, encoded_test = testing
-    few, drawn = (encode_for(part, spec, recipe) for part in training)
-    stages = [(part.items, steps) for part, steps in ((few, recipe.few_shot_steps), (drawn, settings.steps)) if steps]
+    few, drawn = training
+    steps = settings.steps_for(drawn.examples)
+    stages = [(part.items, count) for part, count in ((few, recipe.few_shot_steps), (drawn, steps)) if count]
     torch.set_num_threads(device.threads)
     _be_deterministic()
     started = time.perf_counter()
@@ -176,7 +192,7 @@ def fit_and_read(
     with torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType] - untyped in torch
         torch.manual_seed(cell.seed)  # pyright: ignore[reportUnknownMemberType] - untyped in torch
         student = new_student(recipe, head, outputs_of(spec, head), settings, device)
-        loss = fine_tune(student, stages, settings, device, _rng(cell, "order"), on_step)
+        loss = fine_tune(student, stages, settings, device, stream(cell, "order"), on_step)
     trained = time.perf_counter()
     output = read(student, encoded_test, device)
     if head == "token":
@@ -186,4 +202,4 @@ def fit_and_read(
     counts = {f"train.{k}": n for k, n in (few.counts + drawn.counts).items()}
     counts |= {f"test.{k}": n for k, n in encoded_test.counts.items()}
     seconds = {"train": round(trained - started, 2), "read": round(time.perf_counter() - trained, 2)}
-    return Outcome(predictions, counts, loss, sum(steps for _, steps in stages), seconds)
+    return Outcome(predictions, counts, loss, sum(count for _, count in stages), seconds)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clinsynth.core import TASKS, NotPreparedError, Task, UserError, progress
 from clinsynth.data import ExampleStore, open_store
-from clinsynth.results import Cell, Results, RunRecord
+from clinsynth.results import Cell, Draw, Results, RunRecord
 from clinsynth.submissions import fingerprint, read_submission
 from clinsynth.training.recipe import DEFAULT_RECIPE
 
@@ -34,6 +34,7 @@ class Request:
     workers: int = 0
     """Runs at a time; 0: one for each core, or for each GPU."""
     executor: str = "local"
+    draw: Draw = "random"
 
 
 @dataclass(slots=True)
@@ -56,11 +57,13 @@ def plan(request: Request) -> Plan:
     Raises:
         UserError: the submission cannot be read, or a task that was asked for cannot be scored.
     """
+    from clinsynth.training.draws import check_draw
     from clinsynth.training.recipe import RECIPES
 
     submission = read_submission(request.submission)
     recipe = RECIPES[request.recipe]
     store = open_store(request.data_dir, request.sample)
+    results = Results(submission.path, store.kind, request.draw)
     out = Plan()
     for name in request.tasks or submission.tasks:
         task = TASKS[name]
@@ -73,6 +76,7 @@ def plan(request: Request) -> Plan:
                 raise
             out.skipped[name] = str(error).splitlines()[0]
             continue
+        check_draw(task.spec, request.draw)
         rows = submission.rows(name)
         current = _Current(fingerprint(rows, task.spec), test_fingerprint, task)
         budgets = request.budgets or (recipe.budget,)
@@ -80,7 +84,7 @@ def plan(request: Request) -> Plan:
             out.short[name] = len(rows)
         for budget in sorted({min(budget or len(rows), len(rows)) for budget in budgets}):
             for seed in request.seeds:
-                _place(Cell(name, request.recipe, budget, seed), current, Results(submission.path, store.kind), out)
+                _place(Cell(name, request.recipe, budget, seed), current, results, out)
     return out
 
 
@@ -131,7 +135,10 @@ def score(request: Request, planned: Plan | None = None) -> Scored:
     # Runs of a task one after the other: they share its tokenised test set.
     cells = sorted([*planned.missing, *planned.stale], key=lambda cell: (cell.task, cell.rows, cell.seed))
     workers = request.workers or _places()
-    jobs = [Job(request.submission.absolute(), cell, request.data_dir, request.sample, threads=1) for cell in cells]
+    jobs = [
+        Job(request.submission.absolute(), cell, request.data_dir, request.sample, threads=1, draw=request.draw)
+        for cell in cells
+    ]
     records, failed = list(planned.done), list[tuple[Cell, UserError]]()
     if jobs:
         started = time.monotonic()
@@ -145,8 +152,9 @@ def score(request: Request, planned: Plan | None = None) -> Scored:
                 else:
                     records.append(outcome)
                     seconds = sum(outcome.seconds.values())
+                    untrained = "; not trained: its rows have one answer" if outcome.fit == "constant" else ""
                     later = f"; about {left:.0f} min left" if number < len(jobs) else ""
-                    bar.say(f"{where} {outcome.metric} {100 * outcome.score:.1f} ({seconds:.0f} s{later})")
+                    bar.say(f"{where} {outcome.metric} {100 * outcome.score:.1f} ({seconds:.0f} s{later}){untrained}")
     return Scored(sorted(records, key=lambda record: record.cell), failed)
 
 
@@ -177,7 +185,17 @@ def budgets_of(text: str) -> tuple[int, ...]:
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
-    """Seeds from ``0-4``, ``3`` or ``0,2,5``. Raises ``UserError``."""
+    """Seeds from ``0-4``, ``0`` or ``0,2,5``.
+
+    Raises:
+        UserError: it is something else; or a single number other than 0, which some take for a number of seeds.
+    """
+    if text.isascii() and text.isdecimal() and int(text) > 0:
+        count = int(text)
+        raise UserError(
+            f"--seeds {text!r} may mean two things",
+            expected=f"0-{count - 1} for {count} seeds, or {count}-{count} for seed {count} alone",
+        )
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")

@@ -22,7 +22,7 @@ class Device(NamedTuple):
 
     kind: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16"]
-    """Type of the matrix products under autocast; weights and updates stay in float32."""
+    """Type of the student's arithmetic; the weights that are updated, and the updates, stay in float32."""
     threads: int
 
 
@@ -55,15 +55,16 @@ class Student(nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         """Logits in float32."""
-        states = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+        states: torch.Tensor = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
         if self.head == "token":
             pooled = states
         elif self.pooling == "first":
             pooled = states[:, 0]
         else:
-            weight = mask.unsqueeze(-1).to(states.dtype)
+            weight = mask.unsqueeze(-1).float()
             pooled = (states * weight).sum(1) / weight.sum(1)
-        return self.classifier(self.dropout(pooled)).float()
+        # Dropout in float32: its noise is then the same whatever the type of the rest.
+        return self.classifier(self.dropout(pooled.float()).to(states.dtype)).float()
 
     def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy: over labels for multi-label heads, over words for token heads."""
@@ -73,8 +74,10 @@ class Student(nn.Module):
 
 
 @cache
-def _pretrained(folder: Path, attention: str) -> tuple[nn.Module, int]:
+def _pretrained(folder: Path, *, fused: bool) -> tuple[nn.Module, int]:
     transformers: Any = importlib.import_module("transformers")
+    # Attention with a bias for distances, such as MPNet's, has no fused form.
+    fused = fused and transformers.AutoConfig.from_pretrained(folder).model_type != "mpnet"
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
     # No progress bar and no list of unused pooler weights for a file that loads in a blink.
@@ -86,7 +89,7 @@ def _pretrained(folder: Path, attention: str) -> tuple[nn.Module, int]:
             trust_remote_code=False,
             add_pooling_layer=False,
             dtype=torch.float32,
-            attn_implementation=attention,
+            attn_implementation="sdpa" if fused else "eager",
         )
     finally:
         logging.set_verbosity(verbosity)
@@ -107,8 +110,7 @@ def load_tokenizer(weights: Weights) -> Tokenizer:
 def new_student(recipe: Recipe, head: Head, outputs: int, settings: Settings, device: Device) -> Student:
     """A student before fine-tuning: pre-trained encoder, fresh head drawn from torch's current generator."""
     # On a CPU the fused attention kernel is slower than plain products at sentence length.
-    attention = "sdpa" if device.kind == "cuda" else "eager"
-    pretrained, hidden = _pretrained(find_weights(recipe.weights), attention)
+    pretrained, hidden = _pretrained(find_weights(recipe.weights), fused=device.kind == "cuda")
     encoder = copy.deepcopy(pretrained)
     if settings.encoder_dropout is not None:
         for module in encoder.modules():
