@@ -38,8 +38,8 @@ from clinsynth.submissions.card import to_toml
 from clinsynth.submissions.writing import existing_card
 from clinsynth.task_types import task_type
 from clinsynth.training import embeddings
+from clinsynth.training.draws import draw
 from clinsynth.training.embeddings import DIMENSION, embed
-from clinsynth.training.run import draw
 
 Floats = npt.NDArray[np.float64]
 

@@ -425,7 +425,7 @@ def test_a_reproduction_record_whose_verdict_does_not_follow_counts_for_nothing(
 
 def test_the_draw_of_the_audit_is_that_of_the_training() -> None:
     from clinsynth.quality.measurement import drawn as of_quality
-    from clinsynth.training.run import draw
+    from clinsynth.training.draws import draw
 
     rows = [Example((str(k),)) for k in range(500)]
     for seed in SEEDS:

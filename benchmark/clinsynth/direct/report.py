@@ -90,7 +90,9 @@ def _tracks(folder: Path, kind: DataKind, tests: TestSets) -> Iterator[_Track]:
     for record in results.records():
         have = best[record.shots].get(record.task)
         # The whole test set before any subset, a larger subset before a smaller one.
-        if record.task in TASKS and (have is None or record.asked > have.asked):
+        # Another version of a task has another metric, test set or wording.
+        current = record.task in TASKS and record.task_version == TASKS[record.task].spec.version
+        if current and (have is None or record.asked > have.asked):
             best[record.shots][record.task] = record
     for shots, records in sorted(best.items()):
         own = {task: found for task, record in records.items()

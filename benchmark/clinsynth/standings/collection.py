@@ -141,7 +141,11 @@ def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) 
             left_out.append(LeftOut(folder.name, "", text))
             continue
         found = Results(folder, kind).stored()
-        records = tuple(record for record in found.records if record.task in TASKS)
+        known = [record for record in found.records if record.task in TASKS]
+        records = tuple(record for record in known if _is_current(record))
+        for task in sorted({record.task for record in known} - {record.task for record in records}):
+            text = f"{folder.name} on {task} is not shown: its runs were made with another version of the task."
+            left_out.append(LeftOut(folder.name, task, text))
         stored.append(Stored(folder, card, kind, records, found.faults, published))
         refused += found.faults
         for fault in found.faults:
@@ -149,6 +153,11 @@ def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) 
             left_out.append(LeftOut(folder.name, fault.task, text))
     left_out += (LeftOut(copy.first, copy.task, copy.text) for copy in copies([each.folder for each in stored], kind))
     return Collection(kind, tuple(stored), tuple(left_out), tuple(refused))
+
+
+def _is_current(record: RunRecord) -> bool:
+    """Whether a run was made with the task as it is: another version may have another metric, test set or unit."""
+    return record.task_version == TASKS[record.task].spec.version
 
 
 def choose(collection: Collection, recipe: str, budget: int) -> list[Chosen]:
