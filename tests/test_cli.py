@@ -15,7 +15,7 @@ from clinsynth.cli import COMMANDS, command, main
 from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
 from clinsynth.data.samples import DATA_VARIABLE, SampleStore
 from clinsynth.training.encoding import tags_from_spans, word_spans
-from clinsynth.training.recipe import MINILM, RECIPES, Recipe
+from clinsynth.training.recipe import DEFAULT_RECIPE, MINILM, RECIPES, Recipe
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
 EXAMPLES = [(name, example) for name in COMMANDS for example in command(name).EXAMPLES]
@@ -52,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def quick(register: Register, in_process: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny student goes by the default recipe's name, and runs are done in this process."""
-    default = RECIPES["minilm-l6.v1"]
+    default = RECIPES[DEFAULT_RECIPE]
     small = register()
     named = dataclasses.replace(small, name=default.name, budget=default.budget)
     monkeypatch.setattr(RECIPES, "_items", {**RECIPES, default.name: named})
@@ -96,7 +96,7 @@ def test_the_examples_of_prepare() -> None:
 @pytest.mark.usefixtures("folder")
 def test_the_examples_of_score_with_the_default_student(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLINSYNTH_WEIGHTS", raising=False)
-    assert RECIPES["minilm-l6.v1"].weights == MINILM
+    assert RECIPES[DEFAULT_RECIPE].weights == MINILM
     demo()
     for name in ("score", "verify", "standings"):
         for line in command(name).EXAMPLES:
@@ -257,7 +257,7 @@ def test_a_refused_submission_is_not_scored(capsys: pytest.CaptureFixture[str]) 
     assert "missing-key" in capsys.readouterr().err
     assert not Path("submissions/demo/sample").exists()
     assert clinsynth("clinsynth score submissions/demo --sample --seeds 0 --tasks gad --dry-run") == 0
-    assert capsys.readouterr().out.strip().startswith("gad/minilm-l6.v1/n")
+    assert capsys.readouterr().out.strip().startswith(f"gad/{DEFAULT_RECIPE}/n")
 
 
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def evaluate(
         out: where the submission that they become is kept; by default ``build/evaluate/<name>``.
         against: names of known submissions to compare with; empty: all that are known.
         seeds: the runs; fewer than five give no ranked result.
-        recipe: the student; empty: the leaderboard's.
+        recipe: the student; empty: the leaderboard's, or that of most runs that are known.
         columns: ours to theirs.
         labels: theirs to ours.
         sample: try it on the bundled sample.
@@ -131,13 +131,12 @@ def evaluate(
     from clinsynth.evaluation import Request, folder_of, known_places
     from clinsynth.evaluation import evaluate as run
     from clinsynth.submissions.importing import ImportOptions
-    from clinsynth.training import DEFAULT_RECIPE
 
     folder = Path(out) if out is not None else folder_of(rows, task)
     request = Request(
         rows=rows, task=task, out=folder.absolute(), known=known_places(), against=tuple(against),
         options=ImportOptions(columns=columns or {}, labels=labels or {}),
-        recipe=recipe or DEFAULT_RECIPE, seeds=tuple(seeds), data_dir=_path(data_dir), sample=sample, offline=offline,
+        recipe=recipe, seeds=tuple(seeds), data_dir=_path(data_dir), sample=sample, offline=offline,
     )  # fmt: skip
     if not quiet:
         return run(request, lambda line: print(line, file=sys.stderr))  # noqa: T201 - asked for
@@ -203,7 +202,7 @@ def score(
         tasks: names; empty: every task that it has data for and whose test set is here.
         rows: budgets; empty: the recipe's own. 0: all rows there are.
         seeds: the runs; fewer than five give no ranked result.
-        recipe: the student; empty: the leaderboard's.
+        recipe: the student; empty: the leaderboard's, or that of most runs that are known.
         sample: test on the bundled sample.
         data_dir: where prepared data lies.
         workers: runs at a time; 0: one for each core, or for each GPU.
@@ -250,7 +249,7 @@ def compare(
         others: one or more.
         rows: the budget; 0: the recipe's own, or what most of these submissions were run at.
         tasks: names; empty: every task that any of them was run on.
-        recipe: the student; empty: the leaderboard's.
+        recipe: the student; empty: the leaderboard's, or that of most runs that are known.
         sample: of runs on the bundled sample.
         data_dir: where prepared data lies.
 
@@ -264,11 +263,12 @@ def compare(
     import pandas as pd
 
     from clinsynth.data import open_store
-    from clinsynth.standings import Request, headline_budget, read_entry
+    from clinsynth.standings import Request, headline_budget, headline_recipe, read_entry
     from clinsynth.standings import compare as run
-    from clinsynth.training import DEFAULT_RECIPE, RECIPES
+    from clinsynth.training import RECIPES
 
-    store, student = open_store(_path(data_dir), sample), RECIPES[recipe or DEFAULT_RECIPE]
+    store = open_store(_path(data_dir), sample)
+    student = RECIPES[recipe or headline_recipe([Path(each) for each in (first, *others)], store.kind)]
     entries = tuple(read_entry(Path(each).absolute(), student.name, store.kind) for each in (first, *others))
     budget = rows or headline_budget(entries, student)
     found = run(Request(entries=entries, tasks=tuple(tasks), recipe=student.name, rows=budget), store)
@@ -292,7 +292,7 @@ def get_standings(
     Args:
         places: submissions or folders that hold some; none: what is known on this machine.
         rows: the budget; 0: the recipe's own, or what most records have.
-        recipe: the student; empty: the leaderboard's.
+        recipe: the student; empty: the leaderboard's, or that of most runs that are known.
         statistics: whether intervals, gaps and places are computed, which needs the test sets.
         sample: of runs on the bundled sample.
         data_dir: where prepared data lies.
@@ -309,11 +309,12 @@ def get_standings(
 
     from clinsynth.data import open_store
     from clinsynth.evaluation import known_places
-    from clinsynth.standings import Profiler, collect, headline_budget, standings_of
-    from clinsynth.training import DEFAULT_RECIPE, RECIPES
+    from clinsynth.standings import Profiler, collect, headline_budget, headline_recipe, standings_of
+    from clinsynth.training import RECIPES
 
-    store, student = open_store(_path(data_dir), sample), RECIPES[recipe or DEFAULT_RECIPE]
-    collection = collect([Path(each) for each in places] or list(known_places()), store.kind)
+    store, where = open_store(_path(data_dir), sample), [Path(each) for each in places] or list(known_places())
+    student = RECIPES[recipe or headline_recipe(where, store.kind)]
+    collection = collect(where, store.kind)
     budget = rows or headline_budget([each.entry(student.name) for each in collection.stored], student)
     table = standings_of(collection, student.name, budget, Profiler(store) if statistics else None)
     found: list[dict[str, Any]] = []

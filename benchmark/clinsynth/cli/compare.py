@@ -15,8 +15,17 @@ from clinsynth.cli.validate import say_unfilled
 from clinsynth.core import fitted_table
 from clinsynth.data import open_store
 from clinsynth.direct import entry_at
-from clinsynth.standings import RESAMPLES, Compared, Comparison, Request, compare, headline_budget, read_entry
-from clinsynth.training import DEFAULT_RECIPE, RECIPES
+from clinsynth.standings import (
+    RESAMPLES,
+    Compared,
+    Comparison,
+    Request,
+    compare,
+    headline_budget,
+    headline_recipe,
+    read_entry,
+)
+from clinsynth.training import RECIPES
 
 EXAMPLES = (
     "clinsynth compare submissions/real submissions/demo --sample",
@@ -29,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", type=Path, metavar="A", help="the submission that the others are compared with")
     parser.add_argument("others", type=Path, nargs="+", metavar="B", help="one submission or more")
     parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
-    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
+    parser.add_argument("--recipe", default="", help="default: the leaderboard's, or what most runs have")
     parser.add_argument("--rows", type=_budget, default=0,
                         help="the budget, or all: each on all the rows it has (default: the recipe's own, or what "
                         "most of them were run at)")  # fmt: skip
@@ -47,7 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0: that two methods tie is no fault."""
     say_unfilled([arguments.base, *arguments.others])
-    store, recipe = open_store(arguments.data_dir, arguments.sample), arguments.recipe
+    store = open_store(arguments.data_dir, arguments.sample)
+    recipe = arguments.recipe or headline_recipe([arguments.base, *arguments.others], store.kind)
     beside = arguments.base.absolute().parent / "gold-full"
     ceiling = arguments.ceiling or (beside if (beside / "submission.toml").is_file() else None)
     entries = tuple(entry_at(place, recipe, store.kind) for place in (arguments.base, *arguments.others))

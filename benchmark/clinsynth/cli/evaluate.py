@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """1 if the audit failed."""
     from clinsynth.evaluation import FOLDER, Request, evaluate, folder_of, known_places
     from clinsynth.submissions.importing import ImportOptions, pairs_of
-    from clinsynth.training import DEFAULT_RECIPE, seeds_of
+    from clinsynth.training import seeds_of
 
     rows: str | list[str] = arguments.rows if len(arguments.rows) > 1 else arguments.rows[0]
     out = arguments.out or folder_of(rows, arguments.task)
@@ -62,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
     request = Request(
         rows=rows, task=arguments.task, out=out.absolute(), options=options, form=arguments.format,
         known=tuple(arguments.known) or known_places(), against=arguments.against,
-        recipe=arguments.recipe or DEFAULT_RECIPE, seeds=seeds_of(arguments.seeds), data_dir=arguments.data_dir,
+        recipe=arguments.recipe, seeds=seeds_of(arguments.seeds), data_dir=arguments.data_dir,
         sample=arguments.sample, offline=arguments.offline, workers=arguments.workers,
     )  # fmt: skip
 
@@ -80,15 +80,15 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(report.as_dict(), indent=1))
     else:
-        print(f"\n{report}\n\nreport: {page}\nnext:   {_next(report, out)}")
+        print(f"\n{report}\n\nreport: {page}\nnext:   {_next(report)}")
     return int(not report.audit.clean)
 
 
-def _next(report: Report, out: Path) -> str:
+def _next(report: Report) -> str:
     """What to do now."""
     if not report.audit.clean:
         return "mend the rows that leak, then run the same command again"
-    card = existing_card(out)
+    card, place = existing_card(report.folder), report.place
     if card is None or card.unfilled:
-        return f"to hand in, fill in {out / 'submission.toml'}; then clinsynth validate {out}"
-    return f"clinsynth validate {out}"
+        return f"to hand in, fill in {place / 'submission.toml'}; then clinsynth validate {place}"
+    return f"clinsynth validate {place}"

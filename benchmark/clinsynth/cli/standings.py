@@ -22,12 +22,13 @@ from clinsynth.standings import (
     cores,
     grid,
     headline_budget,
+    headline_recipe,
     markdown_grid,
     notes,
     records,
     standings_of,
 )
-from clinsynth.training import DEFAULT_RECIPE, RECIPES
+from clinsynth.training import RECIPES
 
 EXAMPLES = (
     "clinsynth standings submissions --sample",
@@ -46,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         "ranking alone; tasks: intervals, tie groups, gaps; curves: over the number of rows; cost; "
                         "direct: models that answer by themselves, beside the students of their rows")  # fmt: skip
     parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
-    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
+    parser.add_argument("--recipe", default="", help="default: the leaderboard's, or what most records have")
     parser.add_argument("--rows", type=int, default=0,
                         help="the budget (default: the recipe's own, or what most records have)")  # fmt: skip
     parser.add_argument("--no-statistics", action="store_true",
@@ -63,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Always 0."""
     store = open_store(arguments.data_dir, arguments.sample)
+    arguments.recipe = arguments.recipe or headline_recipe(arguments.places, store.kind)
     collection = collect(arguments.places, store.kind, published=arguments.published)
     entries = [each.entry(arguments.recipe) for each in collection.stored]
     budget = arguments.rows or headline_budget(entries, RECIPES[arguments.recipe])

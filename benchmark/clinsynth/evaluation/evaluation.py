@@ -23,6 +23,7 @@ from clinsynth.standings import (
     compare,
     folders,
     headline_budget,
+    headline_recipe,
     read_entry,
     standings_of,
 )
@@ -30,7 +31,7 @@ from clinsynth.standings import Request as Comparing
 from clinsynth.submissions import Report as Validated
 from clinsynth.submissions import is_private, read_submission, validate
 from clinsynth.submissions.importing import ImportOptions, is_hub_name
-from clinsynth.training import DEFAULT_RECIPE, RECIPES, plan, score
+from clinsynth.training import RECIPES, plan, score
 from clinsynth.training import Request as Scoring
 
 Said = Callable[[str], None]
@@ -57,7 +58,8 @@ class Request:
     """Submissions to compare with, or folders that hold some; references among them are found by their cards."""
     against: tuple[str, ...] = ()
     """Only these of ``known``; empty: the references and the best known rows."""
-    recipe: str = DEFAULT_RECIPE
+    recipe: str = ""
+    """The student; empty: that of the leaderboard, or of most runs that are known."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     data_dir: Path | None = None
     sample: bool = False
@@ -83,6 +85,10 @@ def evaluate(request: Request, said: Said = lambda _: None, first: Callable[[Rep
     if request.offline and hub:
         raise UserError(f"there is nothing at {request.rows}", remedy="leave out --offline, if it is on the Hub")
     store = _prepared(task, request, said)
+    if not request.recipe:
+        request = replace(
+            request, recipe=headline_recipe([each for each in request.known if each.is_dir()], store.kind)
+        )
     notes = stage(request.rows, task.spec, request.out, request.options, request.form)
     for note in notes:
         said(note)

@@ -71,7 +71,7 @@ def _blocks(report: Report) -> Iterator[Block]:
         yield Facts("What the rows cost", costs)
     if report.notes:
         yield Prose("When the rows were read", tuple(f"{note[:1].upper()}{note[1:]}." for note in report.notes))
-    folder = shlex.quote(str(report.folder))
+    folder = shlex.quote(str(report.place))
     options = f"--rows {report.budget}" + (" --sample" if report.sample else "")
     yield Prose(
         "Again, and further",

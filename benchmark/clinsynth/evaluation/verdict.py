@@ -84,6 +84,12 @@ class Report:
         return self.score.rows
 
     @property
+    def place(self) -> Path:
+        """The folder, as it is named from where one works."""
+        here = Path.cwd()
+        return self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
+
+    @property
     def items(self) -> str:
         """What an example is called."""
         return ITEMS.get(self.task.type, "texts")

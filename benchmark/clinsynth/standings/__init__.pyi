@@ -2,6 +2,7 @@ from .collection import Collection as Collection
 from .collection import Stored as Stored
 from .collection import collect as collect
 from .collection import folders as folders
+from .collection import headline_recipe as headline_recipe
 from .comparison import Compared as Compared
 from .comparison import Comparison as Comparison
 from .comparison import Reading as Reading

@@ -23,6 +23,7 @@ from clinsynth.results import (
 from clinsynth.standings.model import CONSTANT, LeftOut
 from clinsynth.standings.runs import Entry, mixed, select_runs
 from clinsynth.submissions import Card, existing_card
+from clinsynth.training import DEFAULT_RECIPE
 
 Conditions = tuple[str, str, str]
 _ODD = "another test set, recipe version or student than the other rows; score it again"
@@ -199,3 +200,11 @@ def _chosen(stored: Stored, entry: Entry, runs: dict[str, list[RunRecord]], usua
             odd[task] = _MIXED
     good = {task: records for task, records in runs.items() if records and task not in odd}
     return Chosen(stored, entry, good, odd)
+
+
+def headline_recipe(places: Sequence[Path], kind: DataKind) -> str:
+    """The recipe that a table opens with: the leaderboard's where anybody was run with it, else that of most runs."""
+    inside = folders(places, some=False)
+    stored = collect(inside, kind).stored if inside else ()
+    found = Counter(record.recipe for each in stored for record in each.records)
+    return DEFAULT_RECIPE if not found or DEFAULT_RECIPE in found else found.most_common(1)[0][0]
