@@ -125,7 +125,10 @@ def _suite(name: str) -> str | None:
     from clinsynth.direct.suites.report import suite_report
 
     place = ROOT / "submissions"
-    return table(*suite_report(name, [place])) if any(place.glob(f"*/suites/{name}/*.json")) else None
+    if not any(place.glob(f"*/suites/{name}/*.json")):
+        return None
+    (head, rows), _ = suite_report(name, [place])
+    return table(head, rows)
 
 
 def recipes() -> str:

@@ -435,7 +435,7 @@ def test_the_draw_of_the_audit_is_that_of_the_training() -> None:
 
 
 def test_the_audit_keeps_no_text_in_its_sketch(tmp_path: Path, rng: np.random.Generator) -> None:
-    from clinsynth.audit.copies import KEPT, sketch_of
+    from clinsynth.audit.copied import KEPT, sketch_of
     from clinsynth.audit.leakage import TextSet
 
     rows = honest(rng, 100)

@@ -250,7 +250,9 @@ def test_another_version_of_the_task_fails(submit: Submit, store_run: StoreRun) 
     folder = submit({"gad": 40})
     store_run(folder, GAD, task_version=99)
     assert any("version 99 of the task" in str(finding) for finding in verify(folder, SAMPLE).findings)
-    assert "version 99" in collect([folder], "sample").stored[0].faults["gad"]
+    collection = collect([folder], "sample")
+    assert not collection.stored[0].records
+    assert [(each.submission, each.task) for each in collection.left_out] == [(folder.name, "gad")]
 
 
 class Damaged(SampleStore):

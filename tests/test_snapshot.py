@@ -195,7 +195,7 @@ def direct(tmp_path: Path) -> DirectResults:
             answers={"read": asked - 3, "refusal": 3}, finish={}, mentions={},
             usage=Usage(answers=asked, unmeasured=0, tokens_in=90, tokens_out=9), metric=gad.spec.metric,
             scores=scores, predictions_sha256=digest, seconds=1, environment=environment("", "", 0),
-            created="",
+            created="2026-01-01T00:00:00+00:00",
         ))  # fmt: skip
     return results
 

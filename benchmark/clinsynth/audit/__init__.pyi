@@ -3,8 +3,8 @@ from .canary import SECRETS_FILE as SECRETS_FILE
 from .canary import look as look
 from .canary import plant as plant
 from .canary import read_hashes as read_hashes
-from .copies import Copy as Copy
-from .copies import copies as copies
+from .copied import Copy as Copy
+from .copied import copies as copies
 from .record import AUDIT_VERSION as AUDIT_VERSION
 from .record import AuditRecord as AuditRecord
 from .record import Verdict as Verdict

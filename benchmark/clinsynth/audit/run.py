@@ -15,7 +15,7 @@ from clinsynth import __version__
 from clinsynth.audit import gate, leakage
 from clinsynth.audit import measurement as measure
 from clinsynth.audit.canary import CanaryHashes
-from clinsynth.audit.copies import sketch_of
+from clinsynth.audit.copied import sketch_of
 from clinsynth.audit.draws import draws_of, nearness_of
 from clinsynth.audit.leakage import TextSet
 from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, audit_path, read_audit, write_audit
