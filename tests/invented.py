@@ -77,8 +77,8 @@ def write_run(folder: Path, cell: Cell, share: float, changes: Mapping[str, Any]
     results = Results(folder, "real")
     digest = results.write_predictions(cell, predictions, spans=task.spec.is_span)
     record = RunRecord(
-        submission=folder.name, task=cell.task, task_version=TASKS[cell.task].spec.version, recipe=cell.recipe, recipe_fingerprint="r",
-        student_fingerprint="s", rows=cell.rows, seed=cell.seed,
+        submission=folder.name, task=cell.task, task_version=task.spec.version, recipe=cell.recipe,
+        recipe_fingerprint="r", student_fingerprint="s", rows=cell.rows, seed=cell.seed,
         training=TrainingData(fingerprint=f"rows of {folder.name}", available=cell.rows, used=cell.rows),
         test=stored.TestData(kind="real", fingerprint=Toy().fingerprint(task, "test"), examples=ITEMS),
         fit="fine-tuned", steps=1, loss=0.5, counts={}, metric=task.spec.metric,
@@ -95,8 +95,8 @@ def write_run(folder: Path, cell: Cell, share: float, changes: Mapping[str, Any]
 def audit_of(folder: Path, task: str, **changes: Any) -> None:
     """An audit of the invented rows of a task that found nothing; ``changes`` are put into it before it is sealed."""
     record = AuditRecord(
-        audit=AUDIT_VERSION, submission=folder.name, task=task, task_version=TASKS[task].spec.version, kind="real", declared="none",
-        reference=False, rows=1_000, data_fingerprint=f"rows of {folder.name}",
+        audit=AUDIT_VERSION, submission=folder.name, task=task, task_version=TASKS[task].spec.version, kind="real",
+        declared="none", reference=False, rows=1_000, data_fingerprint=f"rows of {folder.name}",
         splits={"test": Toy().fingerprint(TASKS[task], "test")}, thresholds={}, packages={}, embedder="",
         test=Leaks(examples=ITEMS, matches=(), one_side=(), nearest={}, touched=0), train=None, few_shot=None,
         verbatim=None, privacy=Privacy(rows={}, weak={}, share=0.0, real_share=None), canaries=None, scores=(),

@@ -167,7 +167,7 @@ class _Embedder:
     """Embeds texts, keeps the time, and remembers what with."""
 
     def __init__(self, store: ExampleStore, sets: Sequence[TextSet]) -> None:
-        """All ``sets`` are embedded at the first call: the model is loaded once."""
+        """All ``sets`` are embedded at the first call, in one go; other texts when they are asked for."""
         from clinsynth.training import embedder_fingerprint
 
         self.seconds = 0.0
@@ -179,9 +179,10 @@ class _Embedder:
     def __call__(self, texts: Sequence[str]) -> leakage.Vectors:
         from clinsynth.training import embed
 
-        if not self._known:
+        wanted = dict.fromkeys([*self._texts, *texts])
+        if fresh := [text for text in wanted if text not in self._known]:
             started = time.monotonic()
-            self._known = dict(zip(self._texts, embed(self._texts, self._cache), strict=True))
+            self._known |= dict(zip(fresh, embed(fresh, self._cache), strict=True))
             self.seconds += time.monotonic() - started
         return np.stack([self._known[text] for text in texts])
 
