@@ -1,6 +1,8 @@
 """The notebooks under examples/ run as they are, and were stored with what they show."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     nbformat: Any = pytest.importorskip("nbformat")
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "prepared"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Commands in a cell are those of the environment that the tests run in, whether it is activated or not.
+    monkeypatch.setenv("PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
     book = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(book, timeout=1800, kernel_name="python3", resources=resources).execute()
