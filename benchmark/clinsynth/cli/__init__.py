@@ -12,7 +12,6 @@ from typing import Protocol, cast
 
 from clinsynth import __version__
 from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError, clean, cleaned_output, machine_fault
-from clinsynth.generation import BASELINES
 
 COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",
@@ -139,6 +138,8 @@ def names(text: str) -> tuple[str, ...]:
 
 def _use_tasks_dirs(folders: Sequence[Path]) -> None:
     if folders:
+        from clinsynth.generation import BASELINES
+
         # Through the environment, so that worker processes see the same tasks.
         known = filter(None, os.environ.get(TASKS_DIR_VARIABLE, "").split(os.pathsep))
         os.environ[TASKS_DIR_VARIABLE] = os.pathsep.join([*known, *(str(folder.resolve()) for folder in folders)])
