@@ -135,7 +135,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert not HEAVY & set(imported.split())
 
 
-UNNEEDED = ("generation", "llm", "training", "scoring", "results", "standings", "audit", "quality", "snapshot", "data.store")
+ROOMS_OF_OTHERS = (
+    "generation",
+    "llm",
+    "training",
+    "scoring",
+    "results",
+    "standings",
+    "audit",
+    "quality",
+    "snapshot",
+    "data.store",
+)
 
 
 def test_validate_loads_nothing_that_it_does_not_need(submit: Submit) -> None:
@@ -151,7 +162,7 @@ def test_validate_loads_nothing_that_it_does_not_need(submit: Submit) -> None:
     imported = set(done.stdout.split())
     assert "clinsynth.submissions.validation" in imported
     assert not (HEAVY - {"pydantic"}) & imported
-    rooms = tuple(f"clinsynth.{name}" for name in UNNEEDED)
+    rooms = tuple(f"clinsynth.{name}" for name in ROOMS_OF_OTHERS)
     assert not [name for name in imported if name.startswith(rooms)]
 
 
