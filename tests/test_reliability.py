@@ -98,12 +98,12 @@ def steps(root: Path, submit: Submit) -> dict[str, Step]:
     for name in ("kill_one", "kill_two", "kill_three"):
         (root / "tasks" / f"{name}.py").write_text(TASK.replace("NAME", name))
         (root / "raw" / name).mkdir(parents=True)
-        (root / "raw" / name / "f.txt").write_text("\n".join(f"invented line {k} of {name}" for k in range(4000)))
-    rows = [{"text": f"@GENE$ {k} does not cause @DISEASE$ {k}", "label": "relation"} for k in range(4000)]
+        (root / "raw" / name / "f.txt").write_text("\n".join(f"invented line {k} of {name}" for k in range(1000)))
+    rows = [{"text": f"@GENE$ {k} does not cause @DISEASE$ {k}", "label": "relation"} for k in range(1000)]
     (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     toy = submit({"gad": 40, "hoc": 40}, "toy")
     write(root / "old", 3)
-    write(root / "new", 5, conditions=2)
+    write(root / "new", 3, conditions=1)
     (root / "site-old").mkdir()
     (root / "site-old" / ".clinsynth-site").write_text("old\n")
     (root / "site-old" / "index.html").write_text("<html>old</html>\n")
@@ -144,7 +144,7 @@ def steps(root: Path, submit: Submit) -> dict[str, Step]:
             prepared, clear(prepared), lambda: whole(prepared), lambda: digests(prepared, "*.arrow"),
         ),
         "generate": Step(
-            ("generate", "template", "--tasks", "all", "--rows", "200", "--sample", "--out", generated),
+            ("generate", "template", "--tasks", "all", "--rows", "60", "--sample", "--out", generated),
             generated, clear(generated), lambda: whole(generated), lambda: digests(generated, "*.jsonl.gz"),
         ),
         "import": Step(
@@ -153,7 +153,7 @@ def steps(root: Path, submit: Submit) -> dict[str, Step]:
             lambda: (digests(imported, "*.jsonl.gz"), validate(imported).exit_code),
         ),
         "score": Step(
-            ("score", toy, "--sample", "--recipe", "tiny.v1", "--seeds", "0-2", "--workers", "2"),
+            ("score", toy, "--sample", "--recipe", "tiny.v1", "--seeds", "0,1", "--workers", "2"),
             toy, without_runs, lambda: whole(toy), scored,
         ),
         "snapshot": Step(
