@@ -40,6 +40,7 @@ COMMANDS = {
     "leaderboard": "serve a snapshot as an app",
     "site": "write a snapshot as static pages that need no script",
     "export": "a view of a snapshot as CSV, JSON, Markdown, LaTeX, BibTeX and more",
+    "bundle": "one file with packages, student, data and results, that installs where there is no network",
     "canary": "plant secret strings among real text, and look for them in a submission later",
 }
 """Subcommands in the order in which they are used, with one line each. ``import`` is a keyword: its module is
@@ -48,7 +49,7 @@ COMMANDS = {
 
 EXTRAS = {
     "gradio": "app", "plotly": "app", "kaleido": "app", "openai": "llm", "genai_prices": "llm", "lm_eval": "direct",
-    "krippendorff": "direct", "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
+    "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
     "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "submitit": "slurm", "ray": "ray",
 }  # fmt: skip
 """Packages that are not always there, and the extra that brings each."""
