@@ -375,6 +375,10 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
     record = json.loads((here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").read_text())
     assert record["answers"] == {"read": 1}
     assert record["usage"]["tokens_in"] == 10
+    (request,) = record["sent"]
+    assert request["answers"] == 1
+    assert request["request"]["max_tokens"] == 32
+    assert "messages" not in request["request"]
     assert "哪" not in json.dumps(record, ensure_ascii=False)
     assert main(["validate", "direct/scripted-1"]) == 0
     capsys.readouterr()
@@ -415,6 +419,36 @@ def test_clinicalgpt_counts_what_cannot_be_read(here: Path, brought: Path) -> No
     record = json.loads((here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").read_text())
     assert record["answers"] == {"no-option": 1, "read": 1, "rejected": 1, "withheld": 1}
     assert record["scores"] == {"accuracy": 0.25}
+
+
+@needs_lm_eval
+@needs_measures
+def test_cut_answers_give_no_score(here: Path, brought: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def script(asked: Asked) -> Reaction:
+        return Say(text="Let me see", finish="length") if "丙" in asked.prompt else Say(text="Rest, and drink.")
+
+    with serve(script) as server:
+        words = ["suite", "clinicalgpt", *under_test(server), "--from", str(brought)]
+        assert main(words) == 0
+        assert "mcmle: skipped: no score is stored: 1 of 1 answers were cut at 32 tokens" in capsys.readouterr().out
+        assert not (here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").exists()
+        assert main([*words, "--sets", "mcmle"]) == 2
+    assert "--answer-tokens" in capsys.readouterr().err
+
+
+@needs_lm_eval
+def test_cut_answers_on_notes_are_not_graded(here: Path, notes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(lambda _: Say(text="The note tells that", finish="length")) as server:
+        assert main(["suite", "asclepius-notes", *under_test(server), "--notes", str(notes)]) == 2
+        assert "answers were cut at 400 tokens" in capsys.readouterr().err
+        assert not (here / "direct/scripted-1/suites/asclepius-notes/answers.json").exists()
+        # A base model seldom ends a text by itself: what it says within its room is what it says.
+        base = ["--model", "local-completions", "--model-args",
+                f"base_url={server.base_url}/completions,model=scripted-2,max_retries=1"]  # fmt: skip
+        assert main(["suite", "asclepius-notes", *base, "--notes", str(notes)]) == 0
+    record = json.loads((here / "direct/scripted-2/suites/asclepius-notes/answers.json").read_text())
+    assert record["finish"] == {"length": 8}
+    assert record["sent"]
 
 
 KINDS = (

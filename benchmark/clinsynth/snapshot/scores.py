@@ -192,6 +192,11 @@ class AgreementRow(Row):
     """Submissions that both orders have."""
     tau: float | None
     """``None`` for fewer than two, or where one order ties them all."""
+    low: float | None
+    """95 % interval of tau over resampled tasks; for students that have three in common."""
+    high: float | None
+    turned: tuple[str, ...]
+    """Pairs that turn round: ``a > b`` where the first order has a ahead and the second one b."""
 
 
 class SeedRow(Row):

@@ -182,7 +182,9 @@ def agreement_rows(table: Standings) -> Iterator[AgreementRow]:
     """A row for each pair of orders."""
     for each in table.agreements:
         yield AgreementRow(**_key(table), kind=each.kind, first=each.first, second=each.second, names=each.names,
-                           tau=each.tau)  # fmt: skip
+                           tau=each.tau, low=each.interval.low if each.interval else None,
+                           high=each.interval.high if each.interval else None,
+                           turned=tuple(f"{one} > {two}" for one, two in each.turned))  # fmt: skip
 
 
 def seed_rows(tables: Sequence[Standings], stored: Mapping[str, Stored]) -> tuple[SeedRow, ...]:

@@ -197,6 +197,10 @@ class Agreement:
     """Rows that both orders have."""
     tau: float | None
     """``None`` for fewer than two rows, or where one order ties them all."""
+    interval: Interval | None = None
+    """Of tau, over resampled tasks; for students that have three in common."""
+    turned: tuple[tuple[str, str], ...] = ()
+    """Pairs of which the first order has the first one ahead, and the second order the other."""
 
 
 CONSTANT = "constant"

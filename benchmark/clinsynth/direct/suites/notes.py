@@ -63,7 +63,8 @@ def run_notes(
     """Have the questions answered, then graded by each judge, alone and against other folders' answers.
 
     Raises:
-        UserError: the rows cannot be read, the server failed, or another folder has no answers to these notes.
+        UserError: the rows cannot be read, the server failed, too many answers were cut, or another folder has no
+            answers to these notes.
     """
     rows = read_table(notes)
     out = request.out.absolute()
@@ -119,18 +120,20 @@ def _answer(request: SuiteRequest, rows: Sequence[NoteRow], positions: Sequence[
     began = time.monotonic()
     with progress(SUITE, len(positions)) as bar:
         asked = None if limit is None else positions
-        replies = session.ask("clinsynth_asclepius_notes", task, asked, partial(bar.advance, 1))
+        replies = session.ask("clinsynth_asclepius_notes", task, asked, partial(bar.advance, 1),
+                              short=request.must_end(text=True))  # fmt: skip
     failures = ["" if reply.text.strip() else _why_empty(reply.meta.finish) for reply in replies]
+    record = suite_record(
+        request, SUITE, "answers", replies, failures, must_end=request.must_end(text=True), prompt_source="clinsynth",
+        max_tokens=request.room(MAX_TOKENS), examples=len(rows), limit=limit, files={"notes": _digest(rows)},
+        scores={"answered": mean(float(not failure) for failure in failures)},
+        seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip
     folder = _answers_folder(out)
     write_text(folder / ".gitignore", "*\n")
     folder.chmod(0o700)
     said = [{"key": key(rows[k]), "answer": r.text.strip()} for k, r in zip(positions, replies, strict=True)]
     write_jsonl_gz(folder / _answers_file(limit), said)
-    record = suite_record(
-        request, SUITE, "answers", replies, failures, prompt_source="clinsynth", max_tokens=request.room(MAX_TOKENS),
-        examples=len(rows), limit=limit, files={"notes": _digest(rows)}, seconds=round(time.monotonic() - began, 3),
-        scores={"answered": mean(float(not failure) for failure in failures)},
-    )  # fmt: skip
     return write_record(out, record)
 
 

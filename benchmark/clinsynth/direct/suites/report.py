@@ -44,7 +44,8 @@ def _cell(record: SuiteRecord | None) -> str:
     scores = ", ".join(f"{name.replace('_', ' ')} {100 * value:.1f}" for name, value in record.scores.items())
     bad = record.asked - record.answers.get("read", 0)
     unread = f"; {bad:,} unreadable" if bad else ""
-    return f"{scores} ({record.asked:,} of {record.examples:,}{'*' if record.limit else ''}{unread})"
+    cut = f"; {record.cut:,} cut" if record.cut else ""
+    return f"{scores} ({record.asked:,} of {record.examples:,}{'*' if record.limit else ''}{unread}{cut})"
 
 
 def _notes(suite: str, folders: list[Path]) -> tuple[Grid, list[RecordFault]]:
