@@ -290,6 +290,8 @@ def _task_rows(
             worth_high=None,
             worth_words="240 (180 to > 300)",
             worth_reason="",
+            balanced=score - 0.02 if task == "gad" else None,
+            label_divergence=0.07 if task == "gad" else None,
         )
     )
     for seed in range(5):

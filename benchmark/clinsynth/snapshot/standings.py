@@ -157,6 +157,8 @@ def _score_row(table: Standings, row: Standing, score: Score) -> ScoreRow:
         gap_reason=gap.reason if gap else missing, worth=worth.rows if worth else None,
         worth_low=worth.low if worth else None, worth_high=worth.high if worth else None,
         worth_words=worth.words if worth else "", worth_reason=worth.reason if worth else missing,
+        balanced=score.mix.balanced if score.mix else None,
+        label_divergence=score.mix.divergence if score.mix else None,
     )  # fmt: skip
 
 

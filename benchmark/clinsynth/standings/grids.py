@@ -171,9 +171,22 @@ def notes(table: Standings, view: str) -> list[str]:
             if each.detectable is not None
         ]
         out += [f"{each.task}: floor {_points(each.floor)}, {each.constant}." for each in table.summaries.values()]
+        out += [_mixed(row, score) for row in table.rows for score in row.scores.values() if score.mix is not None]
     if view == "curves" and not curves(table)[1]:
         out.append("Nobody has runs at more than one number of rows.")
     return out
+
+
+def _mixed(row: Standing, score: Score) -> str:
+    """What label shares have to do with a score."""
+    mix = score.mix
+    if mix is None:
+        return ""
+    far = "" if mix.divergence is None else f"; as drawn, they are {mix.divergence:.2f} bits from real rows"
+    return (
+        f"{score.task}: {row.name} scores {_points(score.mean)} with its own label shares, {_points(mix.balanced)} "
+        f"with equal ones ({mix.seeds} seeds){far}."
+    )
 
 
 def _agreed(each: Agreement) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 
 from clinsynth.core import TASKS, progress
 from clinsynth.results import DataKind, RunRecord
@@ -22,7 +23,7 @@ from clinsynth.scoring.statistics import (
 )
 from clinsynth.scoring.statistics import ranking as rank
 from clinsynth.standings.agreement import agreements
-from clinsynth.standings.collection import Chosen, Collection, choose, collect
+from clinsynth.standings.collection import Chosen, Collection, Stored, choose, collect
 from clinsynth.standings.constants import recorded
 from clinsynth.standings.costs import with_costs
 from clinsynth.standings.curves import curves
@@ -30,6 +31,7 @@ from clinsynth.standings.eligibility import REFERENCE, reasons
 from clinsynth.standings.model import (
     CONSTANT,
     Difference,
+    LabelMix,
     LeftOut,
     Overall,
     Score,
@@ -285,7 +287,7 @@ def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget:
     rows: list[Standing] = []
     for each in chosen:
         card = each.stored.card
-        scores = {task: _score(task, each.runs[task]) for task in TASKS if task in each.runs}
+        scores = {task: _score(task, each.runs[task], each.stored) for task in TASKS if task in each.runs}
         left_out += [
             LeftOut(card.name, task, f"{card.name} on {task} is not shown: {reason}.")
             for task, reason in each.odd.items()
@@ -322,5 +324,20 @@ def _with_constant(table: Standings, floors: Mapping[str, float]) -> Standings:
     return replace(table, rows=_ordered([*others, row], table.required))
 
 
-def _score(task: str, runs: Sequence[RunRecord]) -> Score:
-    return Score(task, runs[0].metric, runs[0].rows, {run.seed: run.score for run in runs})
+def _score(task: str, runs: Sequence[RunRecord], stored: Stored) -> Score:
+    by_seed = {run.seed: run.score for run in runs}
+    return Score(task, runs[0].metric, runs[0].rows, by_seed, mix=_mix(runs, stored))
+
+
+def _mix(runs: Sequence[RunRecord], stored: Stored) -> LabelMix | None:
+    """From balanced draws of the same rows, by the same seeds."""
+    one, seeds = runs[0], {run.seed for run in runs}
+    same = [
+        each.score
+        for each in stored.balanced
+        if (each.task, each.recipe, each.rows) == (one.task, one.recipe, one.rows)
+        and (each.training.fingerprint, each.test.fingerprint) == (one.training.fingerprint, one.test.fingerprint)
+        and each.seed in seeds
+    ]
+    known = [found for run in runs if (found := run.training.label_divergence) is not None]
+    return LabelMix(mean(same), len(same), mean(known) if known else None) if same else None
