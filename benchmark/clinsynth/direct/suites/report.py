@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clinsynth.core import Grid, RecordFault, UserError
-from clinsynth.direct.card import direct_folders
+from clinsynth.direct.folder import direct_folders
 from clinsynth.direct.suites.real_notes import OWN
 from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest, suite_records
 from clinsynth.direct.suites.sets import SETS
