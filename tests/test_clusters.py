@@ -32,7 +32,7 @@ RAY = importlib.util.find_spec("ray") is not None
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 slurm = pytest.mark.skipif(not SLURM, reason="no SLURM: tests/slurm_on_loopback.sh")
 ray = pytest.mark.skipif(not RAY, reason="no Ray: pip install 'clinsynth[ray]'")
-PATIENCE = 600.0
+PATIENCE = 3_600.0
 """Seconds after which a call hangs."""
 
 WARD = """

@@ -96,8 +96,11 @@ def test_whatever_happens_nothing_is_left_behind(submit: Submit) -> None:
 
 @pytest.mark.usefixtures("tiny_recipe")
 def test_a_run_that_fails_does_not_stop_the_others(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
-    executor = Scripted(UserError("no such luck"))
-    monkeypatch.setattr(EXECUTORS, "_items", {"fails": lambda *_: executor})
+    class Fails(Scripted):
+        def __init__(self, workers: int, on_steps: object) -> None:
+            super().__init__(UserError("no such luck"))
+
+    monkeypatch.setattr(EXECUTORS, "_items", {"fails": Fails})
     scored = score(ask(submit({"gad": 40}), executor="fails"))
     assert [(cell.seed, str(error)) for cell, error in scored.failed] == [(0, "no such luck")]
     assert [record.seed for record in scored.records] == [1]
@@ -159,14 +162,15 @@ def test_a_claim_is_one_holders_until_that_one_is_gone(tmp_path: Path, monkeypat
     with claimed(record, "o"):
         pass
     path.write_text(json.dumps(OTHER))
-    os.utime(path, (time.time() - 2 * claims.STALE_SECONDS,) * 2)
+    long_ago = time.time() - 2 * claims.STALE_SECONDS
+    os.utime(path, (long_ago, long_ago))
     assert not holder(path)
     with claimed(record, "two"):
         pass
     # Half written just now, or long ago.
     path.write_text("{")
     assert holder(path)
-    os.utime(path, (time.time() - 2 * claims.TOUCH_SECONDS,) * 2)
+    os.utime(path, (long_ago, long_ago))
     with claimed(record, "two"):
         pass
     assert not list(tmp_path.rglob(".*"))

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("audit", "quality")
@@ -69,17 +69,23 @@ def spent(checkout: Path, words: Sequence[str]) -> float:
 def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
     """Where two records say different things."""
     if isinstance(one, dict) and isinstance(other, dict):
+        one, other = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
         keys = {*one, *other} - _OF_THE_CALL
         for key in sorted(keys, key=str):
             yield from differences(one.get(key), other.get(key), f"{place}/{key}")
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, (left, right) in enumerate(zip(one, other, strict=True)):
+    elif (
+        isinstance(one, list)
+        and isinstance(other, list)
+        and len(cast("list[Any]", one)) == len(cast("list[Any]", other))
+    ):
+        pairs = zip(cast("list[Any]", one), cast("list[Any]", other), strict=True)
+        for number, (left, right) in enumerate(pairs):
             yield from differences(left, right, f"{place}/{number}")
     elif isinstance(one, float) and isinstance(other, float):
         if abs(one - other) > TOLERANCE * max(1.0, abs(one)):
             yield f"{place}: {one} and {other}"
     elif one != other:
-        yield f"{place}: {str(one)[:60]} and {str(other)[:60]}"
+        yield f"{place}: {str(cast('object', one))[:60]} and {str(cast('object', other))[:60]}"
 
 
 def compared(checkouts: dict[str, Path], arguments: argparse.Namespace, rows: int, place: Path) -> dict[str, Any]:

@@ -242,9 +242,9 @@ def _long(texts: TextSet) -> list[bool]:
 
 def _near(hits: Hits, rows: TextSet, items: TextSet) -> None:
     ours, theirs = _long(rows), _long(items)
-    sets = [own if fits else frozenset() for own, fits in zip(items.shingles, theirs, strict=True)]
+    sets = [own if fits else frozenset[int]() for own, fits in zip(items.shingles, theirs, strict=True)]
     index = NearDuplicates(sets, items.sketches)
-    sets = [own if fits else frozenset() for own, fits in zip(rows.shingles, ours, strict=True)]
+    sets = [own if fits else frozenset[int]() for own, fits in zip(rows.shingles, ours, strict=True)]
     for text, other in index.query(sets, NEAR, rows.sketches):
         _add(hits, text, other, "near-duplicate")
 

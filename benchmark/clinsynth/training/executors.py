@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 from clinsynth.core import Registry, UserError
@@ -78,7 +78,7 @@ class _Ledger:
 
 def dispatch(
     jobs: Sequence[Job], executor: Executor, say: Callable[[str], Any]
-) -> Iterator[tuple[Job, RunRecord | UserError]]:
+) -> Generator[tuple[Job, RunRecord | UserError]]:
     """Every job with its record, or with the reason why there is none; each is stored when it comes.
 
     Runs of a worker that died are taken again, as often as ``ATTEMPTS`` says; those that another call is at are waited

@@ -7,14 +7,13 @@ takes and without casting weights again for every batch.
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
-from safetensors.torch import load_file
-from tokenizers import Tokenizer
 from torch.nn import functional
 
 from clinsynth.training.device import Device
@@ -39,14 +38,17 @@ class MiniLM:
         self._dtype = torch.bfloat16 if device.dtype == "bfloat16" else torch.float32
         config = json.loads((folder / "config.json").read_text("utf-8"))
         self._heads, self._eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
-        weights = {name: tensor.to(self._where) for name, tensor in load_file(folder / "model.safetensors").items()}
+        # Without types: safetensors, and the settings of a tokenizer.
+        safetensors: Any = importlib.import_module("safetensors.torch")
+        loaded = cast("dict[str, torch.Tensor]", safetensors.load_file(folder / "model.safetensors"))
+        weights = {name: tensor.to(self._where) for name, tensor in loaded.items()}
         self._words, self._positions, kinds = (
             weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")
         )
         self._kind = kinds[0]
         self._norm = _pair(weights, "embeddings.LayerNorm")
         self._layers = [self._layer(weights, f"encoder.layer.{k}") for k in range(int(config["num_hidden_layers"]))]
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer: Any = importlib.import_module("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.no_padding()
 
@@ -109,4 +111,4 @@ class MiniLM:
 
 
 def _pair(weights: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    return cast("tuple[torch.Tensor, torch.Tensor]", (weights[f"{name}.weight"], weights[f"{name}.bias"]))
+    return weights[f"{name}.weight"], weights[f"{name}.bias"]

@@ -131,7 +131,8 @@ class RayTasks:
         except (errors.RuntimeEnvSetupError, errors.TaskUnschedulableError) as error:
             return UserError(f"Ray cannot start the run: {_last_line(error)}")
         except errors.RayError as error:
-            return Lost(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+            # Ray goes on for a paragraph about where to look.
+            return Lost(f"{type(error).__name__}: {str(error).strip().splitlines()[0].split('. ')[0]}")
         return outcome
 
     def close(self) -> None:

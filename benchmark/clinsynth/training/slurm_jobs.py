@@ -267,7 +267,8 @@ def _why(element: _Element) -> Outcome:
     if element.state == "CANCELLED":
         return UserError(f"SLURM job {name} was cancelled", remedy="the same command does what is missing")
     said = subprocess.run(["scontrol", "show", "job", name], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    facts = dict(word.partition("=")[::2] for word in said.stdout.split())
+    parts = (word.partition("=") for word in said.stdout.split())
+    facts = {key: value for key, _, value in parts}
     code, _, signal = facts.get("ExitCode", "0:0").partition(":")
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.is_file() else []
     # Python ends with 1 after a traceback: it would do so again.
