@@ -26,6 +26,7 @@ COMMANDS = {
     "audit": "whether rows repeat test or training text or show what must stay private; resumes",
     "generate": "run a baseline: its output is an ordinary submission",
     "notes": "write synthetic notes from case reports, with requests and answers: a product of its own",
+    "plan": "what score would do: which runs, where, for how long, and what they need; trains nothing",
     "score": "fine-tune the student on a submission and test it on real text; resumes",
     "verify": "recompute every score and every hash of a submission from what is stored",
     "reproduce": "train stored runs again and compare: what a row needs to be ranked on a published board",
@@ -50,7 +51,7 @@ COMMANDS = {
 EXTRAS = {
     "gradio": "app", "plotly": "app", "kaleido": "app", "openai": "llm", "genai_prices": "llm", "lm_eval": "direct",
     "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
-    "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "submitit": "slurm", "ray": "ray",
+    "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "ray": "ray",
 }  # fmt: skip
 """Packages that are not always there, and the extra that brings each."""
 

@@ -32,21 +32,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--draw", choices=get_args(Draw), default="random",
         help="balanced: rows with equal shares of the labels, stored apart and not ranked (default: random)",
     )  # fmt: skip
-    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one a core, or one a GPU)")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: as many as go well)")
     parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     add_sample(parser)
     add_data_dir(parser)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """1 if the submission is refused or a run failed; 2 if nothing of what was asked for can be done."""
-    report = validate(arguments.submission, arguments.tasks or None)
-    if not report.usable:
-        sys.stderr.write(clean(f"{report}\n"))
-        return report.exit_code
-    say_notices(report)
-    request = Request(
+def request_of(arguments: argparse.Namespace) -> Request:
+    """What the arguments ask for. Raises ``UserError``."""
+    return Request(
         submission=arguments.submission,
         tasks=arguments.tasks,
         recipe=arguments.recipe,
@@ -58,6 +53,16 @@ def execute(arguments: argparse.Namespace) -> int:
         executor=arguments.executor,
         draw=arguments.draw,
     )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """1 if the submission is refused or a run failed; 2 if nothing of what was asked for can be done."""
+    report = validate(arguments.submission, arguments.tasks or None)
+    if not report.usable:
+        sys.stderr.write(clean(f"{report}\n"))
+        return report.exit_code
+    say_notices(report)
+    request = request_of(arguments)
     planned = plan(request)
     sys.stderr.writelines(
         clean(f"{line}\n") for line in describe(planned, open_store(arguments.data_dir, arguments.sample))
@@ -69,7 +74,7 @@ def execute(arguments: argparse.Namespace) -> int:
             remedy=f"clinsynth prepare {' '.join(planned.skipped)}, or try the way with --sample",
         )
     if arguments.dry_run:
-        for cell in sorted([*planned.missing, *planned.stale]):
+        for cell in planned.todo:
             print(cell.stem)
         return 0
     scored = score(request, planned)
@@ -88,6 +93,9 @@ def execute(arguments: argparse.Namespace) -> int:
             )
         if arguments.draw == "balanced":
             print("  balanced draw: not comparable with random draws")
+    if scored.failed:
+        sys.stderr.write(f"clinsynth: {len(scored.failed)} of {len(planned.done) + len(planned.todo)} runs failed:\n")
+        sys.stderr.writelines(clean(f"  {cell.stem}: {str(error).splitlines()[0]}\n") for cell, error in scored.failed)
     return int(bool(scored.failed))
 
 

@@ -14,6 +14,7 @@ from .files import sha256_jsonl as sha256_jsonl
 from .files import sha256_lines as sha256_lines
 from .files import stored_paths as stored_paths
 from .files import unpacked_bytes as unpacked_bytes
+from .files import write_bytes as write_bytes
 from .files import write_json as write_json
 from .files import write_jsonl_gz as write_jsonl_gz
 from .files import write_text as write_text
@@ -53,4 +54,5 @@ from .tables import fitted_table as fitted_table
 from .tables import text_table as text_table
 from .terminal import clean as clean
 from .terminal import cleaned_output as cleaned_output
+from .workers import end_with_parent as end_with_parent
 from .workers import worker_pool as worker_pool

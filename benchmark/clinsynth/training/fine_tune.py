@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from clinsynth.training.batching import collate, reading_batches, targets, training_batches
+from clinsynth.training.device import Device
 from clinsynth.training.encoding import Encoded, Item
 from clinsynth.training.master_weights import MasterWeights
 from clinsynth.training.recipe import Settings
-from clinsynth.training.student import Device, Student
+from clinsynth.training.student import Student
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
