@@ -65,8 +65,9 @@ def create(snapshot: Snapshot, home: Home | None = None) -> Any:
     # The last that is added is the outermost: what is rewritten is not packed yet.
     app.add_middleware(Social, title=first.title, lead=first.lead, home=board.home)
     app.add_middleware(gzip.GZipMiddleware, minimum_size=2000, compresslevel=4)
-    _routes(fastapi, app, board)
+    # The first route that fits answers: files before views.
     _own_files(fastapi, app, board)
+    _routes(fastapi, app, board)
     blocks = layout(board)
     # Nothing is uploaded through gradio, and nobody is shown what the machine says of its errors.
     mounted = gr.mount_gradio_app(
