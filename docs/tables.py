@@ -101,7 +101,7 @@ def _stored_recipe() -> Recipe:
 
 def direct() -> str | None:
     """The direct track in ``submissions/``; ``None``, to leave the block alone, before anything was asked."""
-    from clinsynth.direct.card import direct_folders
+    from clinsynth.direct import direct_folders
     from clinsynth.direct.report import direct_standings
     from clinsynth.direct.tables import track
 

@@ -26,8 +26,19 @@ from clinsynth.results.store import Cell, Results, TrainingData
 from clinsynth.results.tally import Tally
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics.ranks import kendall_tau
-from clinsynth.standings import Difference, Standing, Standings, collect, profiles, standings, standings_of
+from clinsynth.standings import (
+    Difference,
+    Score,
+    Standing,
+    Standings,
+    collect,
+    notes,
+    profiles,
+    standings,
+    standings_of,
+)
 from clinsynth.standings import tasks as working
+from clinsynth.standings.agreement import agreements
 from clinsynth.standings.collection import choose
 from clinsynth.standings.comparison import Request, compare
 from clinsynth.standings.profiles import Profiler
@@ -312,6 +323,40 @@ def test_agreement_between_aggregates_and_students(table: Standings, place: Path
     assert (students.first, students.second) == (f"{RECIPE}, 1,000 rows", "other.v1, 500 rows")
     here = {name: own.mean for name in other if (own := row(table, name).statistics)}
     assert (students.names, students.tau) == (3, kendall_tau(here, other))
+    assert students.interval
+    assert -1 <= students.interval.low <= (students.tau or 0) <= students.interval.high <= 1
+    assert ("alpha", "beta") in students.turned
+
+
+def test_what_is_said_of_another_student() -> None:
+    """Synthetic tables of two students: one pair turns round, on the task that carries the difference."""
+
+    def of(recipe: str, *scores: tuple[str, dict[str, float]]) -> Standings:
+        rows = tuple(
+            Standing(name, name, "submission",
+                     {task: Score(task, "accuracy", 300, {0: value}) for task, value in own.items()})
+            for name, own in scores
+        )  # fmt: skip
+        tasks = ("gad", "mqp", "hoc")
+        return Standings(recipe, 300, "real", tasks, rows, (), tasks)
+
+    a, b, c = ({"gad": x, "mqp": x, "hoc": x} for x in (0.8, 0.7, 0.5))
+    first = of("small.v1", ("a", a), ("b", b), ("c", c))
+    second = of("large.v1", ("a", a), ("b", b | {"gad": 0.99, "hoc": 0.85}), ("c", c), ("d", {"gad": 0.1}))
+    (found,) = agreements(first, [[second]])
+    assert (found.kind, found.names, found.turned) == ("students", 3, (("a", "b"),))
+    assert found.tau == pytest.approx(1 / 3)
+    assert found.interval
+    # Without gad among the resampled tasks the two have one order; with it, another.
+    assert (found.interval.low, found.interval.high) == (pytest.approx(1 / 3), pytest.approx(1.0))
+    (line,) = [line for line in notes(replace(first, agreements=(found,)), "overall") if "Kendall" in line]
+    assert line == (
+        "Kendall's tau of small.v1, 300 rows and large.v1, 300 rows, 3 rows: 0.33 (0.33 to 1.00 over resampled tasks); "
+        "turned round: a and b."
+    )
+    few = of("large.v1", ("a", a))
+    (alone,) = agreements(first, [[few]])
+    assert (alone.tau, alone.interval) == (None, None)
 
 
 def test_a_test_set_that_is_not_here_leaves_the_means(table: Standings, place: Path, cache: Path) -> None:

@@ -43,8 +43,6 @@ from clinsynth.core import (
 from clinsynth.llm import Mode
 from clinsynth.results import DataKind, Environment, TestData, answer_of, prediction_bytes
 
-CARD_FILE = "direct.toml"
-
 
 class DirectCell(NamedTuple):
     """One model's answers to one task: what identifies them."""

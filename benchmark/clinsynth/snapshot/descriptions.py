@@ -266,6 +266,8 @@ class SuiteRow(Row):
 class GradeRow(Row):
     """What a judge gave a language model's answers to one kind of request about notes."""
 
+    suite: str
+    """Which notes: ``asclepius-notes`` for synthetic ones, ``asclepius-<set>`` for real ones."""
     submission: str
     """The folder that holds the record."""
     model: str

@@ -38,12 +38,13 @@ def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...
     """What each judge gave, by kind of request and together. Arguments as for ``suite_rows``."""
     rows: list[GradeRow] = []
     for folder in folders:
-        for record in _read(GradesRecord, folder, "asclepius-notes/grades*.json", omitted):
+        for record in _read(GradesRecord, folder, "asclepius-*/grades*.json", omitted):
             for name, judge in record.judges.items():
                 means = {**{kind: judge.by_kind.get(kind) for kind in record.kinds}, "all": judge.mean}
                 rows += (
                     GradeRow(
-                        submission=folder.name, model=record.model, notes=record.notes_sha256, judge=name, kind=kind,
+                        suite=record.suite, submission=folder.name, model=record.model, notes=record.notes_sha256,
+                        judge=name, kind=kind,
                         grade=mean, examples=record.kinds.get(kind, record.asked),
                         ungraded=sum(judge.failures.values()) if kind == "all" else None,
                         limited=record.limit is not None,

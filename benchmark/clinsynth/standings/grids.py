@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clinsynth.core import Grid
-from clinsynth.standings.model import Difference, Interval, Overall, Score, Standing, Standings
+from clinsynth.standings.model import Agreement, Difference, Interval, Overall, Score, Standing, Standings
 from clinsynth.standings.text import csv_lines
 
 UNKNOWN = "unknown"
+MOST_TURNED = 6
+"""Pairs that a note names."""
 BELOW = "—"
 """In place of a rank, for rows below the line."""
 
@@ -160,11 +162,7 @@ def notes(table: Standings, view: str) -> list[str]:
         for reason in dict.fromkeys(reason for row in table.rows for reason in row.reasons):
             names = ", ".join(row.name for row in table.rows if reason in row.reasons)
             out.append(f"{names}: {reason.code}: {reason.text}.")
-        out += [
-            f"Kendall's tau of {each.first} and {each.second}, {each.names} rows: {each.tau:.2f}."
-            for each in table.agreements
-            if each.tau is not None
-        ]
+        out += [_agreed(each) for each in table.agreements]
     if view == "tasks":
         out += [
             f"{each.task}: {each.units:,} units, resolves {_points(each.detectable)} points (median over comparisons "
@@ -173,9 +171,35 @@ def notes(table: Standings, view: str) -> list[str]:
             if each.detectable is not None
         ]
         out += [f"{each.task}: floor {_points(each.floor)}, {each.constant}." for each in table.summaries.values()]
+        out += [_mixed(row, score) for row in table.rows for score in row.scores.values() if score.mix is not None]
     if view == "curves" and not curves(table)[1]:
         out.append("Nobody has runs at more than one number of rows.")
     return out
+
+
+def _mixed(row: Standing, score: Score) -> str:
+    """What label shares have to do with a score."""
+    mix = score.mix
+    if mix is None:
+        return ""
+    far = "" if mix.divergence is None else f"; as drawn, they are {mix.divergence:.2f} bits from real rows"
+    return (
+        f"{score.task}: {row.name} scores {_points(score.mean)} with its own label shares, {_points(mix.balanced)} "
+        f"with equal ones ({mix.seeds} seeds){far}."
+    )
+
+
+def _agreed(each: Agreement) -> str:
+    """What two orders have in common, and the pairs that turn round; some at most."""
+    said = f"Kendall's tau of {each.first} and {each.second}, {each.names} rows: "
+    said += "not defined" if each.tau is None else f"{each.tau:.2f}"
+    if each.interval is not None:
+        said += f" ({each.interval.low:.2f} to {each.interval.high:.2f} over resampled tasks)"
+    shown = [f"{one} and {two}" for one, two in each.turned[:MOST_TURNED]]
+    more = len(each.turned) - len(shown)
+    if shown:
+        said += f"; turned round: {', '.join(shown)}{f' and {more} more pairs' if more else ''}"
+    return f"{said}."
 
 
 _WORDS = {

@@ -215,7 +215,7 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
         Column("seeds", "Seeds", number=True),
         Column("remarks", "Remarks"),
     )  # fmt: skip
-    notes = (SCORE_NOTE, *_no_intervals(rows))
+    notes = (SCORE_NOTE, *_no_intervals(rows), *_label_mix(rows))
     title = f"{spec.title} ({chosen.value})" if spec else "By task"
     table = Table("tasks", caption_of(f"Scores on {chosen.value}", condition), columns, sections(rows, draw), notes)
     facts, *about = task_blocks(snapshot, condition, spec) if spec else (None,)
@@ -254,3 +254,17 @@ def _forest(rows: list[ScoreRow], metric: str, most: int = 40) -> Figure:
 def _point(row: ScoreRow, place: int) -> Point:
     ends = [None if end is None else 100 * end for end in (row.low, row.high)]
     return Point(100 * row.mean, place, ends[0], ends[1], row.submission)
+
+
+def _label_mix(rows: list[ScoreRow]) -> tuple[str, ...]:
+    """What the same rows give when they are drawn with equal shares of the labels."""
+    found = [
+        f"{row.submission} {100 * row.balanced:.1f}"
+        + ("" if row.label_divergence is None else f" ({row.label_divergence:.2f})")
+        for row in rows
+        if row.balanced is not None
+    ]
+    if not found:
+        return ()
+    words = "Drawn with equal shares of the labels, and in brackets how many bits its own shares are from real ones"
+    return (f"{words}: {', '.join(found)}.",)

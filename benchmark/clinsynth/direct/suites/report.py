@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clinsynth.core import Grid, RecordFault, UserError
-from clinsynth.direct.card import direct_folders
+from clinsynth.direct.folder import direct_folders
+from clinsynth.direct.suites.real_notes import OWN
 from clinsynth.direct.suites.records import GradesRecord, SuiteRecord, largest, suite_records
 from clinsynth.direct.suites.sets import SETS
 
@@ -19,11 +20,12 @@ def suite_report(suite: str, places: Iterable[Path]) -> tuple[Grid, list[RecordF
     Raises ``UserError`` where there is no result of that suite.
     """
     places = tuple(places)
-    folders = [folder for folder in direct_folders(places) if (folder / "suites" / suite).is_dir()]
+    inside = suite if suite == "clinicalgpt" else "asclepius-*"
+    folders = [folder for folder in direct_folders(places) if any((folder / "suites").glob(inside))]
     if not folders:
         raise UserError(f"no results of {suite} under {', '.join(map(str, places))}",
                         expected="a folder that clinsynth suite wrote")  # fmt: skip
-    return _sets(folders) if suite == "clinicalgpt" else _notes(suite, folders)
+    return _sets(folders) if suite == "clinicalgpt" else _notes(folders)
 
 
 def _sets(folders: list[Path]) -> tuple[Grid, list[RecordFault]]:
@@ -44,21 +46,23 @@ def _cell(record: SuiteRecord | None) -> str:
     scores = ", ".join(f"{name.replace('_', ' ')} {100 * value:.1f}" for name, value in record.scores.items())
     bad = record.asked - record.answers.get("read", 0)
     unread = f"; {bad:,} unreadable" if bad else ""
-    return f"{scores} ({record.asked:,} of {record.examples:,}{'*' if record.limit else ''}{unread})"
+    cut = f"; {record.cut:,} cut" if record.cut else ""
+    return f"{scores} ({record.asked:,} of {record.examples:,}{'*' if record.limit else ''}{unread}{cut})"
 
 
-def _notes(suite: str, folders: list[Path]) -> tuple[Grid, list[RecordFault]]:
+def _notes(folders: list[Path]) -> tuple[Grid, list[RecordFault]]:
     head, columns = ["instruction"], list[dict[str, str]]()
     kinds: dict[str, None] = {}
     left_out: list[RecordFault] = []
     for folder in folders:
-        records, faults = suite_records(folder, GradesRecord, f"{suite}/grades*.json")
+        records, faults = suite_records(folder, GradesRecord, "asclepius-*/grades*.json")
         left_out += faults
         for grades in records:
             kinds |= dict.fromkeys(grades.kinds)
             for name, judge in grades.judges.items():
                 star = "*" if grades.limit else ""
-                head.append(f"{folder.name} ({grades.asked:,} answers{star}), graded by {name}")
+                on = "" if grades.suite == OWN else f" on {grades.suite.removeprefix('asclepius-')}"
+                head.append(f"{folder.name}{on} ({grades.asked:,} answers{star}), graded by {name}")
                 known = {kind: f"{mean:.2f}" for kind, mean in judge.by_kind.items()}
                 lost = f" ({sum(judge.failures.values()):,} without a grade)" if judge.failures else ""
                 columns.append(known | {"all": "-" if judge.mean is None else f"{judge.mean:.2f}{lost}"})
