@@ -46,9 +46,10 @@ def blocks(items: Sequence[Block], links: Links) -> str:
     left = list(items)
     alone = sum(isinstance(block, Facts) for block in left) == 1
     while left:
-        block = left.pop(0)
-        if isinstance(block, (Answer, Facts) if alone else Answer) and left and isinstance(left[0], Figure):
-            out.append(f'<div class="first">{_block(block, links)}{svg(left.pop(0))}</div>')
+        block, after = left.pop(0), left[0] if left else None
+        if isinstance(block, (Answer, Facts) if alone else Answer) and isinstance(after, Figure):
+            left.pop(0)
+            out.append(f'<div class="first">{_block(block, links)}{svg(after)}</div>')
         else:
             out.append(_block(block, links))
     return "\n".join(out)
