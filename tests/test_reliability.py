@@ -226,6 +226,8 @@ def test_kills_at_random_moments(clinsynth: Clinsynth, submit: Submit, tmp_path:
     def ends_well(name: str) -> str:
         process = clinsynth(*every[name].words, steps=20)
         said, error = process.communicate(timeout=SECONDS)
+        if name == "import" and process.returncode == 2 and " exists\n" in error:
+            return ""  # it was done before the kill; import writes over nothing, and what stands there is compared
         return "" if process.returncode == 0 else f"status {process.returncode}: {said[-2000:]} {error[-2000:]}"
 
     def killed(name: str, share: float) -> tuple[bool, int, str]:
