@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import Submit
 
 from clinsynth.cli import COMMANDS, command, main

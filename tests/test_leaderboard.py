@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from tests.chromium import PATH as CHROMIUM
-from tests.chromium import browser, watched
+from tests.chromium import axe, browser, watched
 from tests.conftest import Submit, sample_rows
 from tests.invented_snapshot import write
 
@@ -108,9 +108,7 @@ def test_a_filter_changes_the_table_and_the_address(address: str, tab: Any) -> N
     tab.goto(address)
     tab.wait_for_selector("#page-overall table")
     tab.get_by_role("radio", name="pubmedbert.v1").first.click()
-    tab.wait_for_function(
-        "document.querySelector('#page-overall caption').textContent.includes('pubmedbert.v1 on 300')"
-    )
+    tab.wait_for_function("document.querySelector('#page-overall h2').textContent.includes('pubmedbert.v1 on 300')")
     tab.wait_for_function("location.search.includes('student=pubmedbert.v1')")
     # That student has no other budget: the filter follows.
     assert tab.get_by_role("radio", name="1,000").count() == 0
@@ -119,7 +117,7 @@ def test_a_filter_changes_the_table_and_the_address(address: str, tab: Any) -> N
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("view=tasks&student=minilm-l6.v1&rows=1000&task=mqp", "Medical Question Pairs (mqp): minilm-l6.v1 on 1,000"),
+        ("view=tasks&student=minilm-l6.v1&rows=1000&task=mqp", "Scores on mqp: minilm-l6.v1 on 1,000"),
         ("view=compare&base=gold-n&others=constant,gold-few", "Differences to gold-n"),
         ("view=submission&name=clingen-kg&rows=1000", "1,000 rows"),
         ("view=cost&by=tokens", "Cost and score"),
@@ -146,6 +144,36 @@ def test_a_link_shows_the_same_to_everybody(address: str, chromium: Any, query: 
         context.close()
     assert shown[0] == shown[1]
     assert all(part in links[-1].replace("%2C", ",") for part in query.split("&"))
+
+
+def test_axe_finds_nothing_serious(address: str, chromium: Any) -> None:
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    for scheme, width, view in (("light", 1440, "overall"), ("dark", 390, "overall"), ("dark", 1440, "submission")):
+        context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+        opened = context.new_page()
+        opened.goto(f"{address}?view={view}")
+        opened.wait_for_selector(f"#page-{view} h1", state="visible")
+        assert axe(opened) == [], (scheme, width, view)
+        assert opened.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        context.close()
+
+
+def test_the_app_sorts_and_keeps_what_is_chosen_in_its_address(address: str, tab: Any) -> None:
+    tab.goto(address)
+    tab.locator("#page-overall #board").get_by_role("searchbox").fill("gold")
+    assert "board.find=gold" in tab.url
+    tab.get_by_role("tab", name=TITLES["tasks"], exact=True).click()
+    tab.wait_for_function("location.search.includes('view=tasks')")
+    assert "board.find=gold" in tab.url
+
+
+def test_the_card_of_a_link_speaks_of_the_board(address: str) -> None:
+    text = fetch(address)[0].decode()
+    assert "Click to try out the app" not in text
+    assert 'property="og:title" content="Which synthetic data' in text
+    content, media = fetch(f"{address}card.png")
+    assert media == "image/png"
+    assert content.startswith(b"\x89PNG")
 
 
 def test_a_link_to_what_is_not_there_is_said(address: str, tab: Any) -> None:

@@ -1,5 +1,6 @@
 from .bibtex import as_bibtex as as_bibtex
 from .croissant_file import croissant as croissant
+from .eval_results import eval_results_yaml as eval_results_yaml
 from .every_eval_ever import records as records
 from .forms import FORMATS as FORMATS
 from .forms import LABELS as LABELS

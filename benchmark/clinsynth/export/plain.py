@@ -10,7 +10,7 @@ from typing import Any
 
 from clinsynth.core import clean
 from clinsynth.snapshot import Snapshot
-from clinsynth.views import Cell, Facts, Page, Prose, Table, Value
+from clinsynth.views import Answer, Cell, Facts, Page, Prose, Table, Value
 
 
 def source(snapshot: Snapshot) -> str:
@@ -79,6 +79,12 @@ def as_json(snapshot: Snapshot, page: Page) -> str:
             }
             for table in page.tables
         ],
+        "answers": {
+            question: f"{short} {more}".strip()
+            for block in page.blocks
+            if isinstance(block, Answer)
+            for question, short, more in block.items
+        },
         "facts": {
             block.title: [[name, cell.text] for name, cell in block.pairs]
             for block in page.blocks
@@ -100,6 +106,10 @@ def as_markdown(snapshot: Snapshot, page: Page) -> str:
             parts.append(f"### {_inline(block.title)}\n\n{pairs}")
         elif isinstance(block, Prose):
             parts.append(_markdown_prose(block))
+        elif isinstance(block, Answer):
+            parts.append(
+                "\n".join(f"- {_inline(f'{question} {short} {more}')}" for question, short, more in block.items)
+            )
         # What a figure shows is in a table of the page.
     return "\n\n".join([*parts, f"*{source(snapshot)}*"]) + "\n"
 

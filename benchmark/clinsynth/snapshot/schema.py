@@ -11,10 +11,12 @@ from typing import Literal, get_args, get_type_hints
 
 from clinsynth.snapshot.descriptions import (
     AuditRow,
+    BandRow,
     DirectPairRow,
     DirectRow,
     DropRow,
     ElsewhereRow,
+    ExampleRow,
     GenerationRow,
     GradeRow,
     LeftOutRow,
@@ -43,6 +45,7 @@ __all__ = [
     "MODELS",
     "AgreementRow",
     "AuditRow",
+    "BandRow",
     "ConditionRow",
     "CostRow",
     "CurveRow",
@@ -51,6 +54,7 @@ __all__ = [
     "DirectRow",
     "DropRow",
     "ElsewhereRow",
+    "ExampleRow",
     "GenerationRow",
     "GradeRow",
     "LeftOutRow",
@@ -71,7 +75,7 @@ __all__ = [
     "TypeRow",
 ]
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever a column changes its name, type or meaning."""
 
 
@@ -92,6 +96,8 @@ class Tables:
     curves: tuple[CurveRow, ...] = ()
     costs: tuple[CostRow, ...] = ()
     quality: tuple[QualityRow, ...] = ()
+    bands: tuple[BandRow, ...] = ()
+    examples: tuple[ExampleRow, ...] = ()
     audits: tuple[AuditRow, ...] = ()
     generation: tuple[GenerationRow, ...] = ()
     drops: tuple[DropRow, ...] = ()
@@ -123,7 +129,7 @@ class TableFile(Row):
 class Manifest(Row):
     """``snapshot.json``: what the snapshot is. Everything but ``id`` and ``tables`` may differ between equal ones."""
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     id: str
     """sha256 over the content of all tables and the format: equal content has an equal id."""
     created: str

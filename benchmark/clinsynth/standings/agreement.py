@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from clinsynth.core import TASKS
 from clinsynth.scoring.statistics import ALPHA, kendall_tau
 from clinsynth.standings.model import Agreement, Interval, Overall, Standings
 
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 DRAWS = 2_000
 LEAST_TASKS = 3
 """Tasks without which nothing is said of other tasks."""
@@ -83,16 +85,16 @@ def _over_tasks(table: Standings, other: Standings, names: Sequence[str], seed: 
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(tasks), np.full(len(tasks), 1 / len(tasks)), size=DRAWS)
     sizes = counts @ of_type.T
-    weights = counts / (sizes @ of_type).clip(1) / (sizes > 0).sum(axis=1, keepdims=True)
-    signs = []
+    weights: Floats = counts / (sizes @ of_type).clip(1) / (sizes > 0).sum(axis=1, keepdims=True)
+    signs: list[Floats] = []
     for each in (table, other):
         rows = {row.name: row for row in each.rows}
         scores = np.array([[rows[name].scores[task].mean for name in names] for task in tasks])
-        means = np.round(weights @ scores, 9)  # equal means are equal on every machine
+        means: Floats = np.round(weights @ scores, 9)  # equal means are equal on every machine
         signs.append(np.sign(means[:, :, None] - means[:, None, :]))
     x, y = signs
     scale = np.sqrt((x * x).sum(axis=(1, 2)) * (y * y).sum(axis=(1, 2)))
-    taus = (x * y).sum(axis=(1, 2))[scale > 0] / scale[scale > 0]
+    taus: Floats = (x * y).sum(axis=(1, 2))[scale > 0] / scale[scale > 0]
     if not taus.size:
         return None
     # Ends that were drawn, and so are the same on every machine.

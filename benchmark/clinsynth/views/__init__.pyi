@@ -1,7 +1,9 @@
 from .common import of as of
+from .model import Answer as Answer
 from .model import Block as Block
 from .model import Cell as Cell
 from .model import Column as Column
+from .model import Facet as Facet
 from .model import Facts as Facts
 from .model import Figure as Figure
 from .model import Filter as Filter
@@ -9,12 +11,15 @@ from .model import Page as Page
 from .model import Point as Point
 from .model import Prose as Prose
 from .model import Query as Query
+from .model import Rule as Rule
 from .model import Section as Section
 from .model import Series as Series
 from .model import Table as Table
 from .model import Value as Value
+from .model import interval as interval
 from .model import number as number
 from .model import plain as plain
 from .pages import TITLES as TITLES
 from .pages import VIEWS as VIEWS
 from .pages import page as page
+from .pages import shown as shown

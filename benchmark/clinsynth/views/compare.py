@@ -33,8 +33,10 @@ def compare(snapshot: Snapshot, query: Query) -> Page:
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     names = [row.submission for row in of(snapshot.tables.overall, condition)]
-    base = pick(query, "base", "Compare", [Choice(name, name) for name in names], warnings)
-    others = _others(query, [name for name in names if name != base.value], warnings)
+    stored = _stored(snapshot, condition)
+    firsts = [name for name in names if name in stored] or names
+    base = pick(query, "base", "Compare", [Choice(name, name) for name in firsts], warnings)
+    others = _others(query, names, base.value, stored.get(base.value, set()), warnings)
     chosen = [name for name in others.value.split(",") if name]
     found = _between(snapshot, condition, base.value, chosen)
     missing = [name for name in chosen if name not in {row.other for row in found}]
@@ -46,23 +48,34 @@ def compare(snapshot: Snapshot, query: Query) -> Page:
     shown = tuple(figure for figure in figures if figure.series)
     return Page(
         "compare",
-        "Compare",
-        "What is the difference between two training sets worth?",
+        f"{chosen[0]} against {base.value}" if len(chosen) == 1 else "Compare",
+        "What is the difference between two training sets worth? Paired by test unit and seed.",
         (*filters, base, others),
-        (*_verdicts(found), table, *shown),
+        (*_verdicts(found), *shown, table),
         tuple(warnings),
         (base.value, *chosen),
     )
 
 
-def _others(query: Query, names: list[str], warnings: list[str]) -> Filter:
+def _stored(snapshot: Snapshot, condition: ConditionRow | None) -> dict[str, set[str]]:
+    """With whom each submission is compared in this snapshot."""
+    found: dict[str, set[str]] = {}
+    for row in of(snapshot.tables.differences, condition):
+        found.setdefault(row.base, set()).add(row.other)
+        found.setdefault(row.other, set()).add(row.base)
+    return found
+
+
+def _others(query: Query, every: list[str], base: str, stored: set[str], warnings: list[str]) -> Filter:
     asked = [name for name in query.get("others", "").split(",") if name]
+    names = [name for name in every if name != base]
+    offered = [name for name in names if name in stored] or names
     unknown = [name for name in asked if name not in names]
     warnings += [f"The link asks for “{name[:80]}”, which cannot be compared here." for name in unknown]
-    value = [name for name in asked if name in names][:MOST] or names[:1]
+    value = [name for name in asked if name in names][:MOST] or offered[:1]
     if len(asked) - len(unknown) > MOST:
         warnings.append(f"Only the first {MOST} submissions of the link are compared.")
-    return Filter("others", "With", tuple(Choice(name, name) for name in names), ",".join(value), many=True)
+    return Filter("others", "With", tuple(Choice(name, name) for name in offered), ",".join(value), many=True)
 
 
 def _not_stored(base: str, other: str) -> str:
@@ -122,13 +135,14 @@ def _p(value: float | None) -> Cell:
 
 
 def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: list[DifferenceRow]) -> Table:
-    known = cards(snapshot)
+    known, many = cards(snapshot), len({row.other for row in rows}) > 1
 
     def draw(row: DifferenceRow) -> tuple[Cell, ...]:
         said = verdict(row)
+        several = (named(known, row.other),) if many else ()
         return (
-            Cell(row.scope, row.scope),
-            named(known, row.other),
+            Cell(row.scope, row.scope, link=f"tasks?task={row.scope}" if row.scope in row.tasks else ""),
+            *several,
             number(row.difference, row.low, row.high, sign="+", title=row.note),
             _p(row.p),
             number(row.detectable),
@@ -140,7 +154,7 @@ def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: 
 
     columns = (
         Column("scope", "Task"),
-        Column("other", "With"),
+        *((Column("other", "With"),) if many else ()),
         Column(
             "difference",
             "Difference",
@@ -151,9 +165,14 @@ def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: 
         Column(
             "p", "p", number=True, help="Two-sided, of this comparison alone: the more are read, the more are chance."
         ),
-        Column("detectable", "Resolves", number=True, help="The true difference that is found 4 times in 5."),
+        Column(
+            "detectable",
+            "Can tell apart",
+            number=True,
+            help="In points: the true difference that is found 4 times in 5.",
+        ),
         Column("base_score", base or "First", number=True),
-        Column("other_score", "Other", number=True),
+        Column("other_score", "Other" if many or not rows else rows[0].other, number=True),
         Column("seeds", "Seeds", number=True),
         Column("verdict", "Verdict"),
     )

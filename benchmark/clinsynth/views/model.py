@@ -29,11 +29,13 @@ class Cell:
     high: float | None = None
     """The interval, where there is one."""
     link: str = ""
-    """A submission's name, or an address."""
+    """A submission's name, a view with its filters (``tasks?task=gad``), or an address."""
     muted: bool = False
     """Known to say less than its neighbours."""
     title: str = ""
     """What a pointer over it says; never the only place of a fact."""
+    shade: float | None = None
+    """How strongly the cell is coloured, from 0 to 1: a second way to read a number that stands in it too."""
 
 
 DASH = "–"
@@ -52,6 +54,10 @@ class Column:
     """Whether exports get ``<key>_low`` and ``<key>_high`` too."""
     help: str = ""
     """One sentence, shown under the table."""
+    group: str = ""
+    """What neighbouring columns have in common: a second line of the head, and a way to choose columns."""
+    link: str = ""
+    """Where the title leads, as in a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,16 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Facet:
+    """A property of the rows of a table, for a reader who wants to see only some of them."""
+
+    key: str
+    label: str
+    values: tuple[str, ...]
+    """Of each row of the table, in their order; empty: the row is always shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table."""
 
@@ -73,6 +89,9 @@ class Table:
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
     """Sentences below it."""
+    facets: tuple[Facet, ...] = ()
+    folded: bool = False
+    """Whether it stays closed until it is asked for: details that few need."""
 
     @property
     def rows(self) -> list[tuple[str, tuple[Cell, ...]]]:
@@ -94,13 +113,25 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of one name; in a forest plot, ``y`` counts the lines from the top."""
+    """Points of one name.
+
+    In a forest plot ``y`` counts the lines from the top. Points of several series may share a line: that of the first
+    series is then the one that is named and written out.
+    """
 
     name: str
     points: tuple[Point, ...]
     line: bool = False
     emphasis: bool = False
     """Drawn in the accent colour and with another shape: a front, or a decided difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line across a forest plot, such as the score of a reference."""
+
+    x: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +149,7 @@ class Figure:
     """Where a reference line stands on the x axis."""
     description: str = ""
     """In words, for who does not see it."""
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +170,14 @@ class Prose:
     """Text in a fixed font, such as BibTeX."""
 
 
-Block = Table | Figure | Facts | Prose
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reader wants to know first: each question with the answer in few words, and what more is to be said."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+Block = Table | Figure | Facts | Prose | Answer
 
 
 @dataclass(frozen=True, slots=True)
