@@ -175,7 +175,7 @@ def test_a_table_fits_the_terminal(capsys: pytest.CaptureFixture[str], monkeypat
     assert "not defined" not in rest
     assert clinsynth(f"{line} --wide") == 0
     wide = capsys.readouterr().out
-    assert "Borda" in wide
+    assert "Largest share of the variance" in wide
     assert "No room" not in wide
 
 

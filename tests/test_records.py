@@ -35,7 +35,8 @@ from clinsynth.core import (
     write_sealed,
 )
 from clinsynth.data.samples import SampleStore
-from clinsynth.results.store import Cell, Results, RunRecord, TrainingData, read_predictions
+from clinsynth.results.predictions import read_predictions
+from clinsynth.results.store import Cell, Results, RunRecord, TrainingData
 from clinsynth.results.store import TestData as OnTest
 from clinsynth.results.verification import verify
 from clinsynth.scoring import score_all

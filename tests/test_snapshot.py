@@ -19,8 +19,8 @@ from clinsynth.data.samples import SampleStore
 from clinsynth.direct.card import DirectCard, write_card
 from clinsynth.direct.parsing import wrong
 from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, Usage
-from clinsynth.direct.report import direct_standings
 from clinsynth.direct.runner import subset
+from clinsynth.direct.standings import direct_standings
 from clinsynth.results.store import Cell
 from clinsynth.results.store import TestData as SetFacts
 from clinsynth.scoring.metrics import score_all
@@ -262,7 +262,7 @@ def test_records_that_cannot_be_read_are_named(direct: DirectResults, student: P
         student / "sample" / "quality" / "gad.json",
         student / "sample" / "audit" / "gad.json",
         student / "generation" / "gad.json",
-        direct.records_folder / "gad" / "model-x" / "shots0-limit10.json",
+        direct.runs / "gad" / "model-x" / "shots0-limit10.json",
     )
     for path in spoilt[:3]:
         path.parent.mkdir(parents=True, exist_ok=True)

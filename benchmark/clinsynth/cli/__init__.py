@@ -123,6 +123,33 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
                         help="where prepared data lies (also CLINSYNTH_DATA; default ~/.cache/clinsynth)")  # fmt: skip
 
 
+def add_format(parser: argparse._ActionsContainer) -> None:  # pyright: ignore[reportPrivateUsage] - argparse's base
+    """Add ``--format`` and ``--wide``."""
+    parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table",
+                        help="json: everything, as the tables of a snapshot (default %(default)s)")  # fmt: skip
+    parser.add_argument("--wide", action="store_true", help="all columns, however narrow the terminal is")
+
+
+def add_runs(parser: argparse.ArgumentParser, *, recipe: str, helps: tuple[str, str, str]) -> None:
+    """Which runs of a submission are meant, and who does them.
+
+    Args:
+        parser: of the command.
+        recipe: the one that is meant where none is named.
+        helps: what is said of ``--tasks``, ``--recipe`` and ``--rows``.
+    """
+    parser.add_argument("submission", type=Path, metavar="DIR")
+    parser.add_argument("--tasks", type=names, default=(), help=helps[0])
+    parser.add_argument("--recipe", default=recipe, help=helps[1])
+    parser.add_argument("--rows", default="", help=helps[2])
+    parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one a core, or one a GPU)")
+    parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    add_sample(parser)
+    add_data_dir(parser)
+
+
 def add_sample(parser: argparse.ArgumentParser) -> None:
     """``--sample``, on commands that can work on the bundled sample."""
     parser.add_argument(

@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli import add_data_dir, add_format, add_sample, names
 from clinsynth.cli.model import say
 from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
 from clinsynth.training import DEFAULT_RECIPE
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     report.add_argument("--recipe", default=DEFAULT_RECIPE, help="of the students")
     report.add_argument("--rows", type=int, default=0, help="their budget (default: the recipe's own)")
     report.add_argument("--plot", type=Path, metavar="FILE", help="also draw it, as SVG")
-    report.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
+    add_format(report)
     add_sample(parser)
     add_data_dir(parser)
 
@@ -93,17 +93,22 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    from clinsynth.cli.printing import answers_page, print_snapshot
+    from clinsynth.core import UserError, write_text
     from clinsynth.data import open_store
-    from clinsynth.direct import FORMATS, direct_standings
+    from clinsynth.site import svg
+    from clinsynth.snapshot import answers_of
     from clinsynth.training import RECIPES
+    from clinsynth.views import Figure
 
     store = open_store(arguments.data_dir, arguments.sample)
     rows = arguments.rows or RECIPES[arguments.recipe].budget
-    table = direct_standings(arguments.report, arguments.recipe, rows, store.kind, store)
+    shown = answers_page(answers_of(arguments.report, store.kind, (arguments.recipe, rows), store))
     if arguments.plot:
-        from clinsynth.core import write_text
-        from clinsynth.direct import as_svg
-
-        write_text(arguments.plot, as_svg(table))
-    print(FORMATS[arguments.format](table).rstrip("\n"))
+        figures = [block for block in shown.blocks if isinstance(block, Figure)]
+        if not figures:
+            raise UserError("there is nothing to plot", found="no answer that can be shown")
+        # The last one sets students beside the models, where there is any.
+        write_text(arguments.plot, svg(figures[-1], standalone=True) + "\n")
+    print_snapshot(shown, arguments)
     return 0

@@ -57,14 +57,18 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from clinsynth.core import text_table
-    from clinsynth.direct.suites import STAR, suite_report
+    from clinsynth.core import UserError
+    from clinsynth.direct import direct_folders
+    from clinsynth.export import text_blocks
+    from clinsynth.snapshot import snapshot_of, suites_of
+    from clinsynth.views import left_out, suite_tables
 
-    (head, body), left_out = suite_report(arguments.suite, arguments.report)
-    print(text_table(head, body))
-    print(f"\n{STAR}")
-    for fault in left_out:
-        print(f"Not shown: {fault.submission}: {fault.text}.")
+    folders = [each for each in direct_folders(arguments.report) if (each / "suites" / arguments.suite).is_dir()]
+    if not folders:
+        raise UserError(f"no results of {arguments.suite} under {', '.join(map(str, arguments.report))}",
+                        expected="a folder that clinsynth suite wrote")  # fmt: skip
+    snapshot = snapshot_of(suites_of(folders, arguments.suite))
+    print(text_blocks((*suite_tables(snapshot), *left_out(snapshot))), end="")
     return 0
 
 

@@ -6,8 +6,6 @@ from .estimates import estimate as estimate
 from .intervals import own_answers as own_answers
 from .intervals import score_interval as score_interval
 from .lm_eval_folder import write_folder as write_folder
-from .numbers import better_of as better_of
-from .plot import as_svg as as_svg
 from .records import CARD_FILE as CARD_FILE
 from .records import ONE_ANSWER as ONE_ANSWER
 from .records import DirectRecord as DirectRecord
@@ -15,12 +13,12 @@ from .records import DirectResults as DirectResults
 from .records import SealedRecord as SealedRecord
 from .records import read_record as read_record
 from .records import slug as slug
-from .report import direct_standings as direct_standings
 from .runner import Request as Request
 from .runner import run as run
 from .session import Model as Model
 from .session import lm_eval as lm_eval
-from .tables import FORMATS as FORMATS
+from .standings import better_of as better_of
+from .standings import direct_standings as direct_standings
 from .tracks import entry_at as entry_at
 from .tuning import TuneSettings as TuneSettings
 from .tuning import tune_llm as tune_llm

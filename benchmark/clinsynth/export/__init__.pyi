@@ -4,8 +4,12 @@ from .every_eval_ever import records as records
 from .forms import FORMATS as FORMATS
 from .forms import LABELS as LABELS
 from .forms import SUFFIXES as SUFFIXES
+from .forms import as_csv as as_csv
+from .forms import as_json as as_json
+from .forms import as_markdown as as_markdown
+from .forms import markdown_blocks as markdown_blocks
+from .forms import text_blocks as text_blocks
 from .latex import as_latex as as_latex
-from .plain import as_csv as as_csv
-from .plain import as_json as as_json
-from .plain import as_markdown as as_markdown
 from .scores import export_scores as export_scores
+from .tables import table_csv as table_csv
+from .tables import table_markdown as table_markdown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from clinsynth.core import clean
-from clinsynth.export.plain import source
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import Cell, Column, Page, Section, Table
 
@@ -15,9 +14,6 @@ _ESCAPES = {
     "[": "{[}", "]": "{]}",
 }  # fmt: skip
 """Brackets are braced, since one at the beginning of a row would be read as an argument of the line break before."""
-
-_LEFT_OUT = ("remarks",)
-"""Columns too wide for a page; what they say stands below the table instead."""
 
 PREAMBLE = "% Needs \\usepackage{booktabs,graphicx} and \\usepackage[T1]{fontenc}."
 
@@ -35,13 +31,13 @@ def as_latex(snapshot: Snapshot, page: Page) -> str:
 
 def latex_table(snapshot: Snapshot, table: Table) -> str:
     """One ``table`` environment."""
-    kept = [k for k, column in enumerate(table.columns) if column.key not in _LEFT_OUT]
+    kept = [k for k, column in enumerate(table.columns) if not column.wide]
     columns = [table.columns[k] for k in kept]
     alignment = "".join("r" if column.number else "l" for column in columns)
     head = " & ".join(escape(column.title) for column in columns)
     body = "\n\\midrule\n".join(_section(section, columns, kept) for section in table.sections if section.rows)
-    notes = " ".join(escape(note if note.endswith(".") else f"{note}.") for note in (*table.notes, *_remarks(table)))
-    caption = f"{escape(table.caption)}. {escape(source(snapshot))}."
+    notes = " ".join(escape(note if note.endswith(".") else f"{note}.") for note in (*table.notes, *table.asides()))
+    caption = f"{escape(table.caption)}. {escape(snapshot.manifest.source)}."
     lines = [
         "\\begin{table}[t]",
         "\\centering",
@@ -77,14 +73,3 @@ def _cell(cell: Cell) -> str:
         # The mark of a tie stands above the line, as tables in papers have it.
         words = f"{escape(cell.text[:-1])}$^{{=}}$"
     return f"{words} {{\\scriptsize {escape(cell.small)}}}" if cell.small else words
-
-
-def _remarks(table: Table) -> list[str]:
-    places = [k for k, column in enumerate(table.columns) if column.key in _LEFT_OUT]
-    names = [k for k, column in enumerate(table.columns) if column.key == "submission"]
-    out: list[str] = []
-    for _, row in table.rows:
-        said = [row[k].text for k in places if row[k].text]
-        if said and names:
-            out.append(f"{row[names[0]].text}: {'; '.join(said)}")
-    return out

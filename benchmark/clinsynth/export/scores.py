@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from clinsynth.core import UserError, read_regular, replaced_folder, write_text
-from clinsynth.export.plain import spreadsheet
+from clinsynth.export.tables import csv_text
 from clinsynth.results import DataKind, Results, RunRecord
 from clinsynth.submissions import CARD_FILE, read_submission, to_toml
 
@@ -55,12 +53,8 @@ def _record(path: Path) -> RunRecord:
 
 
 def _table(runs: list[RunRecord]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["submission", "task", "recipe", "rows", "seed", "test_examples", "metric", "score"])
-    for run in runs:
-        writer.writerow([
-            spreadsheet(run.submission), run.task, run.recipe, run.rows, run.seed, run.test.examples, run.metric,
-            run.scores[run.metric],
-        ])  # fmt: skip
-    return out.getvalue()
+    head = ("submission", "task", "recipe", "rows", "seed", "test_examples", "metric", "score")
+    return csv_text(
+        head,
+        ((run.submission, *run.cell, run.test.examples, run.metric, run.score) for run in runs),
+    )

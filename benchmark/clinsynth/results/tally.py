@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clinsynth.core import Example, TaskSpec
-from clinsynth.results.store import prediction_of
+from clinsynth.results.predictions import prediction_of
 from clinsynth.scoring import Counts, Metric
 
 _MANY = 200_000

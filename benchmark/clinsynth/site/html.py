@@ -70,7 +70,7 @@ def table(item: Table, links: Links) -> str:
     if not item.rows:
         notes = "".join(f"<p>{escape(note)}</p>" for note in item.notes)
         return f'<section class="empty" id="{escape(item.key)}"><h2>{escape(item.caption)}</h2>{notes}</section>'
-    item = _without_empty(item)
+    item = item.without_empty()
     used = {k: kind for k in range(len(item.columns)) if (kind := _room(item, k))}
     row_head = next((k for k, column in enumerate(item.columns) if not column.number), 0)
     head = "".join(_head(column, used.get(k, "")) for k, column in enumerate(item.columns))
@@ -82,24 +82,6 @@ def table(item: Table, links: Links) -> str:
         f'aria-labelledby="{caption}"><table><caption id="{caption}"><span>{escape(item.caption)}</span></caption>'
         f"<thead><tr>{head}</tr></thead>{parts}</table></div>{_notes(item)}</section>"
     )
-
-
-def _without_empty(item: Table) -> Table:
-    """The table without columns that hold no number at all, and a note that says so, with the reason."""
-    cells = [[row[k] for _, row in item.rows] for k in range(len(item.columns))]
-    kept = [
-        k for k, column in enumerate(item.columns) if not column.number or any(c.value is not None for c in cells[k])
-    ]
-    if len(kept) == len(item.columns):
-        return item
-    gone: list[str] = []
-    for k in (k for k in range(len(item.columns)) if k not in kept):
-        # A cell may have several reasons, which others have one of.
-        reasons = sorted({reason for cell in cells[k] for reason in cell.title.split("; ") if reason})
-        gone.append(item.columns[k].title + (f" ({'; '.join(reasons)})" if reasons else ""))
-    sections = tuple(Section(s.title, tuple(tuple(row[k] for k in kept) for row in s.rows)) for s in item.sections)
-    note = f"No number yet: {', '.join(gone)}."
-    return Table(item.key, item.caption, tuple(item.columns[k] for k in kept), sections, (*item.notes, note))
 
 
 _ROOMS = ((5, "w1"), (10, "w2"), (13, "w3"), (99, "w4"))
@@ -142,9 +124,15 @@ _SHORT = 24
 
 
 def _cell(cell: Cell, column: Column, is_head: bool, room: str, links: Links) -> str:
-    wide = column.key in ("remarks", "verdict")
-    short = not column.number and not wide and len(cell.text) <= _SHORT
-    marks = {"n": column.number, room: bool(room), "m": cell.muted, "t": not column.number, "k": short, "r": wide}
+    short = not column.number and not column.wide and len(cell.text) <= _SHORT
+    marks = {
+        "n": column.number,
+        room: bool(room),
+        "m": cell.muted,
+        "t": not column.number,
+        "k": short,
+        "r": column.wide,
+    }
     kinds = [name for name, holds in marks.items() if holds]
     title = f' title="{escape(cell.title)}"' if cell.title else ""
     words = escape(cell.text)

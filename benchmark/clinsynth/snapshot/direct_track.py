@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from clinsynth.data import ExampleStore
 from clinsynth.results import DataKind
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.descriptions import DirectPairRow, DirectRow
-from clinsynth.standings import Standings, Stored, TestSets
+from clinsynth.standings import Stored, TestSets
 
 if TYPE_CHECKING:
     from clinsynth.direct import DirectRecord, DirectResults
@@ -116,14 +116,16 @@ def _row(record: DirectRecord, results: DirectResults, tests: TestSets) -> Direc
 
 
 def pair_rows(
-    asked: Asked, stored: Sequence[Stored], tables: Sequence[Standings], store: ExampleStore | None
-) -> tuple[DirectPairRow, ...]:
-    """Ask or train: each model's own answers beside the students that were trained on its rows, of every table.
+    asked: Asked, stored: Sequence[Stored], conditions: Iterable[tuple[str, int]], kind: DataKind,
+    store: ExampleStore | None,
+) -> tuple[DirectPairRow, ...]:  # fmt: skip
+    """Ask or train: each model's own answers beside the students that were trained on its rows.
 
     Args:
         asked: the direct track.
         stored: submissions; only those that name a language model matter.
-        tables: their recipes and budgets are the students'.
+        conditions: recipe and budget of the students.
+        kind: real data, or the sample.
         store: the test sets, for students' scores on the subset that was asked; without it these are left out.
     """
     from clinsynth.direct import direct_standings
@@ -134,11 +136,11 @@ def pair_rows(
     places = [*asked.whole, *written]
     return tuple(
         DirectPairRow(
-            data=table.kind, recipe=table.recipe, rows=table.budget, direct=pair.model, submission=pair.submission,
+            data=kind, recipe=recipe, rows=rows, direct=pair.model, submission=pair.submission,
             task=pair.task, metric=pair.metric, zero_shot=pair.zero_shot, few_shot=pair.few_shot, shots=pair.shots,
             student=pair.student, difference=pair.difference, low=pair.low, high=pair.high, verdict=pair.verdict,
             examples=pair.asked, limited=pair.preliminary, seeds=pair.seeds,
         )
-        for table in tables
-        for pair in direct_standings(places, table.recipe, table.budget, table.kind, store).pairs
+        for recipe, rows in conditions
+        for pair in direct_standings(places, recipe, rows, kind, store).pairs
     )  # fmt: skip

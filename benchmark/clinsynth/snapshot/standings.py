@@ -18,9 +18,7 @@ from clinsynth.snapshot.scores import (
     SummaryRow,
     TypeRow,
 )
-from clinsynth.standings import Curve, Difference, Interval, Score, Standing, Standings, Stored
-
-MEAN = "mean of the types"
+from clinsynth.standings import MEAN_OF_TYPES, Curve, Difference, Interval, Score, Standing, Standings, Stored
 
 
 def _key(table: Standings) -> dict[str, Any]:
@@ -222,7 +220,7 @@ def _points(table: Standings, row: Standing, curve: Curve) -> Iterator[CurveRow]
         low, high = _ends(point.interval)
         yield CurveRow(
             data=table.kind, recipe=table.recipe, submission=row.name, kind=cast("Any", row.kind),
-            task=curve.task or MEAN, rows=point.rows, seeds=point.seeds, mean=point.mean, low=low, high=high,
+            task=curve.task or MEAN_OF_TYPES, rows=point.rows, seeds=point.seeds, mean=point.mean, low=low, high=high,
             area=curve.area, area_low=area_low, area_high=area_high,
         )  # fmt: skip
 

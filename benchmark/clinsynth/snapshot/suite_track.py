@@ -9,7 +9,9 @@ from typing import TypeVar
 from clinsynth.direct.suites import SETS, GradesRecord, SuiteRecord, largest, suite_records
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.descriptions import GradeRow, SuiteRow
+from clinsynth.snapshot.schema import Tables
 
+CLINICALGPT = "clinicalgpt"
 R = TypeVar("R", SuiteRecord, GradesRecord)
 
 
@@ -20,7 +22,7 @@ def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...
         folders: of the direct track.
         omitted: told what cannot be shown.
     """
-    found = {folder: largest(_read(SuiteRecord, folder, "clinicalgpt/*.json", omitted)) for folder in folders}
+    found = {folder: largest(_read(SuiteRecord, folder, f"{CLINICALGPT}/*.json", omitted)) for folder in folders}
     return tuple(
         SuiteRow(
             suite=record.suite, set=name, area=each.area, submission=folder.name, model=record.model, measure=measure,
@@ -51,6 +53,14 @@ def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...
                     for kind, mean in means.items()
                 )  # fmt: skip
     return tuple(rows)
+
+
+def suites_of(folders: Sequence[Path], suite: str) -> Tables:
+    """One suite's results and what of them is left out, and nothing else."""
+    omitted = Omitted()
+    suites = suite_rows(folders, omitted) if suite == CLINICALGPT else ()
+    grades = grade_rows(folders, omitted) if suite != CLINICALGPT else ()
+    return Tables(suites=suites, grades=grades, left_out=tuple(omitted.rows))
 
 
 def _read(model: type[R], folder: Path, pattern: str, omitted: Omitted) -> Iterator[R]:

@@ -11,12 +11,9 @@ from .comparison import compare as compare
 from .constants import Constant as Constant
 from .constants import best_constant as best_constant
 from .constants import constant_of as constant_of
-from .grids import GRIDS as GRIDS
-from .grids import LEFT as LEFT
-from .grids import SPARE as SPARE
-from .grids import notes as notes
-from .grids import records as records
 from .model import CONSTANT as CONSTANT
+from .model import MEAN_OF_TYPES as MEAN_OF_TYPES
+from .model import SAMPLE_REMARK as SAMPLE_REMARK
 from .model import Agreement as Agreement
 from .model import CostOfData as CostOfData
 from .model import Curve as Curve
@@ -34,6 +31,8 @@ from .model import Standings as Standings
 from .model import TaskStatistics as TaskStatistics
 from .model import TaskSummary as TaskSummary
 from .model import WorthReal as WorthReal
+from .model import overall_of as overall_of
+from .model import task_types as task_types
 from .profiles import RESAMPLES as RESAMPLES
 from .profiles import Profiler as Profiler
 from .profiles import cores as cores
@@ -49,11 +48,6 @@ from .runs import scale_of as scale_of
 from .runs import select_runs as select_runs
 from .table import standings as standings
 from .table import standings_of as standings_of
-from .text import as_csv as as_csv
-from .text import as_json as as_json
-from .text import as_markdown as as_markdown
-from .text import grid as grid
-from .text import markdown_grid as markdown_grid
 from .verdicts import RANKED_SEEDS as RANKED_SEEDS
 from .verdicts import Judgement as Judgement
 from .verdicts import Verdict as Verdict

@@ -15,11 +15,12 @@ from clinsynth.scoring.statistics import (
     Profile,
     difference,
     holm,
+    mean_of_types,
     overall_difference,
     prepare,
     settled,
-    type_weights,
 )
+from clinsynth.standings.model import MEAN_OF_TYPES, SAMPLE_REMARK, task_types
 from clinsynth.standings.profiles import RESAMPLES, Profiler
 from clinsynth.standings.runs import (
     Answers,
@@ -168,21 +169,18 @@ def compare(request: Request, store: ExampleStore, reading: Reading | None = Non
         family = [_overall(scope, made, (base, other), types, request.seed) for other in others]
         scales = [_scale(row.tasks, made.scales) for row, _ in family]
         rows += _judged([(row, found, scale) for (row, found), scale in zip(family, scales, strict=True) if found])
-        rows += [row for row, estimate in family if estimate is None and scope == _ALL]
+        rows += [row for row, estimate in family if estimate is None and scope == MEAN_OF_TYPES]
     return Compared(base, request.recipe, request.rows, store.kind, tuple(rows), tuple(_remarks(rows, request, store)))
-
-
-_ALL = "mean of the types"
 
 
 def _scopes(tasks: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
     """Types with more than one task, then all: each with its tasks and their types."""
-    types = {task: str(TASKS[task].spec.type) for task in tasks}
+    types = task_types(tasks)
     by_type: dict[str, dict[str, str]] = defaultdict(dict)
     for task, kind in types.items():
         by_type[kind][task] = kind
     several = [(f"mean: {kind.replace('_', ' ')}", own) for kind, own in by_type.items() if len(own) > 1]
-    return [*several, (_ALL, types)]
+    return [*several, (MEAN_OF_TYPES, types)]
 
 
 def _on_task(task: Task, request: Request, store: ExampleStore, made: _Made, reading: Reading) -> list[Comparison]:
@@ -234,8 +232,7 @@ def _worded(row: Comparison) -> Comparison:
 
 def _scale(tasks: Sequence[str], scales: Mapping[str, float]) -> float:
     """Of the mean of type means over these tasks."""
-    weights = type_weights({task: str(TASKS[task].spec.type) for task in tasks})
-    return sum(weight * scales[task] for task, weight in weights.items())
+    return mean_of_types(scales, task_types(tasks))
 
 
 def _overall(
@@ -246,8 +243,8 @@ def _overall(
     row = Comparison(scope, pair[1], found.tasks)
     if found.estimate is None:
         return _worded(replace(row, judgement=not_comparable("no task in common"))), None
-    weights = type_weights({task: types[task] for task in found.tasks})
-    means = [sum(weights[task] * side[task].mean for task in found.tasks) for side in (base, own)]
+    shared = {task: types[task] for task in found.tasks}
+    means = [mean_of_types({task: side[task].mean for task in shared}, shared) for side in (base, own)]
     seeds = [len(side[task].seeds) for task in found.tasks for side in (base, own) if side[task].seeds]
     note = f"{len(found.tasks)} task{'s' * (len(found.tasks) > 1)}" + (
         f", without {', '.join(found.missing)}" if found.missing else ""
@@ -283,7 +280,7 @@ def _remarks(rows: Sequence[Comparison], request: Request, store: ExampleStore) 
         "go by it. p (Holm): adjusted for the comparisons of the same line of tasks. resolves: found 4 times in 5."
     )
     if store.kind == "sample":
-        yield "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
+        yield SAMPLE_REMARK
     asked = [row for row in rows if row.p is not None and row.scope in TASKS]
     called = sum(row.judgement.verdict in ("better", "worse") for row in asked)
     if len(asked) > 1:

@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from clinsynth.core import TASKS
 from clinsynth.scoring.statistics import (
     Estimate,
     LearningCurve,
@@ -17,7 +16,7 @@ from clinsynth.scoring.statistics import (
     score_of,
     type_weights,
 )
-from clinsynth.standings.model import Curve, CurvePoint, Interval
+from clinsynth.standings.model import Curve, CurvePoint, Interval, task_types
 from clinsynth.standings.task import TaskTable, interval
 
 
@@ -49,7 +48,7 @@ def _on_task(task: str, curve: LearningCurve) -> Curve:
 
 
 def _over_tasks(by_task: Mapping[str, LearningCurve], seed: int) -> Curve:
-    weights = type_weights({task: TASKS[task].spec.type for task in by_task})
+    weights = type_weights(task_types(by_task))
     points: list[CurvePoint] = []
     for k, rows in enumerate(next(iter(by_task.values())).rows):
         profiles = {task: curve.profiles[k] for task, curve in by_task.items()}

@@ -17,6 +17,7 @@ from clinsynth.scoring.statistics import (
     Ranking,
     combine,
     kendall_tau,
+    mean_of_types,
     prepare,
     settled,
     type_weights,
@@ -30,6 +31,7 @@ from clinsynth.standings.curves import curves
 from clinsynth.standings.eligibility import REFERENCE, reasons
 from clinsynth.standings.model import (
     CONSTANT,
+    MEAN_OF_TYPES,
     Agreement,
     Difference,
     LeftOut,
@@ -37,6 +39,7 @@ from clinsynth.standings.model import (
     Score,
     Standing,
     Standings,
+    task_types,
 )
 from clinsynth.standings.profiles import Profiler, one_thread
 from clinsynth.standings.task import TaskTable, difference_to, interval, opponent
@@ -48,7 +51,7 @@ def agreements(rows: Sequence[Standing], table: Standings, collection: Collectio
     """Kendall's tau between aggregates of the ranked rows, and between this recipe and each other one."""
     ranked = {row.name: row.statistics for row in rows if row.statistics and row.statistics.group is not None}
     orders = {
-        "mean of the types": {name: own.mean for name, own in ranked.items()},
+        MEAN_OF_TYPES: {name: own.mean for name, own in ranked.items()},
         "Borda": {name: own.borda for name, own in ranked.items() if own.borda is not None},
         "mean gap recovered": _gaps(ranked),
     }
@@ -160,13 +163,8 @@ def _place(row: Standing, ranking: Ranking) -> tuple[int, float, str]:
     return (1, -row.statistics.mean, row.name) if row.statistics else (2, 0.0, row.name)
 
 
-def task_types(tasks: Sequence[str]) -> dict[str, str]:
-    """The type of each task."""
-    return {task: TASKS[task].spec.type for task in tasks}
-
-
 def _combined(parts: Mapping[str, Measured], seed: int) -> Estimate:
-    return combine(parts, type_weights(task_types(list(parts))), seed)
+    return combine(parts, type_weights(task_types(parts)), seed)
 
 
 def _mean(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> Estimate | None:
@@ -256,8 +254,7 @@ def _lead(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], rankin
 def _to_leader(
     name: str, lead: _Lead, tasks: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking
 ) -> Difference:
-    weights = type_weights(task_types(tasks))
-    scale = sum(weights[task] * made[task].scale for task in tasks)
+    scale = mean_of_types({task: made[task].scale for task in tasks}, task_types(tasks))
     contenders = len(ranking.names) if name in ranking.groups else 0
     return difference_to(lead.other, lead.estimate, lead.seeds, scale, contenders)
 
@@ -265,8 +262,7 @@ def _to_leader(
 def _gap(row: Standing, tasks: Sequence[str]) -> tuple[float | None, tuple[str, ...]]:
     """Mean over types of the mean gap recovered of their tasks, and the tasks that have one."""
     gaps = {task: own.gap.value for task in tasks if (own := row.scores[task].statistics) and own.gap.value is not None}
-    weights = type_weights(task_types(list(gaps)))
-    return (settled(sum(weights[task] * value for task, value in gaps.items())) if gaps else None), tuple(gaps)
+    return (settled(mean_of_types(gaps, task_types(gaps))) if gaps else None), tuple(gaps)
 
 
 def _shares(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable]) -> dict[str, float]:

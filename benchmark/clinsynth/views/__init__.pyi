@@ -1,4 +1,7 @@
+from .common import crossed as crossed
 from .common import of as of
+from .compare import comparisons as comparisons
+from .direct import suite_tables as suite_tables
 from .model import Block as Block
 from .model import Cell as Cell
 from .model import Column as Column
@@ -17,4 +20,7 @@ from .model import number as number
 from .model import plain as plain
 from .pages import TITLES as TITLES
 from .pages import VIEWS as VIEWS
+from .pages import over_tasks as over_tasks
 from .pages import page as page
+from .scores import left_out as left_out
+from .scores import means as means

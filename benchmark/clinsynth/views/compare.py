@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, DifferenceRow, Snapshot
-from clinsynth.standings import Judgement, words
+from clinsynth.standings import Compared, Comparison, Judgement, words
 from clinsynth.standings import turned as opposite
 from clinsynth.views.common import MEAN, cards, condition_filters, forest, named, of
 from clinsynth.views.model import (
+    DASH,
     Cell,
     Choice,
     Column,
@@ -22,6 +23,7 @@ from clinsynth.views.model import (
     Table,
     number,
     pick,
+    text,
 )
 
 MOST = 8
@@ -117,50 +119,60 @@ def _verdicts(rows: list[DifferenceRow]) -> tuple[Prose, ...]:
 
 def _p(value: float | None) -> Cell:
     if value is None:
-        return Cell("–", muted=True)
+        return Cell(DASH, muted=True)
     return Cell("<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.1 else f"{value:.2f}", value)
+
+
+_NOTE = "The claim to make is the one over all tasks; single tasks show where it comes from."
 
 
 def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: list[DifferenceRow]) -> Table:
     known = cards(snapshot)
+    where = f" ({condition.recipe}, {condition.rows:,} rows)" if condition else ""
+    lines = tuple(_line(row, named(known, row.other), verdict(row)) for row in rows)
+    return Table("compare", f"Differences to {base}{where}" if base else "Nothing to compare", _columns(base),
+                 (Section("", lines),), (_NOTE,))  # fmt: skip
 
-    def draw(row: DifferenceRow) -> tuple[Cell, ...]:
-        said = verdict(row)
-        return (
-            Cell(row.scope, row.scope),
-            named(known, row.other),
-            number(row.difference, row.low, row.high, sign="+", title=row.note),
-            _p(row.p),
-            number(row.detectable),
-            number(row.base_score),
-            number(row.other_score),
-            Cell(str(row.seeds), row.seeds),
-            Cell(said, said, small=row.note),
-        )
 
-    columns = (
+def comparisons(found: Compared) -> Table:
+    """What ``clinsynth compare`` found, with the adjusted p and the outcome in a word."""
+    columns = _columns(found.base)
+    extra = (Column("p_holm", "p (Holm)", number=True, spare=True,
+                    help="Adjusted for the comparisons of the same line of tasks."),
+             Column("outcome", "Outcome"))  # fmt: skip
+    at = [column.key for column in columns].index("p") + 1
+    rows: list[tuple[Cell, ...]] = []
+    for row in found.comparisons:
+        line = _line(row, text(row.other), row.words)
+        rows.append((*line[:at], _p(row.p_holm), text(row.judgement.verdict), *line[at:]))
+    budget = "all their rows" if found.rows is None else f"{found.rows:,} rows"
+    return Table("compare", f"Differences to {found.base} ({found.recipe}, {budget})",
+                 (*columns[:at], *extra, *columns[at:]), (Section("", tuple(rows)),), found.remarks)  # fmt: skip
+
+
+def _columns(base: str) -> tuple[Column, ...]:
+    return (
         Column("scope", "Task"),
         Column("other", "With"),
-        Column(
-            "difference",
-            "Difference",
-            number=True,
-            interval=True,
-            help="The other minus the first, in points, paired by test unit and by seed; behind it 95 %.",
-        ),
-        Column(
-            "p", "p", number=True, help="Two-sided, of this comparison alone: the more are read, the more are chance."
-        ),
-        Column("detectable", "Resolves", number=True, help="The true difference that is found 4 times in 5."),
+        Column("difference", "Difference", number=True, interval=True,
+               help="The other minus the first, in points, paired by test unit and by seed; behind it 95 %."),
+        Column("p", "p", number=True, spare=True,
+               help="Two-sided, of this comparison alone: the more are read, the more are chance."),
+        Column("detectable", "Resolves", number=True, spare=True,
+               help="The true difference that is found 4 times in 5."),
         Column("base_score", base or "First", number=True),
         Column("other_score", "Other", number=True),
-        Column("seeds", "Seeds", number=True),
+        Column("seeds", "Seeds", number=True, spare=True),
         Column("verdict", "Verdict"),
-    )
-    where = f" ({condition.recipe}, {condition.rows:,} rows)" if condition else ""
-    notes = ("The claim to make is the one over all tasks; single tasks show where it comes from.",)
-    return Table("compare", f"Differences to {base}{where}" if base else "Nothing to compare", columns,
-                 (Section("", tuple(draw(row) for row in rows)),), notes)  # fmt: skip
+    )  # fmt: skip
+
+
+def _line(row: DifferenceRow | Comparison, other: Cell, said: str) -> tuple[Cell, ...]:
+    return (
+        text(row.scope), other, number(row.difference, row.low, row.high, sign="+", title=row.note), _p(row.p),
+        number(row.detectable), number(row.base_score), number(row.other_score), Cell(str(row.seeds), row.seeds),
+        Cell(said, said, small=row.note),
+    )  # fmt: skip
 
 
 def _points(rows: list[DifferenceRow], label: str) -> list[tuple[bool, Point]]:

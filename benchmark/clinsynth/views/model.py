@@ -1,12 +1,12 @@
 """What a view consists of, before it is drawn: tables of cells, figures, prose.
 
-The site, the app and the exports draw the same views; none of them computes.
+The site, the app, the exports and the command line draw the same views; none of them computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Query = Mapping[str, str]
@@ -35,8 +35,17 @@ class Cell:
     title: str = ""
     """What a pointer over it says; never the only place of a fact."""
 
+    @property
+    def said(self) -> str:
+        """What is shown, with what stands smaller behind it in parentheses."""
+        return f"{self.text} ({self.small})" if self.small else self.text
+
 
 DASH = "–"
+
+
+NAMES = ("task", "scope", "set", "submission", "other", "model")
+"""Columns that say what a row is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,13 @@ class Column:
     """Whether exports get ``<key>_low`` and ``<key>_high`` too."""
     help: str = ""
     """One sentence, shown under the table."""
+    spare: bool = False
+    """Whether a narrow terminal does without it first."""
+
+    @property
+    def wide(self) -> bool:
+        """Whether its cells are sentences: where there is little room, they stand below the table."""
+        return self.key in ("remarks", "verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,44 @@ class Table:
     def rows(self) -> list[tuple[str, tuple[Cell, ...]]]:
         """Section title and cells of every row."""
         return [(section.title, row) for section in self.sections for row in section.rows]
+
+    def with_columns(self, kept: Sequence[int]) -> Table:
+        """The table with these of its columns."""
+        sections = tuple(Section(s.title, tuple(tuple(row[k] for k in kept) for row in s.rows)) for s in self.sections)
+        return replace(self, columns=tuple(self.columns[k] for k in kept), sections=sections)
+
+    def without_empty(self) -> Table:
+        """The table without columns that hold no number at all, and a note that says so, with the reason."""
+        gone: list[str] = []
+        kept: list[int] = []
+        for k, column in enumerate(self.columns):
+            cells = [row[k] for _, row in self.rows]
+            if not column.number or any(cell.value is not None for cell in cells):
+                kept.append(k)
+                continue
+            # A cell may have several reasons, which others have one of.
+            reasons = sorted({reason for cell in cells for reason in cell.title.split("; ") if reason})
+            gone.append(column.title + (f" ({'; '.join(reasons)})" if reasons else ""))
+        if not gone:
+            return self
+        return replace(self.with_columns(kept), notes=(*self.notes, f"No number yet: {', '.join(gone)}."))
+
+    def asides(self) -> list[str]:
+        """What the cells of wide columns say, each text once behind the rows it is about: ``one; two: preliminary``."""
+        wide = [k for k, column in enumerate(self.columns) if column.wide]
+        names = [k for k, column in enumerate(self.columns) if column.key in NAMES]
+        said: dict[str, list[str]] = {}
+        for _, row in self.rows:
+            who = ", ".join(row[k].text for k in names)
+            for k in wide:
+                # A cell of remarks may hold several, which other rows have one of; a verdict is one sentence.
+                for words in row[k].said.split("; ") if self.columns[k].key == "remarks" else [row[k].said]:
+                    if words:
+                        said.setdefault(words, []).append(who)
+        every = len(self.rows) if len(self.rows) > 1 else 0
+        return [
+            f"{'all' if len(who) == every else '; '.join(dict.fromkeys(who))}: {words}" for words, who in said.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
-from clinsynth.views.common import cards, condition_filters, named, of, sections, spoken, tasks
+from clinsynth.views.common import MEAN, cards, condition_filters, crossed, named, of, sections, spoken, tasks
 from clinsynth.views.model import (
     DASH,
     Cell,
@@ -22,6 +22,7 @@ from clinsynth.views.model import (
     interval,
     number,
     pick,
+    plain,
     text,
 )
 
@@ -96,18 +97,44 @@ def overall(snapshot: Snapshot, query: Query) -> Page:
         Column("score", "Mean of the types", number=True, interval=True,
                help="Mean over the task types of the mean over their tasks."),
         GAP,
-        Column("variance", "Largest share of the variance, %", number=True,
+        Column("variance", "Largest share of the variance, %", number=True, spare=True,
                help="Of the overall score's: the task that the interval mostly comes from."),
         Column("tasks", "Tasks", number=True, help="Tasks with a score. A missing task leaves no overall score."),
         Column("seeds", "Seeds", number=True, help="Fewest of any task; five are needed for a rank."),
-        Column("win_rate", "Win rate, %", number=True, help="Mean share of the other ranked rows beaten on a task."),
+        Column("win_rate", "Win rate, %", number=True, spare=True,
+               help="Mean share of the other ranked rows beaten on a task."),
         Column("to_leader", "To the leader", number=True, interval=True,
                help="Difference in points to the first of the ranking (of the first: to the second), paired."),
         Column("remarks", "Remarks"),
     )  # fmt: skip
     table = Table("overall", _caption("All tasks", condition), columns, sections(rows, draw), _notes(condition))
     return Page("overall", "Overall", "Which training data makes the better student, over all tasks?", filters,
-                (table, *_left_out(snapshot)), tuple(warnings), tuple(row.submission for row in rows))  # fmt: skip
+                (table, *left_out(snapshot)), tuple(warnings), tuple(row.submission for row in rows))  # fmt: skip
+
+
+def means(snapshot: Snapshot, query: Query) -> Page:
+    """Every score in one table: a line for each task and a column for each submission."""
+    warnings: list[str] = []
+    condition, filters = condition_filters(snapshot, query, warnings)
+    own, specs = of(snapshot.tables.overall, condition), tasks(snapshot)
+    scores = {(row.task, row.submission): row for row in of(snapshot.tables.scores, condition)}
+    cells: dict[tuple[str, str], Cell] = {}
+    for task in condition.tasks if condition else ():
+        for row in own:
+            found = scores.get((task, row.submission))
+            spread = "" if found is None or found.spread is None else plain(found.spread)
+            cells[task, row.submission] = replace(number(found.mean if found else None), small=spread)
+    for each in of(snapshot.tables.types, condition):
+        cells.setdefault((f"mean: {spoken(each.type)}", each.submission), number(each.mean))
+    cells |= {(MEAN, row.submission): number(row.mean) for row in own}
+    metrics = {name: text(spoken(specs[name].metric)) for name in (condition.tasks if condition else ())}
+    head = f"Students were fine-tuned by {condition.recipe} on {condition.rows:,} rows. " if condition else ""
+    lacking = dict.fromkeys(row.reason for row in snapshot.tables.left_out)
+    notes = (f"{head}Scores x 100: mean (SD over seeds).", *(condition.remarks if condition else ()), *lacking)
+    empty = Table("means", _caption("All scores", condition), (Column("metric", "metric"),), (), notes)
+    table = crossed(empty, Column("task", "task"), cells, metrics)
+    return Page("means", "All scores", "Every score in one table.", filters, (table,), tuple(warnings),
+                tuple(row.submission for row in own))  # fmt: skip
 
 
 def _caption(what: str, condition: ConditionRow | None) -> str:
@@ -121,7 +148,8 @@ def _notes(condition: ConditionRow | None) -> tuple[str, ...]:
     return (SCORE_NOTE, *(condition.remarks if condition else ()))
 
 
-def _left_out(snapshot: Snapshot) -> tuple[Table, ...]:
+def left_out(snapshot: Snapshot) -> tuple[Table, ...]:
+    """What is not shown, if there is anything."""
     rows = tuple((text(row.submission), text(row.reason)) for row in snapshot.tables.left_out)
     columns = (Column("submission", "Submission"), Column("reason", "What is left out, and why"))
     caption = "Left out, with the reason"
@@ -195,13 +223,14 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
         Column("rank", "Rank", number=True, help=TIE_NOTE),
         Column("submission", "Submission"),
         Column("score", metric.replace("f1", "F1"), number=True, interval=True),
-        Column("spread", "SD", number=True, help="Standard deviation over the seeds: no interval, test items stay."),
+        Column("spread", "SD", number=True, spare=True,
+               help="Standard deviation over the seeds: no interval, test items stay."),
         Column("detectable", "Resolves", number=True,
                help="Minimum detectable difference: the true difference that is found 4 times in 5."),
         GAP,
         Column("worth", "Worth, real rows", number=True, interval=True,
                help="How many real rows give the same score, from the learning curve of gold-n."),
-        Column("variance_share", "Share of the variance, %", number=True,
+        Column("variance_share", "Share of the variance, %", number=True, spare=True,
                help="Of that of the row's overall score, over seeds and test units."),
         Column("rows_used", "Rows", number=True),
         Column("seeds", "Seeds", number=True),

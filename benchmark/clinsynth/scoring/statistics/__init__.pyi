@@ -18,6 +18,7 @@ from .gaps import pareto as pareto
 from .gaps import share_of_cost as share_of_cost
 from .gaps import worth_of as worth_of
 from .overall import Ranking as Ranking
+from .overall import mean_of_types as mean_of_types
 from .overall import overall_difference as overall_difference
 from .overall import ranking as ranking
 from .overall import type_weights as type_weights

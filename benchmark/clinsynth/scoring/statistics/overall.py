@@ -23,6 +23,16 @@ def type_weights(types: Mapping[str, str]) -> dict[str, float]:
     return {task: 1 / len(sizes) / sizes[kind] for task, kind in types.items()}
 
 
+def mean_of_types(values: Mapping[str, float], types: Mapping[str, str]) -> float:
+    """The mean over types of the mean over their tasks.
+
+    Args:
+        values: by task; only those of ``types`` count.
+        types: the type of each task that counts; raises ``KeyError`` where one of them has no value.
+    """
+    return math.fsum(weight * values[task] for task, weight in type_weights(types).items())
+
+
 def overall(profiles: Profiles, types: Mapping[str, str], seed: int) -> Estimate:
     """The overall score on the tasks of ``types``; ``seed`` is that of ``combine``.
 
@@ -94,7 +104,7 @@ def ranking(tasks: Mapping[str, TaskPairs], types: Mapping[str, str], names: Seq
         if lacking := [name for name in names if name not in tasks[task].profiles]:
             raise ValueError(f"no score on {task}: {', '.join(lacking)}")
     table = {name: {task: tasks[task].profiles[name].mean for task in types} for name in names}
-    means = {name: math.fsum(weights[task] * mean for task, mean in own.items()) for name, own in table.items()}
+    means = {name: mean_of_types(own, types) for name, own in table.items()}
     order = sorted(names, key=lambda name: (-means[name], name))
     pairs = LazyPairs(order, lambda name, others: overall_row(tasks, weights, seed, name, others))
     return Ranking(
