@@ -18,7 +18,7 @@ from clinsynth.training.encoding import tags_from_spans, word_spans
 from clinsynth.training.recipe import DEFAULT_RECIPE, MINILM, RECIPES, Recipe
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
-EXAMPLES = [(name, example) for name in COMMANDS for example in command(name).EXAMPLES]
+EXAMPLES = [(name, example) for name in COMMANDS for example in command(name).examples]
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "pydantic", "numpy", "pandas", "sklearn", "rich", "ray"}
 Register = Callable[..., Recipe]
 
@@ -70,7 +70,7 @@ def test_every_example_works(capsys: pytest.CaptureFixture[str]) -> None:
         assert clinsynth(f"clinsynth score submissions/{name} --sample --tasks gad --seeds 0-2") == 0
     capsys.readouterr()
     for name, line in EXAMPLES:
-        if name == "prepare" and (not RAW.is_dir() or line == command("prepare").EXAMPLES[-1]):
+        if name == "prepare" and (not RAW.is_dir() or line == command("prepare").examples[-1]):
             continue  # reading every real file takes a minute: see the next test
         if name == "leaderboard":
             continue  # serves until it is stopped: see test_leaderboard.py
@@ -88,7 +88,7 @@ def test_every_example_works(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.skipif(not RAW.is_dir(), reason=f"no real files in {RAW}")
 @pytest.mark.usefixtures("folder")
 def test_the_examples_of_prepare() -> None:
-    for line in command("prepare").EXAMPLES:
+    for line in command("prepare").examples:
         assert clinsynth(line) == 0, line
 
 
@@ -99,7 +99,7 @@ def test_the_examples_of_score_with_the_default_student(monkeypatch: pytest.Monk
     assert RECIPES[DEFAULT_RECIPE].weights == MINILM
     demo()
     for name in ("score", "verify", "standings"):
-        for line in command(name).EXAMPLES:
+        for line in command(name).examples:
             assert clinsynth(line) == 0, line
 
 
@@ -115,7 +115,7 @@ def test_help_shows_the_examples(name: str, capsys: pytest.CaptureFixture[str]) 
         main([name, "--help"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
-    assert all(example in shown for example in command(name).EXAMPLES)
+    assert all(example in shown for example in command(name).examples)
     assert COMMANDS[name] in shown
 
 
@@ -268,6 +268,6 @@ def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     def stop(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clinsynth.cli.tasks.execute", stop)
+    monkeypatch.setattr(command("tasks"), "execute", stop)
     assert main(["tasks"]) == 130
     assert "stopped" in capsys.readouterr().err

@@ -267,7 +267,7 @@ def command(write: Write, monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
     def open_store(_: Path | None, sample: bool) -> SampleStore | Toy:
         return SampleStore() if sample else Toy()
 
-    monkeypatch.setattr("clinsynth.cli.compare.open_store", open_store)
+    monkeypatch.setattr("clinsynth.cli.standings.open_store", open_store)
     folders = [str(write("aa", ALL)), str(write("bb", BETTER)), str(write("cc", {"gad": 0.7}))]
     return ["compare", *folders, "--resamples", "200"]
 

@@ -20,12 +20,11 @@ from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Split, Task
 from clinsynth.core.registry import TASKS
-from clinsynth.data.few_shots import few_shot
-from clinsynth.data.samples import SampleStore
+from clinsynth.data.samples import SampleStore, few_shot
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.estimates import estimate
-from clinsynth.direct.lm_eval_folder import write_folder
+from clinsynth.direct.lm_eval_task import write_folder
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults
 from clinsynth.direct.runner import Outcome, Request, run, subset
 from clinsynth.direct.session import Model

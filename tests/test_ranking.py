@@ -22,12 +22,12 @@ from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Example, Prediction, Span, Split, Task
 from clinsynth.core.registry import TASKS
+from clinsynth.results.predictions import Tally
 from clinsynth.results.store import Cell, Results, TrainingData
-from clinsynth.results.tally import Tally
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics.ranks import kendall_tau
 from clinsynth.standings import Difference, Standing, Standings, collect, profiles, standings, standings_of
-from clinsynth.standings import tasks as working
+from clinsynth.standings import task as working
 from clinsynth.standings.collection import choose
 from clinsynth.standings.comparison import Request, compare
 from clinsynth.standings.profiles import Profiler

@@ -24,7 +24,7 @@ from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
 from clinsynth.llm import Client
 from clinsynth.llm.requests import LLM, Answer, Mode, Prompt
 from clinsynth.snapshot.data_records import Omitted
-from clinsynth.snapshot.suite_track import grade_rows, suite_rows
+from clinsynth.snapshot.direct_track import grade_rows, suite_rows
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
 

@@ -184,7 +184,7 @@ EDITS = {
         edit({"test": {"kind": "sample", "fingerprint": "0", "examples": 40}}, seal=True), RECORD, "another test set"
     ),
     "not the sample, sealed": Edit(
-        edit({"test": {"kind": "real", "fingerprint": "0", "examples": 40}}, seal=True), RECORD, "a run on real data"
+        edit({"test": {"kind": "real", "fingerprint": "0", "examples": 40}}, seal=True), RECORD, "a record on real data"
     ),
     "an edited data file": Edit(edit_the_data, "data/gad.jsonl.gz", "not the rows that the student was trained on"),
     "a spoiled data file": Edit(spoil_the_data, "data/gad.jsonl.gz", ""),

@@ -1,4 +1,4 @@
-"""The command line: one module a subcommand, each parses, calls one public function, and prints."""
+"""The command line: a subcommand parses, calls one public function, and prints; a module has those of one subject."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from clinsynth import __version__
 from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError, clean, cleaned_output, machine_fault
@@ -43,8 +44,7 @@ COMMANDS = {
     "export": "a view of a snapshot as CSV, JSON, Markdown, LaTeX, BibTeX and more",
     "canary": "plant secret strings among real text, and look for them in a submission later",
 }
-"""Subcommands in the order in which they are used, with one line each. ``import`` is a keyword: its module is
-``import_``."""
+"""Subcommands in the order in which they are used, with one line each."""
 
 
 EXTRAS = {
@@ -55,28 +55,30 @@ EXTRAS = {
 """Packages that are not always there, and the extra that brings each."""
 
 
-class Command(Protocol):
-    """What a module of this package is."""
+PLACES = {
+    "show": "tasks", "prepare": "tasks", "new-task": "tasks", "new": "submissions", "import": "submissions",
+    "validate": "submissions", "verify": "submissions", "canary": "audit", "lm-eval-path": "direct",
+    "tune-llm": "direct", "knowledge": "generate", "notes": "generate", "compare": "standings",
+}  # fmt: skip
+"""Modules of the commands that stand in one of another name."""
 
-    EXAMPLES: Sequence[str]
+
+@dataclass(slots=True)
+class Command:
+    """A subcommand: its module has it in ``COMMANDS``."""
+
+    examples: Sequence[str]
     """Command lines that work as they stand where the folders they name exist; tests run them."""
-
-    @staticmethod
-    def configure(parser: argparse.ArgumentParser) -> None:
-        """Add the arguments."""
-        ...
-
-    @staticmethod
-    def execute(arguments: argparse.Namespace) -> int:
-        """Do it; gives the exit status."""
-        ...
+    configure: Callable[[argparse.ArgumentParser], None]
+    """Adds the arguments."""
+    execute: Callable[[argparse.Namespace], int]
+    """Does it; gives the exit status."""
 
 
 def command(name: str) -> Command:
-    """The module of a subcommand."""
-    own = "import_" if name == "import" else name.replace("-", "_")
-    module = importlib.import_module(f"clinsynth.cli.{own}")
-    return cast("Command", module)
+    """A subcommand, whose module is loaded."""
+    module = importlib.import_module(f"clinsynth.cli.{PLACES.get(name, name.replace('-', '_'))}")
+    return cast("dict[str, Command]", module.COMMANDS)[name]
 
 
 def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
@@ -110,10 +112,10 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if wanted in (None, name):
-            module = command(name)
-            subparser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in module.EXAMPLES)
-            module.configure(subparser)
-            subparser.set_defaults(execute=module.execute)
+            own = command(name)
+            subparser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in own.examples)
+            own.configure(subparser)
+            subparser.set_defaults(execute=own.execute)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""``clinsynth direct``."""
+"""``clinsynth direct`` and what goes with it: a language model under test answers the tasks itself."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, add_format, add_sample, names
+from clinsynth.cli import Command, add_data_dir, add_format, add_sample, names
 from clinsynth.cli.model import say
 from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
 from clinsynth.training import DEFAULT_RECIPE
 
-EXAMPLES = (
+DIRECT_EXAMPLES = (
     "clinsynth direct --model local-chat-completions --model-args "
     "base_url=http://127.0.0.1:8000/v1/chat/completions,model=my-model --tasks hoc,ncbi-disease --shots 0",
     "clinsynth direct --model local-completions --model-args "
@@ -21,7 +21,7 @@ EXAMPLES = (
 )
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure_direct(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--tasks", type=names, default=(), help="all (default), or names with commas between")
     parser.add_argument("--shots", type=int, default=0,
@@ -51,15 +51,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_data_dir(parser)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute_direct(arguments: argparse.Namespace) -> int:
     """0 if anything was asked or printed."""
     if arguments.report:
-        return _report(arguments)
+        return _report_direct(arguments)
     with ExitStack() as stack:
-        return _run(arguments, stack)
+        return _run_direct(arguments, stack)
 
 
-def _run(arguments: argparse.Namespace, stack: ExitStack) -> int:
+def _run_direct(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import UserError, select_tasks
     from clinsynth.data import open_store
     from clinsynth.direct import Request, run, slug
@@ -92,7 +92,7 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> int:
     return 0
 
 
-def _report(arguments: argparse.Namespace) -> int:
+def _report_direct(arguments: argparse.Namespace) -> int:
     from clinsynth.cli.printing import answers_page, print_snapshot
     from clinsynth.core import UserError, write_text
     from clinsynth.data import open_store
@@ -112,3 +112,71 @@ def _report(arguments: argparse.Namespace) -> int:
         write_text(arguments.plot, svg(figures[-1], standalone=True) + "\n")
     print_snapshot(shown, arguments)
     return 0
+
+
+LM_EVAL_PATH_EXAMPLES = ("clinsynth lm-eval-path", "clinsynth lm-eval-path --sample")
+
+
+def configure_lm_eval_path(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute_lm_eval_path(arguments: argparse.Namespace) -> int:
+    """Print the folder, and nothing else: it stands inside another command."""
+    from clinsynth.direct import write_folder
+
+    print(write_folder(arguments.data_dir, arguments.sample))
+    return 0
+
+
+TUNE_LLM_EXAMPLES = ("clinsynth tune-llm build/notes --base google/gemma-3-270m --out tuned",)
+
+
+def configure_tune_llm(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("notes", type=Path, metavar="NOTES", help="folder or table of `clinsynth notes`")
+    parser.add_argument("--base", required=True, metavar="MODEL", help="a folder, or a name on the Hugging Face hub")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the tuned model is written")
+    parser.add_argument("--epochs", type=float, default=3.0, help="times each row is seen (%(default)s)")
+    parser.add_argument("--note-epochs", type=float, default=1.0,
+                        help="times each note is read before the rows; 0 for none (%(default)s)")  # fmt: skip
+    parser.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="highest (%(default)s)")
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="rows a step (%(default)s)")
+    parser.add_argument(
+        "--micro-batch", type=int, default=1, metavar="N", help="rows at a time in memory (%(default)s)"
+    )
+    parser.add_argument("--rank", type=int, default=16, metavar="N", help="of the adapters (%(default)s)")
+    parser.add_argument("--alpha", type=int, default=32, metavar="N", help="their scale, times the rank (%(default)s)")
+    parser.add_argument("--max-length", type=int, default=2048, metavar="N",
+                        help="tokens of request and answer; longer rows are left out (%(default)s)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ... (%(default)s)")
+
+
+def execute_tune_llm(arguments: argparse.Namespace) -> int:
+    """0 if the model was written."""
+    from clinsynth.direct import TuneSettings, tune_llm
+
+    settings = TuneSettings(
+        model=arguments.base, epochs=arguments.epochs, note_epochs=arguments.note_epochs,
+        learning_rate=arguments.learning_rate,
+        batch_size=arguments.batch_size, micro_batch=arguments.micro_batch, rank=arguments.rank, alpha=arguments.alpha,
+        max_length=arguments.max_length, seed=arguments.seed, device=arguments.device,
+    )  # fmt: skip
+    done = tune_llm(arguments.notes, arguments.out, settings)
+    print(f"{done.rows:,} rows, {done.steps:,} steps on {done.device} in {done.dtype}: "
+          f"loss {done.first_loss:.3f} to {done.last_loss:.3f}")  # fmt: skip
+    print(f"{done.trainable:,} of {done.parameters:,} parameters were tuned")
+    for reason, count in done.left_out.items():
+        print(f"left out, {reason}: {count:,}")
+    print(f"answer the tasks with it: clinsynth direct --model hf --model-args pretrained={arguments.out}")
+    return 0
+
+
+COMMANDS = {
+    "direct": Command(DIRECT_EXAMPLES, configure_direct, execute_direct),
+    "lm-eval-path": Command(LM_EVAL_PATH_EXAMPLES, configure_lm_eval_path, execute_lm_eval_path),
+    "tune-llm": Command(TUNE_LLM_EXAMPLES, configure_tune_llm, execute_tune_llm),
+}

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from clinsynth.cli import add_sample
+from clinsynth.cli import Command, add_sample
 
 EXAMPLES = (
     "clinsynth export --snapshot snapshot --format latex --view overall",
@@ -121,3 +121,6 @@ def _scores(arguments: argparse.Namespace) -> int:
     count = export_scores(arguments.submission, arguments.out, "sample" if arguments.sample else "real")
     print(f"{arguments.out}: {count} runs, without rows and predictions")
     return 0
+
+
+COMMANDS = {"export": Command(EXAMPLES, configure, execute)}

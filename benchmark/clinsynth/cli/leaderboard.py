@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from clinsynth.cli import Command
+
 EXAMPLES = ("clinsynth leaderboard --snapshot snapshot", "clinsynth leaderboard --snapshot snapshot --port 8000")
 
 
@@ -25,3 +27,6 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"snapshot {snapshot.manifest.short}: http://{arguments.host}:{arguments.port}", flush=True)
     serve(snapshot, arguments.host, arguments.port)
     return 0
+
+
+COMMANDS = {"leaderboard": Command(EXAMPLES, configure, execute)}

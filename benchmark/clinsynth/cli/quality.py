@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.cli.validate import say_unfilled
+from clinsynth.cli import Command, add_data_dir, add_sample, names
+from clinsynth.cli.submissions import say_unfilled
 from clinsynth.core import select_tasks, text_table
 from clinsynth.data import open_store
 
@@ -103,3 +103,6 @@ def _shown(number: Number, value: float) -> str:
     if number.show == "share":
         return f"{100 * value:.1f} %"
     return f"{value:,.1f}" if number.show == "count" else f"{value:.3f}"
+
+
+COMMANDS = {"quality": Command(EXAMPLES, configure, execute)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from clinsynth.cli import add_runs
+from clinsynth.cli import Command, add_runs
 from clinsynth.results import mean_difference, most_difference
 from clinsynth.training import ReproductionRequest, budgets_of, plan_reproduction, reproduce, seeds_of
 
@@ -66,3 +66,6 @@ def execute(arguments: argparse.Namespace) -> int:
     if not done.records and not done.failed:
         return 2
     return 0 if done.ok else 1
+
+
+COMMANDS = {"reproduce": Command(EXAMPLES, configure, execute)}

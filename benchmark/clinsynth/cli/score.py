@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import get_args
 
-from clinsynth.cli import add_runs
-from clinsynth.cli.validate import say_notices
+from clinsynth.cli import Command, add_runs
+from clinsynth.cli.submissions import say_notices
 from clinsynth.core import TASKS, UserError, clean
 from clinsynth.data import open_store
 from clinsynth.results import Draw, RunRecord
@@ -87,3 +87,6 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _listed(values: list[float]) -> str:
     return " ".join(f"{100 * value:.1f}" for value in values)
+
+
+COMMANDS = {"score": Command(EXAMPLES, configure, execute)}

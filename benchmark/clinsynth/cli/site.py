@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from clinsynth.cli import Command
+
 EXAMPLES = ("clinsynth site --snapshot snapshot --out site",)
 
 
@@ -26,3 +28,6 @@ def execute(arguments: argparse.Namespace) -> int:
     pages = build_site(snapshot, arguments.out, lambda line: print(clean(line), file=sys.stderr))
     print(f"{arguments.out}/index.html: {pages} pages of snapshot {snapshot.manifest.short}")
     return 0
+
+
+COMMANDS = {"site": Command(EXAMPLES, configure, execute)}

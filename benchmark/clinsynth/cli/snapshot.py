@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli import Command, add_data_dir, add_sample, names
 
 EXAMPLES = (
     "clinsynth snapshot submissions --sample --out snapshot",
@@ -48,3 +48,6 @@ def execute(arguments: argparse.Namespace) -> int:
     made = write_snapshot(arguments.out, build(wanted, profiler, lambda line: print(clean(line), file=sys.stderr)))
     print(f"{arguments.out}: snapshot {made.manifest.short} of {len(made.tables.submissions)} submissions")
     return 0
+
+
+COMMANDS = {"snapshot": Command(EXAMPLES, configure, execute)}

@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, names
+from clinsynth.cli import Command, add_data_dir, names
 from clinsynth.cli.model import say
 from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
 
@@ -130,3 +130,6 @@ def _humans(arguments: argparse.Namespace) -> int:
     judges = open_judges(arguments.judge, arguments.cache, arguments.answer_tokens)
     print(agreement_text(agreement_with_humans(arguments.source, _raw(arguments), judges, arguments.limit)))
     return 0
+
+
+COMMANDS = {"suite": Command(EXAMPLES, configure, execute)}

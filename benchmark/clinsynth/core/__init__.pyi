@@ -1,6 +1,3 @@
-from .bounded import Bounds as Bounds
-from .bounded import BoundsError as BoundsError
-from .bounded import run_bounded as run_bounded
 from .errors import NotPreparedError as NotPreparedError
 from .errors import UnknownNameError as UnknownNameError
 from .errors import UserError as UserError
@@ -34,8 +31,10 @@ from .nouns import Split as Split
 from .nouns import Task as Task
 from .nouns import TaskSpec as TaskSpec
 from .nouns import TaskTypeName as TaskTypeName
-from .progress_bar import Progress as Progress
-from .progress_bar import progress as progress
+from .processes import Bounds as Bounds
+from .processes import BoundsError as BoundsError
+from .processes import run_bounded as run_bounded
+from .processes import worker_pool as worker_pool
 from .records import FaultCode as FaultCode
 from .records import FaultyRecordError as FaultyRecordError
 from .records import Filed as Filed
@@ -52,7 +51,8 @@ from .registry import TASKS_DIR_VARIABLE as TASKS_DIR_VARIABLE
 from .registry import Registry as Registry
 from .registry import leaves as leaves
 from .registry import select_tasks as select_tasks
-from .tables import text_table as text_table
+from .terminal import Progress as Progress
 from .terminal import clean as clean
 from .terminal import cleaned_output as cleaned_output
-from .workers import worker_pool as worker_pool
+from .terminal import progress as progress
+from .terminal import text_table as text_table

@@ -5,7 +5,7 @@ from .estimates import Estimate as Estimate
 from .estimates import estimate as estimate
 from .intervals import own_answers as own_answers
 from .intervals import score_interval as score_interval
-from .lm_eval_folder import write_folder as write_folder
+from .lm_eval_task import write_folder as write_folder
 from .records import CARD_FILE as CARD_FILE
 from .records import ONE_ANSWER as ONE_ANSWER
 from .records import DirectRecord as DirectRecord

@@ -19,7 +19,7 @@ from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError,
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
-from clinsynth.direct.lm_eval_folder import lm_eval_name, metadata
+from clinsynth.direct.lm_eval_task import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
 from clinsynth.direct.records import (
     Answered,

@@ -1,6 +1,4 @@
 from .bibtex import as_bibtex as as_bibtex
-from .croissant_file import croissant as croissant
-from .every_eval_ever import records as records
 from .forms import FORMATS as FORMATS
 from .forms import LABELS as LABELS
 from .forms import SUFFIXES as SUFFIXES
@@ -9,7 +7,9 @@ from .forms import as_json as as_json
 from .forms import as_markdown as as_markdown
 from .forms import markdown_blocks as markdown_blocks
 from .forms import text_blocks as text_blocks
-from .latex import as_latex as as_latex
-from .scores import export_scores as export_scores
+from .interchange import croissant as croissant
+from .interchange import export_scores as export_scores
+from .interchange import records as records
+from .tables import as_latex as as_latex
 from .tables import table_csv as table_csv
 from .tables import table_markdown as table_markdown

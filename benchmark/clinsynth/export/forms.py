@@ -9,8 +9,7 @@ from typing import Any
 
 from clinsynth.core import clean
 from clinsynth.export.bibtex import as_bibtex
-from clinsynth.export.latex import as_latex
-from clinsynth.export.tables import inline, records, table_csv, table_markdown, table_text
+from clinsynth.export.tables import as_latex, inline, records, table_csv, table_markdown, table_text
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import Block, Facts, Figure, Page, Prose, Table
 

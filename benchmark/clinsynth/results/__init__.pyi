@@ -1,6 +1,4 @@
-from .draws import SameRun as SameRun
-from .draws import drawn as drawn
-from .draws import repeated_seeds as repeated_seeds
+from .predictions import Tally as Tally
 from .predictions import answer_of as answer_of
 from .predictions import prediction_bytes as prediction_bytes
 from .predictions import prediction_row as prediction_row
@@ -24,11 +22,13 @@ from .store import Environment as Environment
 from .store import RecordStore as RecordStore
 from .store import Results as Results
 from .store import RunRecord as RunRecord
+from .store import SameRun as SameRun
 from .store import TestData as TestData
 from .store import TrainingData as TrainingData
 from .store import base_of as base_of
 from .store import check_scores as check_scores
-from .tally import Tally as Tally
+from .store import drawn as drawn
+from .store import repeated_seeds as repeated_seeds
 from .verification import TOLERANCE as TOLERANCE
 from .verification import Finding as Finding
 from .verification import GoldSets as GoldSets

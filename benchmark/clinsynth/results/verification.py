@@ -10,8 +10,7 @@ from typing import Literal, Protocol
 from clinsynth.core import TASKS, Example, NotPreparedError, TaskSpec, UnknownNameError, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.data import fingerprint as fingerprint_of_examples
-from clinsynth.results.draws import repeated_seeds
-from clinsynth.results.store import DataKind, Results, RunRecord, TestData, read_record
+from clinsynth.results.store import DataKind, Results, RunRecord, TestData, read_record, repeated_seeds
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions import fingerprint as fingerprint_of

@@ -2,6 +2,7 @@ from .builder import Wanted as Wanted
 from .builder import answers_of as answers_of
 from .builder import build as build
 from .builder import scores_of as scores_of
+from .direct_track import suites_of as suites_of
 from .schema import AuditRow as AuditRow
 from .schema import ConditionRow as ConditionRow
 from .schema import CostRow as CostRow
@@ -27,4 +28,3 @@ from .store import read_snapshot as read_snapshot
 from .store import snapshot_of as snapshot_of
 from .store import values_of as values_of
 from .store import write_snapshot as write_snapshot
-from .suite_track import suites_of as suites_of

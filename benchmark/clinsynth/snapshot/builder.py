@@ -12,7 +12,7 @@ from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import CARD_FILE, direct_folders
 from clinsynth.results import DataKind
 from clinsynth.snapshot import data_records as beside
-from clinsynth.snapshot import direct_track, suite_track
+from clinsynth.snapshot import direct_track
 from clinsynth.snapshot import standings as numbers
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.differences import difference_rows
@@ -76,8 +76,8 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         drops=drops,
         direct=answers.rows,
         direct_pairs=direct_track.pair_rows(answers, collection.stored, _keys(tables), wanted.kind, store),
-        suites=suite_track.suite_rows(asked, omitted) if wanted.kind == "real" else (),
-        grades=suite_track.grade_rows(asked, omitted) if wanted.kind == "real" else (),
+        suites=direct_track.suite_rows(asked, omitted) if wanted.kind == "real" else (),
+        grades=direct_track.grade_rows(asked, omitted) if wanted.kind == "real" else (),
         elsewhere=published_elsewhere(),
     )
     made = replace(made, left_out=(*made.left_out, *omitted.rows))
@@ -137,8 +137,8 @@ def answers_of(
         submissions=tuple(map(_card, stored)),
         direct=answers.rows,
         direct_pairs=direct_track.pair_rows(answers, stored, [condition], kind, store),
-        suites=suite_track.suite_rows(asked, omitted) if kind == "real" else (),
-        grades=suite_track.grade_rows(asked, omitted) if kind == "real" else (),
+        suites=direct_track.suite_rows(asked, omitted) if kind == "real" else (),
+        grades=direct_track.grade_rows(asked, omitted) if kind == "real" else (),
         left_out=tuple(omitted.rows),
     )
 

@@ -8,9 +8,6 @@ from .comparison import Comparison as Comparison
 from .comparison import Reading as Reading
 from .comparison import Request as Request
 from .comparison import compare as compare
-from .constants import Constant as Constant
-from .constants import best_constant as best_constant
-from .constants import constant_of as constant_of
 from .model import CONSTANT as CONSTANT
 from .model import MEAN_OF_TYPES as MEAN_OF_TYPES
 from .model import SAMPLE_REMARK as SAMPLE_REMARK
@@ -34,7 +31,10 @@ from .model import WorthReal as WorthReal
 from .model import overall_of as overall_of
 from .model import task_types as task_types
 from .profiles import RESAMPLES as RESAMPLES
+from .profiles import Constant as Constant
 from .profiles import Profiler as Profiler
+from .profiles import best_constant as best_constant
+from .profiles import constant_of as constant_of
 from .profiles import cores as cores
 from .profiles import one_thread as one_thread
 from .runs import AnswerFile as AnswerFile

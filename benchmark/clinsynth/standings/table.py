@@ -25,9 +25,7 @@ from clinsynth.scoring.statistics import (
 )
 from clinsynth.scoring.statistics import ranking as rank
 from clinsynth.standings.collection import Chosen, Collection, choose, collect
-from clinsynth.standings.constants import recorded
-from clinsynth.standings.costs import with_costs
-from clinsynth.standings.curves import curves
+from clinsynth.standings.curves import curves, with_costs
 from clinsynth.standings.eligibility import REFERENCE, reasons
 from clinsynth.standings.model import (
     CONSTANT,
@@ -41,9 +39,8 @@ from clinsynth.standings.model import (
     Standings,
     task_types,
 )
-from clinsynth.standings.profiles import Profiler, one_thread
-from clinsynth.standings.task import TaskTable, difference_to, interval, opponent
-from clinsynth.standings.tasks import task_tables
+from clinsynth.standings.profiles import Profiler, one_thread, recorded
+from clinsynth.standings.task import TaskTable, difference_to, interval, opponent, task_tables
 from clinsynth.submissions import Cost
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from clinsynth.scoring.statistics.estimates import ALPHA, POWER, Estimate
-from clinsynth.scoring.statistics.units import FloatArray, IntArray
+from clinsynth.scoring.statistics.profiles import FloatArray, IntArray
 
 _TOGETHER = 64
 """Estimates that are looked at together: their nodes stay near the processor."""

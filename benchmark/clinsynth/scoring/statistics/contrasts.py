@@ -25,8 +25,7 @@ import numpy as np
 from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from clinsynth.scoring.statistics.estimates import Components, Measured, variance_nodes
-from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray, IntArray
+from clinsynth.scoring.statistics.profiles import FloatArray, IntArray, Profile
 
 _NOTHING = 1e-12
 """A variance below this share of its terms is what rounding leaves of equal profiles: 0."""

@@ -13,8 +13,7 @@ from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - sci
 from clinsynth.scoring.statistics.batches import crossings
 from clinsynth.scoring.statistics.contrasts import Line, Lines, Terms, contrast
 from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing, settled
-from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray, IntArray
+from clinsynth.scoring.statistics.profiles import FloatArray, IntArray, Profile
 
 _TINY = 1e-300
 _FAR = 1e3
