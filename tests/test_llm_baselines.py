@@ -18,7 +18,6 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
 from clinsynth.generation import Request, generate
 from clinsynth.generation.asking.answers import Wanted, form_of
-from clinsynth.generation.asking.batched import Several
 from clinsynth.generation.asking.demonstrations import no_demos
 from clinsynth.generation.asking.prompts import (
     PromptFile,
@@ -30,7 +29,7 @@ from clinsynth.generation.asking.prompts import (
     standing_slots,
     writing,
 )
-from clinsynth.generation.asking.rounds import Rounds, missing, shares
+from clinsynth.generation.asking.rounds import Rounds, Several, missing, shares
 from clinsynth.generation.asking.topics import clean, known_topics, made_list
 from clinsynth.generation.baseline import BASELINES, Asking, Budget, Tally, TaskView, Tools, class_of
 from clinsynth.generation.loop import task_view

@@ -147,7 +147,7 @@ def _model(kind: str) -> Any:
 def _encoder(device: Device) -> Callable[[Sequence[str]], Vectors]:
     import torch
 
-    from clinsynth.training.batching import reading_batches
+    from clinsynth.training.encoding import reading_batches
     from clinsynth.training.recipe import MINILM
     from clinsynth.training.student import load_tokenizer
 
