@@ -155,9 +155,10 @@ def recipes() -> str:
 def students() -> str:
     """Every recipe's student and budget."""
     rows = [
-        (f"`{r.name}`", f"`{r.weights.repo}`", r.pooling, f"{r.budget:,}", "5 a class" if r.few_shot_steps else "none")
+        (f"`{r.name}`", f"`{r.weights.repo}`", r.pooling, f"{r.budget:,}",
+         "5 per class" if r.few_shot_steps else "none")
         for r in RECIPES.values()
-    ]
+    ]  # fmt: skip
     return table(("recipe", "student", "pooling", "headline rows", "real text"), rows)
 
 

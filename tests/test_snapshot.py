@@ -231,8 +231,9 @@ def test_answers_of_language_models_stand_beside_students_of_their_rows(direct: 
     assert made.left_out == ()
     assert str(places) not in "".join(row.model_dump_json() for name in MODELS for row in getattr(made, name))
     view = page(write_snapshot(places / "s", made), "direct", {})
-    answers, pairs = view.tables
-    (figure,) = view.figures
+    _, answers, pairs = view.tables
+    scores, figure = view.figures
+    assert sum(len(series.points) for series in scores.series) == len(answers.rows)
     assert sum(len(series.points) for series in figure.series) == len(made.direct_pairs)
     assert {row[9].text for _, row in pairs.rows} <= {"tie", "train", "ask", "undecided"}
     remarks = [row[-1].text for _, row in answers.rows]

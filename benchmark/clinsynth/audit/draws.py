@@ -1,4 +1,4 @@
-"""What the seeds draw, and whose text the rows are like: what shares of the whole file do not show."""
+"""What each seed draws, and which split's text the rows are like: shares of the whole file do not show either."""
 
 from __future__ import annotations
 

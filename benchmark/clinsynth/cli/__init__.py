@@ -145,9 +145,9 @@ def add_runs(parser: argparse.ArgumentParser, *, recipe: str, helps: tuple[str, 
     parser.add_argument("--recipe", default=recipe, help=helps[1])
     parser.add_argument("--rows", default="", help=helps[2])
     parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
-    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one a core, or one a GPU)")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one per core, or one per GPU)")
     parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     add_sample(parser)
     add_data_dir(parser)
 

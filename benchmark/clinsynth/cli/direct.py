@@ -25,7 +25,7 @@ def configure_direct(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--tasks", type=names, default=(), help="all (default), or names with commas between")
     parser.add_argument("--shots", type=int, default=0,
-                        help="demonstrations a label, the benchmark's own draw (default %(default)s)")  # fmt: skip
+                        help="demonstrations per label, the benchmark's own draw (default %(default)s)")  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N",
                         help="ask a seeded subset of N test examples; the result is preliminary")  # fmt: skip
     parser.add_argument(
@@ -42,10 +42,10 @@ def configure_direct(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     report = parser.add_argument_group("the table")
     report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
-                        help="ask nothing: print the direct track in these folders beside their students")  # fmt: skip
-    report.add_argument("--recipe", default=DEFAULT_RECIPE, help="of the students")
+                        help="print stored answers in these folders beside their students; asks nothing")  # fmt: skip
+    report.add_argument("--recipe", default=DEFAULT_RECIPE, help="recipe of the students")
     report.add_argument("--rows", type=int, default=0, help="their budget (default: the recipe's own)")
-    report.add_argument("--plot", type=Path, metavar="FILE", help="also draw it, as SVG")
+    report.add_argument("--plot", type=Path, metavar="FILE", help="also draw a plot, as SVG")
     add_format(report)
     add_sample(parser)
     add_data_dir(parser)
@@ -142,13 +142,17 @@ def configure_tune_llm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=float, default=3.0, help="times each row is seen (%(default)s)")
     parser.add_argument("--note-epochs", type=float, default=1.0,
                         help="times each note is read before the rows; 0 for none (%(default)s)")  # fmt: skip
-    parser.add_argument("--learning-rate", type=float, default=2e-4, metavar="R", help="highest (%(default)s)")
-    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="rows a step (%(default)s)")
+    parser.add_argument(
+        "--learning-rate", type=float, default=2e-4, metavar="R", help="peak learning rate (%(default)s)"
+    )
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="rows per step (%(default)s)")
     parser.add_argument(
         "--micro-batch", type=int, default=1, metavar="N", help="rows at a time in memory (%(default)s)"
     )
-    parser.add_argument("--rank", type=int, default=16, metavar="N", help="of the adapters (%(default)s)")
-    parser.add_argument("--alpha", type=int, default=32, metavar="N", help="their scale, times the rank (%(default)s)")
+    parser.add_argument("--rank", type=int, default=16, metavar="N", help="rank of the adapters (%(default)s)")
+    parser.add_argument(
+        "--alpha", type=int, default=32, metavar="N", help="their scale, times the rank (%(default)s)"
+    )
     parser.add_argument("--max-length", type=int, default=2048, metavar="N",
                         help="tokens of request and answer; longer rows are left out (%(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)

@@ -42,7 +42,7 @@ def configure_generate(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"baselines:\n{listed}\n\n{parser.epilog}"
     parser.add_argument("baseline", metavar="BASELINE")
     parser.add_argument("--tasks", type=names, default=(), help="all (default), or names with commas between")
-    parser.add_argument("--rows", type=int, default=LARGEST_BUDGET, help="at most so many a task (%(default)s)")
+    parser.add_argument("--rows", type=int, default=LARGEST_BUDGET, help="at most so many per task (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the submission's folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--real-split", choices=("train", "dev"), default="train",
@@ -56,7 +56,7 @@ def configure_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without-mention", type=float, metavar="SHARE",
                         help="share of texts without any name in span tasks (default: by type)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true",
-                        help="print the prompts of three rows a task and the expected cost; send nothing")  # fmt: skip
+                        help="print the prompts of three rows per task and the cost; nothing is sent")  # fmt: skip
     parser.add_argument("--show-restricted", action="store_true",
                         help="let a dry run print prompts of tasks that are not open: they may hold text")  # fmt: skip
     parser.add_argument("--send-restricted", action="store_true",
@@ -186,7 +186,7 @@ def _expected(found: Estimate) -> str:
     cached = f" after {found.cached:,} that are in the cache" if found.cached else ""
     return (
         f"{found.calls:,} calls in the first round{cached}; about {found.tokens_in:,} tokens in "
-        f"(4 characters a token), at most {found.most_tokens_out:,} out; {dollars}"
+        f"(4 characters per token), at most {found.most_tokens_out:,} out; {dollars}"
     )
 
 
@@ -306,7 +306,7 @@ def _dry_run_notes(request: NotesRequest, mode: Mode) -> int:
     for number, prompt in enumerate(prompts, 1):
         print(f"== note {number}: about {likely_tokens(prompt):,} tokens, at most {prompt.max_tokens:,} in the answer")
         print(*(part for part in (prompt.system, prompt.text) if part), sep="\n--\n")
-    print(f"== {3 * request.rows:,} calls at least: a note, a request and an answer a row")
+    print(f"== {3 * request.rows:,} calls at least: a note, a request and an answer per row")
     return 0
 
 

@@ -26,7 +26,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
                        help="as the server knows it; local: a small one that runs here, without server")  # fmt: skip
     group.add_argument("--base-url", metavar="URL", default=OPENAI_URL,
                        help="an OpenAI-compatible server (%(default)s)")  # fmt: skip
-    group.add_argument("--api-version", metavar="V", default="", help="of Azure's dated interface, such as 2024-10-21")
+    group.add_argument(
+        "--api-version", metavar="V", default="", help="version of Azure's dated interface, such as 2024-10-21"
+    )
     group.add_argument("--mode", choices=("chat", "completion"), default="chat",
                        help="completion: a base model, which goes on with a text (%(default)s)")  # fmt: skip
     group.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests at a time (%(default)s)")
@@ -35,7 +37,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-tokens", type=int, metavar="N", help="stop before the data costs more, in and out")
     group.add_argument("--price-in", type=float, metavar="USD", help="your price of a million prompt tokens")
     group.add_argument("--price-out", type=float, metavar="USD", help="your price of a million generated tokens")
-    group.add_argument("--temperature", type=float, metavar="T", help="instead of the baseline's own")
+    group.add_argument("--temperature", type=float, metavar="T", help="temperature instead of the baseline's own")
     group.add_argument("--structured", choices=("auto", "off", "openai", "vllm", "llama"), default="auto",
                        help="how answers are held to a JSON schema (%(default)s: by what the server is)")  # fmt: skip
     group.add_argument("--timeout", type=float, metavar="S",

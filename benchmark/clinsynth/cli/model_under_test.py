@@ -114,7 +114,7 @@ def print_estimates(found: Sequence[Estimate]) -> int:
     body.append(["all", "", *(f"{n:,}" for n in sums), _dollars(sum(known) if len(known) == len(found) else None)])
     head = ["task", "not asked because", "requests", "tokens in", "tokens out, at most", "dollars, at most"]
     print(text_table(head, body, right=4))
-    print("\nTokens in at four characters a token; answers that are in the cache cost nothing. Nothing was sent.")
+    print("\nTokens in at four characters per token; answers that are in the cache cost nothing. Nothing was sent.")
     return 0
 
 

@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
     parser.add_argument("--rows", default="1000", help="rows of a draw, or all (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="the records as JSON")
+    parser.add_argument("--json", action="store_true", help="print the records as JSON")
     add_sample(parser)
     add_data_dir(parser)
 

@@ -83,7 +83,7 @@ def configure_validate(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
-    parser.add_argument("--json", action="store_true", help="the report as JSON")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def execute_validate(arguments: argparse.Namespace) -> int:

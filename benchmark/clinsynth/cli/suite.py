@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help="a folder whose answers to the same notes are set beside, in both orders")  # fmt: skip
     report = parser.add_argument_group("the table")
     report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
-                        help="ask nobody: stored results of all models there, side by side")  # fmt: skip
+                        help="print the stored results of all models in these folders; nothing is asked")  # fmt: skip
     add_data_dir(parser)
 
 

@@ -17,7 +17,7 @@ TASKS_EXAMPLES = ("clinsynth tasks", "clinsynth tasks --sample --json")
 
 def configure_tasks(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--json", action="store_true", help="everything as JSON")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     add_sample(parser)
     add_data_dir(parser)
 

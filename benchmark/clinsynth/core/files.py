@@ -87,7 +87,7 @@ def write_jsonl_gz(target: Path, rows: Iterable[Any]) -> str:
 
 
 def sha256_jsonl(rows: Iterable[Any]) -> str:
-    """sha256 of what ``write_jsonl_gz`` would write, unpacked."""
+    """sha256 of the unpacked content that ``write_jsonl_gz`` would write."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(_json_line(row))
@@ -182,8 +182,8 @@ def _bounded(stream: IO[bytes], limit: int) -> bytes:
 def stored_paths(base: Path, pattern: str) -> Iterator[Path]:
     """Paths below ``base`` that fit a pattern such as ``*/n*/seed*.json``, sorted; hidden ones left out.
 
-    Unlike a glob it enters no link: a link in the place of a folder is given itself, so that whoever reads it says
-    what it is, and so is anything in the place of a file.
+    Unlike a glob it enters no link: a link in the place of a folder is given itself, so that its
+    reader reports what it is; so is anything in the place of a file.
     """
     first, _, rest = pattern.partition("/")
     if base.is_symlink():

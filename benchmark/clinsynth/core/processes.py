@@ -1,4 +1,4 @@
-"""Child processes: a pool of workers that ends its own, and one that reads within bounds of time and memory."""
+"""Child processes: a pool that ends only its own workers, and single calls within bounds of time and memory."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ no number; edited: the seal does not fit; misplaced: a record of something else 
 
 
 class Sealed(BaseModel):
-    """A record with a digest over the rest of it. No signature: whoever wants to deceive can compute it anew."""
+    """A record with a digest over the rest of it. It shows edits; it is no signature, since anybody can compute it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -114,7 +114,7 @@ def read_sealed(path: Path, model: type[R], kind: RecordKind, *, edited: bool = 
         path: where it lies.
         model: its form.
         kind: what to call it.
-        edited: take a record whose seal does not fit: for whoever names that fault and goes on to the next.
+        edited: also take a record whose seal does not fit, for callers that report that fault and go on.
 
     Raises:
         FaultyRecordError: it cannot be taken.

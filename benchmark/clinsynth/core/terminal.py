@@ -1,4 +1,4 @@
-"""What is printed: words of strangers made fit for a terminal, plain tables, and how far long work is."""
+"""Output for a terminal: strangers' words without control characters, plain tables, progress of long work."""
 
 from __future__ import annotations
 
@@ -88,15 +88,15 @@ class Progress(Protocol):
     """What work reports to."""
 
     def advance(self, steps: float) -> None:
-        """Some of the total is done."""
+        """Count so much of the total as done."""
         ...
 
     def say(self, line: str) -> None:
-        """Something is finished that is worth a line."""
+        """Print a line about something that is finished."""
         ...
 
     def show(self, status: str) -> None:
-        """How it stands just now; only a terminal shows it."""
+        """Show the present state; only on a terminal."""
         ...
 
 

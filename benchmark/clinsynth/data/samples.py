@@ -96,7 +96,7 @@ class FewShot:
 
     examples: tuple[Example, ...]
     split: Split
-    """Where they come from: train, or dev where no train split is here. Never test."""
+    """The split they come from: train, or dev where no train split is here; never test."""
 
 
 def few_shot(store: ExampleStore, task: Task, per_class: int = 5, seed: int = 0) -> FewShot:

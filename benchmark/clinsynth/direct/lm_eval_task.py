@@ -1,7 +1,7 @@
 """The benchmark's tasks as lm-eval tasks, and the folder that lm-eval includes to know them.
 
 ``clinsynth lm-eval-path`` writes a folder of YAML files that each name ``DirectTask`` and a task; everything else comes
-from the task's spec. ``num_fewshot`` counts examples a label, as everywhere in this benchmark.
+from the task's spec. ``num_fewshot`` counts examples per label, as everywhere in this benchmark.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class DirectTask(_task.ConfigurableTask):
         parent.__init__(config=_config(self.task, self.store, said))
 
     def fewshot_docs(self) -> None:
-        """Nothing: demonstrations are the benchmark's own draw, not a sample by lm-eval."""
+        """An empty list: demonstrations are the benchmark's own draw, not a sample by lm-eval."""
 
     def fewshot_context(
         self,

@@ -79,7 +79,7 @@ def slug(model: str) -> str:
 
 
 class Stored(BaseModel):
-    """What is read strictly."""
+    """A part of a record, read strictly: no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -143,7 +143,7 @@ class DirectRecord(Stored, Filed):
     prompts_sha256: str
     """Digest over all prompts in test order."""
     shots: Annotated[int, Field(ge=0)]
-    """Demonstrations a label; 0 is zero-shot."""
+    """Demonstrations per label; 0 is zero-shot."""
     demonstrations: Demonstrations | None
     max_tokens: int
     temperature: float | None
@@ -195,7 +195,7 @@ class DirectRecord(Stored, Filed):
 
     @property
     def stem(self) -> str:
-        """That of its cell."""
+        """The path of its cell."""
         return self.cell.stem
 
     @property
@@ -230,7 +230,7 @@ class Answered(NamedTuple):
 
 
 ONE_ANSWER = 0.9
-"""From this share on a model is said to give one answer to everything."""
+"""Share of the most frequent answer from which a model is said to give one answer to everything."""
 
 
 class DirectResults(RecordStore[DirectRecord]):
@@ -247,7 +247,7 @@ class DirectResults(RecordStore[DirectRecord]):
         return write_jsonl_gz(self.predictions_path(cell), (_row(each, spans) for each in answered))
 
     def sameness(self, record: DirectRecord) -> float | None:
-        """Share of the most frequent answer: 1 for a model that says the same of whatever it is shown.
+        """Share of the most frequent answer: 1 for a model that always says the same.
 
         ``None`` for mentions, whose answers are never quite the same, and where the predictions are not here.
         """

@@ -187,7 +187,7 @@ class Session:
 
 
 def usage(metas: Sequence[Meta], prices: Prices) -> Usage:
-    """What these answers cost together, whenever they were given; one unknown part makes the sum unknown.
+    """What these answers cost together, whichever run they were given in; one unknown part makes the sum unknown.
 
     A request that was not taken has no tokens: it is left out of the sums and of the number of answers.
     """

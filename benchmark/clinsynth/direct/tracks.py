@@ -24,7 +24,7 @@ def split_shots(folder: Path) -> tuple[Path, int | None]:
 
 
 def entry_at(place: Path, recipe: str, kind: DataKind) -> Entry:
-    """What ``compare`` is given: a submission's folder, or one of the direct track.
+    """The entry that ``compare`` is given for a submission's folder, or for one of the direct track.
 
     Raises:
         UserError: the card or a record cannot be read, or a folder of the direct track does not have one complete row.

@@ -114,7 +114,7 @@ FORMATS: dict[str, Callable[[Snapshot, Page], str]] = {
 """What a page can be written as."""
 
 SUFFIXES = {"csv": "csv", "json": "json", "markdown": "md", "latex": "tex", "bibtex": "bib"}
-"""How the files are called."""
+"""Suffixes of the files."""
 
 LABELS = {"csv": "CSV", "json": "JSON", "markdown": "Markdown", "latex": "LaTeX", "bibtex": "BibTeX"}
-"""How the forms are called."""
+"""Names of the forms for people."""

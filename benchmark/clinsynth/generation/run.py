@@ -39,9 +39,9 @@ class Estimate:
     cached: int
     """Requests before it that are in the cache."""
     tokens_in: int
-    """Of these calls, at four characters a token."""
+    """Tokens in of these calls, at four characters per token."""
     most_tokens_out: int
-    """Of these calls, should every answer be as long as it may."""
+    """Tokens out of these calls if every answer is as long as it may be."""
     most_dollars: float | None
     """Price of these tokens; ``None`` where it is not known."""
 
@@ -125,7 +125,7 @@ class Request:
 
     tasks: Sequence[Task]
     rows: int
-    """At most so many rows a task."""
+    """At most so many rows per task."""
     out: Path
     """The submission's folder; its last part is the submission's name."""
     seed: int = 0
@@ -148,7 +148,7 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What came of it."""
+    """The outcome of a call."""
 
     rows: dict[str, int] = field(default_factory=dict[str, int])
     """Rows written, by task."""

@@ -142,7 +142,7 @@ _THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>(.*?)(?:</think(?:ing)?>\s*|\Z)", r
 
 @dataclass(slots=True)
 class Dialect:
-    """What the server at hand takes; learnt from its first answers, and said in the record."""
+    """What this server takes; learnt from its first answers, and kept in the record."""
 
     mode: Mode
     structured: Structured

@@ -92,7 +92,7 @@ class ReproductionRecord(Filed):
 
     @property
     def stem(self) -> str:
-        """That of the run."""
+        """The path of the run."""
         return self.cell.stem
 
     @property
@@ -119,7 +119,7 @@ def write_reproduction(folder: Path, record: ReproductionRecord, kind: DataKind)
 
 @dataclass(frozen=True, slots=True)
 class Reproductions:
-    """What is known of the runs in a folder."""
+    """The reproduction records of a folder."""
 
     by_run: Mapping[str, ReproductionRecord]
     """By the seal of the run record."""
@@ -145,7 +145,7 @@ def mean_difference(records: Sequence[ReproductionRecord]) -> float:
 
 
 def most_difference(records: Sequence[ReproductionRecord]) -> float:
-    """How far it may be: what seeds differ by, as two runs on different processors differ much as two seeds do."""
+    """How far it may be: two runs on different processors differ about as much as two seeds do."""
     if len(records) < 2:
         return records[0].tolerance.score
     spread = statistics.stdev(record.score_again for record in records)

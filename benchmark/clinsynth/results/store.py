@@ -103,7 +103,7 @@ class RunRecord(_Stored, Filed):
     training: TrainingData
     test: TestData
     fit: Literal["fine-tuned", "constant"]
-    """constant: all rows had the same answer, which is then what the student says."""
+    """constant: all rows had the same answer, so nothing was trained and the student always gives that answer."""
     steps: int
     loss: float | None
     """Mean training loss over the last tenth of the steps."""
@@ -134,7 +134,7 @@ class RunRecord(_Stored, Filed):
 
     @property
     def stem(self) -> str:
-        """That of its cell."""
+        """The path of its cell."""
         return self.cell.stem
 
     @property
@@ -152,7 +152,7 @@ def check_scores(metric: str, scores: Mapping[str, float]) -> None:
 
 
 class Place(Protocol):
-    """What identifies a record."""
+    """Identifies a record."""
 
     @property
     def stem(self) -> str:
@@ -271,7 +271,7 @@ class SameRun(NamedTuple):
     """Seeds whose stored predictions are the same to the last answer."""
 
     cell: Cell
-    """Of the first of them."""
+    """The task of the first of them."""
     seeds: tuple[int, ...]
 
     @property

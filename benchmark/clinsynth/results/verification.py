@@ -64,7 +64,7 @@ class Tested(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as the record says, or that could not be checked."""
+    """A mismatch with a record, or something that could not be checked."""
 
     severity: Literal["failed", "unchecked"]
     file: Path
@@ -216,7 +216,7 @@ def record_faults(record: RunRecord, results: Results) -> Iterator[str]:
 
 
 def place_faults(record: Tested, folder: Path, kind: DataKind) -> Iterator[str]:
-    """Where a record of either track is not what it was when it was written, or not of this place."""
+    """Why a record of either track is not one of this place: edited, or of another folder, data or task version."""
     if record.seal != record.expected_seal():
         yield "the record was edited: its seal does not fit its content"
     if record.submission != folder.name:
@@ -228,7 +228,7 @@ def place_faults(record: Tested, folder: Path, kind: DataKind) -> Iterator[str]:
 
 
 def score_faults(record: Tested, spec: TaskSpec, scores: Mapping[str, float]) -> Iterator[str]:
-    """Where the scores of a record are not those that its predictions give."""
+    """Differences between the scores of a record and those that its predictions give."""
     if record.metric != spec.metric or record.scores.keys() != scores.keys():
         yield f"its metrics are not those of {spec.name}: {', '.join(scores)}"
     for name, score in scores.items():

@@ -1,4 +1,4 @@
-"""What the differences between submissions are worth, task by task and over task types."""
+"""Differences between submissions with their intervals, p-values and verdicts, by task and over task types."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Request:
     rows: int | None
     """The budget. References may have another one: they are the ends of the scale. ``None``: each on all its rows."""
     ceiling: Entry | None = None
-    """A student of all real rows: how far its scores are from the constant answer's is what an interval is held
-    against. Without it a perfect score is the end of that scale."""
+    """A student of all real rows. The width of an interval is judged against the distance from the constant answer to
+    its score; without it, to a perfect score."""
     resamples: int = RESAMPLES
-    """0: leave out one unit at a time instead, also for F1."""
+    """Bootstrap resamples of F1 metrics; 0: the jackknife instead."""
     seed: int = 0
-    """Of the resampling."""
+    """Seed of the resampling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Comparison:
     """A task, ``mean: <type>`` or ``mean of the types``."""
     other: str
     tasks: tuple[str, ...]
-    """What it was compared on."""
+    """The tasks that it was compared on."""
     seeds: int = 0
-    """The fewest behind it, of either and over the tasks; 0 where no seed changes either."""
+    """The fewest seeds of either on any task; 0 where no seed changes either."""
     base_score: float | None = None
     other_score: float | None = None
     difference: float | None = None
@@ -82,7 +82,7 @@ class Comparison:
     confidence: float | None = None
     """P(the other is better)."""
     judgement: Judgement = field(default_factory=lambda: Judgement("not comparable"))
-    """Of the other."""
+    """The verdict on the other."""
     words: str = ""
     """The same in words."""
     note: str = ""
@@ -91,7 +91,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The outcome."""
+    """The outcome of a comparison."""
 
     base: str
     recipe: str
@@ -108,7 +108,7 @@ class Reading:
     profiles: dict[tuple[str, str], Profile | Exception] = field(
         default_factory=dict[tuple[str, str], "Profile | Exception"]
     )
-    """By task and name; or why there is none."""
+    """Profiles by task and name, or why there is none."""
     floors: dict[str, float] = field(default_factory=dict[str, float])
     """By task, the score of the best constant answer."""
 
@@ -139,9 +139,9 @@ class _Made:
     """What was computed on the tasks so far."""
 
     profiles: dict[str, dict[str, Profile]]
-    """By name and task."""
+    """Profiles by name and task."""
     scales: dict[str, float] = field(default_factory=dict[str, float])
-    """By task."""
+    """Scales by task."""
 
 
 def compare(request: Request, store: ExampleStore, reading: Reading | None = None) -> Compared:
@@ -231,7 +231,7 @@ def _worded(row: Comparison) -> Comparison:
 
 
 def _scale(tasks: Sequence[str], scales: Mapping[str, float]) -> float:
-    """Of the mean of type means over these tasks."""
+    """The scale of the mean of type means over these tasks."""
     return mean_of_types(scales, task_types(tasks))
 
 

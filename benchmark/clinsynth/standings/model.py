@@ -45,7 +45,7 @@ class Difference:
     detectable: float
     """The true difference that would be found 4 times in 5: what the test set resolves for this pair."""
     judgement: Judgement
-    """What is to be said of the two, whoever else is in the table: by ``p``."""
+    """The verdict on the two, by ``p``: it does not depend on the other rows of the table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from clinsynth.training import Recipe
 
 
 class NotComparableError(Exception):
-    """Why runs cannot be compared; a fact of the table, not the user's fault."""
+    """Why runs cannot be compared. It is shown in the table and is no error of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class AnswerFile:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What stands for an entry on a task: a file for each seed, or one where no seed changes the answers."""
+    """The answers of an entry on a task: a file for each seed, or one file where no seed changes the answers."""
 
     name: str
     """Of the entry."""
@@ -52,7 +52,7 @@ class Answers:
 
     @classmethod
     def of(cls, entry: Entry, records: Sequence[RunRecord]) -> Answers:
-        """Of runs, by seed."""
+        """The answers of runs, ordered by seed."""
         paths = [entry.results.predictions_path(record.cell) for record in records]
         files = tuple(
             AnswerFile(path, record.predictions_sha256, record.score)
@@ -115,7 +115,7 @@ class TestSets:
     """The test sets of a store, each opened once."""
 
     def __init__(self, store: ExampleStore | None) -> None:
-        """``None``: none is here."""
+        """``store`` is ``None`` where no test set is here."""
         self._store = store
         self._found: dict[str, TestSet | None] = {}
 
@@ -171,7 +171,7 @@ def headline_budget(entries: Iterable[Entry], recipe: Recipe) -> int:
 
 
 def comparable_answers(entry: Entry, test: TestSet, budget: int | None) -> Answers:
-    """What stands for an entry at a budget; ``None``: on all its rows.
+    """The answers that stand for an entry at a budget; ``None``: those on all its rows.
 
     Raises ``NotComparableError``: there is nothing, or it does not belong together or to this test set.
     """
@@ -252,7 +252,7 @@ def check_pair(a: Answers, b: Answers) -> None:
 
 
 def differences_of_conduct(a: Answers, b: Answers) -> str:
-    """What a reader should know of two that are compared all the same; empty for nothing."""
+    """Differences in how the two were run that a reader should know of; empty for none."""
     if not a.records or not b.records:
         return "a language model that answers by itself"
     rows = [each.records[0].rows for each in (a, b)]

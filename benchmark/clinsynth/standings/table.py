@@ -90,7 +90,7 @@ def _orders(table: Standings, other: Standings) -> tuple[dict[str, float], dict[
 def with_statistics(
     table: Standings, collection: Collection, chosen: Sequence[Chosen], profiler: Profiler
 ) -> Standings:
-    """The same table with all that its test sets say."""
+    """The same table with its statistics."""
     made: dict[str, TaskTable] = {}
     unavailable: dict[str, str] = {}
     with progress("standings", len(table.tasks)) as bar:
@@ -185,7 +185,7 @@ class _Lead:
 
 @dataclass(frozen=True, slots=True)
 class _Estimates:
-    """What is combined over tasks, of all rows, so that quantiles are found together."""
+    """Estimates over tasks of all rows, so that their quantiles are found together."""
 
     means: dict[str, Estimate]
     types: dict[str, dict[str, Estimate]]
@@ -263,7 +263,7 @@ def _gap(row: Standing, tasks: Sequence[str]) -> tuple[float | None, tuple[str, 
 
 
 def _shares(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable]) -> dict[str, float]:
-    """Of the variance of the mean of type means, by task."""
+    """Shares of the variance of the mean of type means, by task."""
     if not all(task in made and name in made[task].names for task in tasks):
         return {}
     return variance_shares({task: made[task].measured[name] for task in tasks}, task_types(tasks))
@@ -293,7 +293,7 @@ def standings(
 
 
 def standings_of(collection: Collection, recipe: str, budget: int, profiler: Profiler | None = None) -> Standings:
-    """The same from what was read before: for tables of several recipes and budgets."""
+    """The table of one recipe and budget from submissions that were read before."""
     chosen = choose(collection, recipe, budget)
     table = means(collection, chosen, recipe, budget)
     if profiler is None:
@@ -334,7 +334,7 @@ def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget:
 
 
 def _ordered(rows: Iterable[Standing], required: Sequence[str]) -> tuple[Standing, ...]:
-    """By their mean, best first, and those without one last."""
+    """Rows by their mean, best first; those without one last."""
     overall = {row.name: row.overall(required) for row in rows}
     return tuple(sorted(rows, key=lambda row: ((mean := overall[row.name]) is None, -(mean or 0.0), row.name)))
 

@@ -136,7 +136,7 @@ def _points(each: Chosen, task: str) -> list[tuple[int, list[RunRecord]]]:
 
 
 def real_point(rows: int) -> str:
-    """The name of a point on the curve of real data. No submission can have it: of a blank in it."""
+    """The name of a point on the curve of real data. It holds a blank, so no submission can have it."""
     return f"{REAL} {rows}"
 
 
@@ -222,7 +222,7 @@ def difference_to(other: str, measured: Estimate, seeds: int, scale: float, cont
 
 
 def opponent(name: str, ranked: Sequence[str]) -> str | None:
-    """Whom a row is compared with: the first, and the second for the first itself."""
+    """The name that a row is compared with: the first, or the second for the first itself."""
     return next((other for other in ranked[:2] if other != name), None)
 
 
@@ -310,7 +310,7 @@ def _spread(
 
 
 def _only(task: str, chosen: Sequence[Chosen]) -> list[Chosen]:
-    """What one task is computed from, so that a process is handed no more."""
+    """All that one task is computed from: what a worker process is handed."""
     return [_cut(task, each) for each in chosen if task in each.runs]
 
 

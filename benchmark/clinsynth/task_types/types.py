@@ -19,7 +19,7 @@ def task_type(spec: TaskSpec) -> TaskType:
 
 
 class SingleLabel(TaskType):
-    """Exactly one label a row."""
+    """Exactly one label per row."""
 
     target_key = "label"
 
@@ -106,7 +106,7 @@ class Located:
     places than it was named), ``mention-of-two-labels``, ``mention-case-differs`` (an abbreviation that the text has in
     other letter case alone)."""
     remarks: tuple[tuple[str, str], ...] = ()
-    """Each of these with its mention, for whoever may show text."""
+    """Each of these with its mention: only for callers that may show text."""
 
 
 def locate(text: str, mentions: Iterable[tuple[str, str]]) -> Located:

@@ -31,7 +31,7 @@ MAX_TOKENS = 256
 BATCH_TOKENS = 8_192
 """Padded tokens in a batch."""
 SEGMENT = 4_096
-"""Texts that are embedded before they are stored: what an interruption costs at most."""
+"""Texts that are embedded between two writes: an interruption loses no more."""
 _KEY_BYTES = 16
 
 

@@ -254,7 +254,7 @@ POOL = 32
 def training_batches(
     lengths: Sequence[int], batch_size: int, steps: int, rng: np.random.Generator
 ) -> Iterator[list[int]]:
-    """Item indices of ``steps`` batches, epoch after epoch, each item once an epoch.
+    """Item indices of ``steps`` batches, epoch after epoch, each item once per epoch.
 
     With fewer items than ``batch_size``, every batch holds all of them.
     """

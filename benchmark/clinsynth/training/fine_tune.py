@@ -24,8 +24,8 @@ class MasterWeights:
     """Float32 weights that an optimiser moves; the student computes with a copy in another type.
 
     Autocast would cast every weight anew in every step and keep what passes between layers in float32. Here the copy
-    is renewed once a step, in one piece, and the whole student computes in its type. All weights with decay lie in one
-    tensor, those without in another: clipping, the update and the copy are a few operations, not a few for each layer.
+    is renewed once per step, in one piece, and the whole student computes in its type. All weights with decay lie in
+    one tensor, those without in another: clipping, the update and the copy are a few operations, not a few per layer.
     """
 
     def __init__(self, student: nn.Module, dtype: torch.dtype) -> None:

@@ -15,7 +15,7 @@ from clinsynth.submissions import fingerprint, read_submission
 from clinsynth.training.recipe import DEFAULT_RECIPE
 
 RUN_BYTES = 3 << 30
-"""Memory of a run of the CPU student, at most (seen: 1 to 3.3 GB)."""
+"""Memory of a run of the CPU student in bytes, at most (seen: 1 to 3.3 GB)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(slots=True)
 class Plan:
-    """What scoring amounts to."""
+    """Which runs are done, missing or stale."""
 
     missing: list[Cell] = field(default_factory=list[Cell])
     done: list[RunRecord] = field(default_factory=list[RunRecord])
@@ -113,7 +113,7 @@ def _place(cell: Cell, current: _Current, results: Results, out: Plan) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What came of it."""
+    """The outcome of scoring."""
 
     records: list[RunRecord]
     """Every run that was asked for and is done, old or new."""
@@ -159,7 +159,7 @@ def score(request: Request, planned: Plan | None = None) -> Scored:
 
 
 def _places() -> int:
-    """Runs that this machine does well at a time: one a GPU, else one a core as far as memory goes.
+    """Runs that this machine does well at a time: one per GPU, else one per core as far as memory goes.
 
     Every run has one thread: two runs on two cores finish sooner than one after the other on both, and what a run
     computes does not depend on how many go on beside it.
@@ -206,7 +206,7 @@ def seeds_of(text: str) -> tuple[int, ...]:
 
 
 def describe(planned: Plan, store: ExampleStore) -> Sequence[str]:
-    """What the plan amounts to, for people."""
+    """The plan in words."""
     lines = [f"{name}: skipped: {reason}" for name, reason in planned.skipped.items()]
     lines += [f"{name}: only {rows:,} rows, all of them are used" for name, rows in planned.short.items()]
     if planned.stale:

@@ -18,7 +18,7 @@ from clinsynth.training.weights import find_weights
 
 
 class Device(NamedTuple):
-    """Where and how the arithmetic is done; recorded with every run."""
+    """Device and number type of the arithmetic; recorded with every run."""
 
     kind: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16"]

@@ -156,7 +156,7 @@ def _pair_blocks(snapshot: Snapshot) -> tuple[Block, ...]:
     columns = (
         Column("task", "Task"), Column("model", "Model"), Column("submission", "Rows of"), Column("student", "Student"),
         Column("zero_shot", "Zero-shot", number=True), Column("few_shot", "Few-shot", number=True),
-        Column("shots", "Shots", number=True, help="Demonstrations a label behind the few-shot score."),
+        Column("shots", "Shots", number=True, help="Demonstrations per label behind the few-shot score."),
         Column("trained", "Student's score", number=True),
         Column("difference", "Student − model", number=True, interval=True),
         Column("better", "Better", help="tie: nothing is shown; undecided: so little data could not show it."),

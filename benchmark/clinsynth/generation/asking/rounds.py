@@ -26,12 +26,12 @@ from clinsynth.generation.baseline import Budget, TaskView, Tools, class_of
 from clinsynth.llm import LLM, Answer, Mode, Prompt
 
 WORST_YIELD = 0.1
-"""However little comes of them, no more than ten requests are under way for a missing row."""
+"""At most so many requests are under way for each missing row, however low the yield."""
 PATIENCE = 3
 """A generator gives up after so many times the answers that would bring what is missing at the worst yield, if not one
 of them brings a new row."""
 PRIOR = 30
-"""Requests that count as gone well before the first one: the yield of a few answers says little."""
+"""Successful requests that are assumed before the first answer, since the yield of a few answers says little."""
 
 Labels = tuple[str, ...]
 Draw = Callable[[Labels], Wanted]

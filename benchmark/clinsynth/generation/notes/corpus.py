@@ -157,7 +157,7 @@ class NotesRecord(BaseModel):
     created: str
 
     def same_request(self, other: NotesRecord) -> bool:
-        """Whether both were asked for the same."""
+        """Whether both records are of the same request."""
         keys = ("reports_sha256", "model", "mode", "seed", "context", "asked", "prompts")
         return all(getattr(self, key) == getattr(other, key) for key in keys)
 
@@ -257,7 +257,7 @@ def _rounds(request: NotesRequest, llm: LLM, tally: Tally, made: _Made, on_rows:
 
 
 class _Listener:
-    """Stands for a model and only listens."""
+    """Stands for a model and keeps the prompts it is given."""
 
     model = ""
 

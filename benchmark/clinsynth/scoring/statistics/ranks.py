@@ -30,7 +30,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def among_all(p: float, rows: int) -> float:
-    """A p-value adjusted for every pair of ``rows``: whoever is compared with whom may then be chosen by the scores.
+    """A p-value adjusted for every pair of ``rows``, so that pairs may be chosen by their scores.
 
     The first of a table is the first because its errors were lucky. Adjusted for the comparisons with it alone, equal
     rows are told apart far too often (docs/statistics.md).
