@@ -1,4 +1,4 @@
-# make install | quickstart | quickstart-llm | test | check | reliability | supply-chain | lock | clean
+# make install | quickstart | quickstart-llm | reproduce | test | check | reliability | supply-chain | lock | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ QUICK := build/quickstart
 QUICK_TASKS := gad
 QUICK_METHODS := template
 
-.PHONY: install quickstart quickstart-llm test check reliability supply-chain lock clean
+.PHONY: install quickstart quickstart-llm reproduce test check reliability supply-chain lock clean
 .DEFAULT_GOAL := install
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -62,6 +62,18 @@ quickstart-llm: quickstart
 	@$(BIN)/clinsynth direct --tasks gad --out $(QUICK)/local-model $(LOCAL)
 	@echo "== standings (on the sample: the numbers mean nothing)"
 	@$(BIN)/clinsynth standings $(addprefix $(QUICK)/,$(QUICK_METHODS) naive local-model) --sample
+
+# One stored row, trained again: make reproduce TASK=gad METHOD=template. One seed on 300 rows unless SEEDS=0-4, ROWS=1000
+# or RECIPE=NAME say otherwise. The task's files are downloaded first, where they are not here.
+REPRODUCE = $(BIN)/clinsynth reproduce submissions/$(METHOD) --tasks $(TASK) --rows $(or $(ROWS),300) \
+  --seeds $(or $(SEEDS),0) $(if $(RECIPE),--recipe $(RECIPE)) --again
+reproduce: $(if $(and $(TASK),$(METHOD)),install)
+	@$(if $(and $(TASK),$(METHOD)),:,echo "usage: make reproduce TASK=gad METHOD=template" >&2; exit 2)
+	@$(BIN)/clinsynth prepare $(TASK)
+	@status=0; $(REPRODUCE) || status=$$?; \
+	  case $$status in 0) echo "$(METHOD) on $(TASK): agrees with what is stored";; \
+	  1) echo "$(METHOD) on $(TASK): does NOT agree with what is stored";; \
+	  *) echo "$(METHOD) on $(TASK): there was no stored run to train again";; esac; exit $$status
 
 test: install
 	$(BIN)/python -m pytest -n 2

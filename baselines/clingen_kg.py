@@ -1,8 +1,9 @@
 """clingen-kg: ClinGen (2311.00287) with topics from a knowledge graph; see ``crossing`` for what the variants share.
 
 Deviations from the paper and its released code:
-- Any source of names can stand for iBKH (``--knowledge``). No source that is here links names to the labels of a
-  classification, so topics of all labels are drawn from the same names.
+- Any source of names can stand for iBKH (``--knowledge``). The paper has a file of topics for each label of
+  classifications and relations and does not say how the graph gave them. Here labels have topics of their own where the
+  source says what is theirs (``generation/knowledge/lists/labels.toml``); the others share the names.
 - Related pairs serve every relation but the negative one, for which two names are drawn that it does not relate.
 - Equally many rows a label; the released code makes so many rows *for each* label in text classification.
 - Definitions of labels are the task's own. The released code has those of Medical Question Pairs exchanged.

@@ -11,7 +11,7 @@ Deviations from the paper:
 - The first instruction is this project's, and is scored like the proposed ones. One without the places for the names
   cannot be proposed, and the lines on the kind of text, on the label and on the form of the answer are the harness's,
   the same for every instruction.
-- GAD is among the tasks; EU-ADR, the paper's other relation corpus, is not.
+- GAD is among the tasks; EU-ADR, the paper's other relation corpus, is not covered: no file of it is pinned here.
 - Seeds come from ``--knowledge``; where the paper's came from is not published. Pairs that the source relates serve
   every relation but the negative one, for which two names are drawn that it does not relate.
 - The paper treats names and relations. The extension to the other types gives a topic in place of the seed.

@@ -112,7 +112,7 @@ def tables(methods: int = 10, seed: int = 0, conditions: int = len(RECIPES)) -> 
         for name in ("medqa", "medmcqa")
     ]  # fmt: skip
     made["grades"] = [
-        GradeRow(submission="model-x", model="model_x", notes="0" * 64, judge=judge, kind=kind,
+        GradeRow(suite="asclepius-notes", submission="model-x", model="model_x", notes="0" * 64, judge=judge, kind=kind,
                  grade=None if kind == "Paraphrasing" else 1 + 3 * rng.random(), examples=12,
                  ungraded=2 if kind == "all" else None, limited=False)
         for judge in ("judge-a", "judge-b")
@@ -290,6 +290,8 @@ def _task_rows(
             worth_high=None,
             worth_words="240 (180 to > 300)",
             worth_reason="",
+            balanced=score - 0.02 if task == "gad" else None,
+            label_divergence=0.07 if task == "gad" else None,
         )
     )
     for seed in range(5):

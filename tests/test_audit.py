@@ -13,6 +13,7 @@ from studies.planted.leakage import same_sentence
 
 from clinsynth.audit import Verdict, audit, is_audited, leakage, record, verbatim
 from clinsynth.audit.leakage import TextSet
+from clinsynth.audit.run import _Embedder  # pyright: ignore[reportPrivateUsage]
 from clinsynth.cli import main
 from clinsynth.core.errors import NotPreparedError, UserError
 from clinsynth.core.nouns import Example, Prediction
@@ -428,3 +429,13 @@ def test_the_model_finds_light_paraphrases(tmp_path: Path) -> None:
     rows = [Example((paraphrased(e.texts[0], rng),), labels=e.labels) for e in test]
     (found,) = audit(submission(tmp_path, "hoc", rows), [], STORE)
     assert len(found.test.matches) >= 0.9 * len(rows)
+
+
+def test_texts_beyond_the_first_are_embedded_when_they_are_asked_for(bag_of_words: None) -> None:
+    """A text that is not among the first sets must not end an audit, least of all with the text in a traceback."""
+    embedder = _Embedder(STORE, [TextSet([Example(("a first sentence",))])])
+    (first,) = embedder(["a first sentence"])
+    other, again = embedder(["another sentence that nobody announced", "a first sentence"])
+    assert np.allclose(first, again)
+    assert not np.allclose(first, other)
+    assert embedder.fingerprint == "bag of words"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Submit
 
 from clinsynth.cli import COMMANDS, command, main
 from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
@@ -131,6 +132,37 @@ def test_help_imports_nothing_heavy() -> None:
     help_text, _, imported = done.stdout.partition("IMPORTED")
     assert all(name in help_text for name in COMMANDS)
     assert not HEAVY & set(imported.split())
+
+
+ROOMS_OF_OTHERS = (
+    "generation",
+    "llm",
+    "training",
+    "scoring",
+    "results",
+    "standings",
+    "audit",
+    "quality",
+    "snapshot",
+    "data.store",
+)
+
+
+def test_validate_loads_nothing_that_it_does_not_need(submit: Submit) -> None:
+    code = (
+        "import contextlib, io, sys; from clinsynth.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()): main(['validate', sys.argv[1]])\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", code, str(submit({"gad": 2, "ncbi-disease": 2}))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    imported = set(done.stdout.split())
+    assert "clinsynth.submissions.validation" in imported
+    assert not (HEAVY - {"pydantic"}) & imported
+    rooms = tuple(f"clinsynth.{name}" for name in ROOMS_OF_OTHERS)
+    assert not [name for name in imported if name.startswith(rooms)]
 
 
 def test_without_words_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -185,3 +186,33 @@ def test_the_private_task_can_be_prepared_from_its_folder(ward_triage: Task, tmp
     for split in ("train", "test"):
         labels = [label for example in store.examples(ward_triage, split) for label in example.labels]
         assert set(labels) == set(ward_triage.spec.labels)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("status", "said"), [(0, "agrees with"), (1, "does NOT agree with"), (2, "there was no stored run")]
+)
+def test_make_reproduce_says_whether_a_row_agrees(status: int, said: str, tmp_path: Path) -> None:
+    """With a command in place of clinsynth that writes down what it was asked and ends as it is told."""
+    command = tmp_path / "clinsynth"
+    command.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ncase $1 in reproduce) exit {status};; esac\n', "utf-8"
+    )
+    command.chmod(0o755)
+    words = ["make", "-o", "install", "reproduce", f"BIN={tmp_path}", "TASK=gad", "METHOD=template"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    assert (done.returncode == 0) is (status == 0)
+    assert f"template on gad: {said}" in done.stdout
+    first, second = (tmp_path / "asked").read_text("utf-8").splitlines()
+    assert first == "prepare gad"
+    assert second == "reproduce submissions/template --tasks gad --rows 300 --seeds 0 --again"
+    argument_parser: Any = cli.build_parser()
+    assert argument_parser.parse_args(second.split()).again
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_reproduce_without_a_row_installs_nothing() -> None:
+    done = subprocess.run(["make", "reproduce"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    assert done.returncode
+    assert done.stdout == ""
+    assert "usage: make reproduce TASK=gad METHOD=template" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 from clinsynth.cli import main
 from clinsynth.core.errors import NotPreparedError, UnknownNameError, UserError
 from clinsynth.core.nouns import EntityKind, Source
+from clinsynth.core.registry import TASKS
 from clinsynth.data.fetch import MissingSourceError
 from clinsynth.generation.knowledge import KINDS, SOURCES, open_knowledge, prepare_knowledge, prepared_path, sources
 from clinsynth.generation.knowledge.names import Collector, clean
@@ -28,6 +29,8 @@ Side Effect::C1\tNausea\tSide Effect
 Side Effect::C2\tPancreatitis\tSide Effect
 Side Effect::C3\tBlood urea increased\tSide Effect
 Anatomy::U1\tnose\tAnatomy
+Biological Process::G1\tsprouting angiogenesis\tBiological Process
+Biological Process::G2\theart looping\tBiological Process
 """
 EDGES = """source\tmetaedge\ttarget
 Compound::DB1\tCtD\tDisease::DOID:1
@@ -69,6 +72,8 @@ def test_hetionets_edges_are_used_where_they_are(small_hetionet: Path, tmp_path:
     assert table.pairs("chemical", "symptom") == (("cisplatin", "nausea"),)
     assert table.pairs("gene", "disease") == (("TP53", "lung cancer"),)
     assert table.digest != without.digest
+    assert table.of_label("cdr", "induces") == (("cisplatin", "nausea"), ("cisplatin", "pancreatitis"))
+    assert without.of_label("cdr", "induces") == ()
 
 
 def test_what_was_kept_is_what_was_read(small_hetionet: Path, tmp_path: Path) -> None:
@@ -76,6 +81,7 @@ def test_what_was_kept_is_what_was_read(small_hetionet: Path, tmp_path: Path) ->
     again = open_knowledge("hetionet", tmp_path)
     assert (again.name, again.digest, again.dropped) == (table.name, table.digest, table.dropped)
     assert all(again.names(kind) == table.names(kind) for kind in KINDS)
+    assert again.by_label == table.by_label == {("hoc", "inducing angiogenesis"): (("sprouting angiogenesis",),)}
     assert open_knowledge("auto", tmp_path).name == table.name
 
 
@@ -109,6 +115,7 @@ def test_the_published_hetionet(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert counts["chemical"] == 1552
     assert counts["gene"] > 15_000
     assert counts["disease"] > 1_000
+    assert all(len(table.of_label("hoc", label)) > 10 for label in TASKS["hoc"].spec.labels)
     assert f"gene: {counts['gene']:,} (" in capsys.readouterr().out
 
 
@@ -126,6 +133,8 @@ def small_ibkh(tmp_path: Path) -> Path:
               ("DOID:2", "asthma", ""), ("DOID:3", "a" * 60, ""))  # fmt: skip
     write_csv(folder / "entity/drug_vocab.csv", ("primary", "name"), ("DB1", "Allopurinol"), ("DB2", "Aspirin"))
     write_csv(folder / "entity/gene_vocab.csv", ("primary", "symbol"), ("HGNC:5", "A1BG"))
+    write_csv(folder / "relation/D_G_res.csv", ("Drug", "Gene", "Target", "Upregulates", "Downregulates"),
+              ("DB1", "HGNC:5", 1, 1, 0), ("DB2", "HGNC:5", 0, 0, 1))  # fmt: skip
     write_csv(folder / "relation/D_Di_res.csv", ("Drug", "Disease", "Treats", "Palliates", "Inferred_Relation"),
               ("DB1", "DOID:1", 1, 0, 0), ("DB2", "DOID:2", 0, 0, 1), ("DB1", "DOID:3", 1, 0, 0))  # fmt: skip
     return folder
@@ -137,6 +146,9 @@ def test_ibkh_is_read_as_published(small_ibkh: Path, tmp_path: Path) -> None:
     assert table.names("chemical") == ("allopurinol", "aspirin")
     assert table.names("gene") == ("A1BG",)
     assert table.pairs("chemical", "disease") == (("allopurinol", "gout"),)
+    assert table.pairs("chemical", "gene") == (("allopurinol", "A1BG"), ("aspirin", "A1BG"))
+    assert table.of_label("chemprot", "CPR:3") == (("allopurinol", "A1BG"),)
+    assert table.of_label("chemprot", "CPR:4") == (("aspirin", "A1BG"),)
     assert table.dropped == {"disease: not 3-40 characters": 1}
     assert open_knowledge("ibkh", tmp_path).names("disease") == table.names("disease")
 

@@ -117,6 +117,9 @@ class Names:
     def pairs(self, first: EntityKind, second: EntityKind) -> Sequence[tuple[str, str]]:
         return tuple((f"{first}{k}", f"{second}{k}") for k in range(4))
 
+    def of_label(self, task: str, label: str) -> Sequence[tuple[str, ...]]:
+        return ()
+
 
 def view_of(name: str) -> TaskView:
     return task_view(TASKS[name], SampleStore(), "train")[0]
@@ -427,6 +430,26 @@ def test_topics_of_relations_follow_the_source() -> None:
     negative = [draw(("no_relation",), rng) for _ in range(60)]
     assert not set(negative) & related
     assert len(set(negative)) > 10
+
+
+def test_labels_have_their_own_topics_where_the_source_has_them() -> None:
+    class Labelled(Names):
+        def of_label(self, task: str, label: str) -> Sequence[tuple[str, ...]]:
+            own: dict[str, Sequence[tuple[str, ...]]] = {
+                "inducing angiogenesis": [("new vessels",), ("x" * 81,)], "CPR:3": [("one drug", "one gene")],
+            }  # fmt: skip
+            return own.get(label, ())
+
+    rng, tally = np.random.default_rng(0), Tally()
+    draw = known_topics(TASKS["hoc"].spec, Labelled(), tally)
+    assert tally.notes["topics of labels"] == "inducing angiogenesis 1"
+    assert {draw(("inducing angiogenesis",), rng) for _ in range(9)} == {("new vessels",)}
+    assert ("new vessels",) not in {draw(("cellular energetics",), rng) for _ in range(9)}
+    both = ("cellular energetics", "inducing angiogenesis")
+    assert len({draw(both, rng) for _ in range(30)}) > 2
+    draw = known_topics(TASKS["chemprot"].spec, Labelled(), Tally())
+    assert draw(("CPR:3",), rng) == ("one drug", "one gene")
+    assert draw(("CPR:4",), rng) in Names().pairs("chemical", "gene")
 
 
 def test_a_source_without_pairs_or_names() -> None:

@@ -26,13 +26,26 @@ from clinsynth.results.predictions import Tally
 from clinsynth.results.store import Cell, Results, TrainingData
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics.ranks import kendall_tau
-from clinsynth.standings import Difference, Standing, Standings, collect, profiles, standings, standings_of
+from clinsynth.snapshot import Tables, snapshot_of
+from clinsynth.snapshot.standings import agreement_rows
+from clinsynth.standings import (
+    Difference,
+    Score,
+    Standing,
+    Standings,
+    collect,
+    profiles,
+    standings,
+    standings_of,
+)
 from clinsynth.standings import task as working
+from clinsynth.standings.agreement import agreements
 from clinsynth.standings.collection import choose
 from clinsynth.standings.comparison import Request, compare
 from clinsynth.standings.profiles import Profiler
 from clinsynth.standings.runs import read_entry
 from clinsynth.submissions.card import Cost
+from clinsynth.views import agreement
 
 LEVELS = {"gad": 0.75, "mqp": 0.7, "ncbi-disease": 0.75}
 """Share of right answers of ``alpha``."""
@@ -312,6 +325,41 @@ def test_agreement_between_aggregates_and_students(table: Standings, place: Path
     assert (students.first, students.second) == (f"{RECIPE}, 1,000 rows", "other.v1, 500 rows")
     here = {name: own.mean for name in other if (own := row(table, name).statistics)}
     assert (students.names, students.tau) == (3, kendall_tau(here, other))
+    assert students.interval
+    assert -1 <= students.interval.low <= (students.tau or 0) <= students.interval.high <= 1
+    assert ("alpha", "beta") in students.turned
+
+
+def test_what_is_said_of_another_student() -> None:
+    """Synthetic tables of two students: one pair turns round, on the task that carries the difference."""
+
+    def of(recipe: str, *scores: tuple[str, dict[str, float]]) -> Standings:
+        rows = tuple(
+            Standing(name, name, "submission",
+                     {task: Score(task, "accuracy", 300, {0: value}) for task, value in own.items()})
+            for name, own in scores
+        )  # fmt: skip
+        tasks = ("gad", "mqp", "hoc")
+        return Standings(recipe, 300, "real", tasks, rows, (), tasks)
+
+    a, b, c = ({"gad": x, "mqp": x, "hoc": x} for x in (0.8, 0.7, 0.5))
+    first = of("small.v1", ("a", a), ("b", b), ("c", c))
+    second = of("large.v1", ("a", a), ("b", b | {"gad": 0.99, "hoc": 0.85}), ("c", c), ("d", {"gad": 0.1}))
+    (found,) = agreements(first, [[second]])
+    assert (found.kind, found.names, found.turned) == ("students", 3, (("a", "b"),))
+    assert found.tau == pytest.approx(1 / 3)
+    assert found.interval
+    # Without gad among the resampled tasks the two have one order; with it, another.
+    assert (found.interval.low, found.interval.high) == (pytest.approx(1 / 3), pytest.approx(1.0))
+    shown = Tables(agreements=tuple(agreement_rows(replace(first, agreements=(found,)))))
+    (lines,) = agreement(snapshot_of(shown))
+    ((_, line),) = lines.rows
+    assert [cell.said for cell in line[1:]] == [
+        "small.v1, 300 rows", "large.v1, 300 rows", "3", "0.33 (0.33–1.00)", "a > b",
+    ]  # fmt: skip
+    few = of("large.v1", ("a", a))
+    (alone,) = agreements(first, [[few]])
+    assert (alone.tau, alone.interval) == (None, None)
 
 
 def test_a_test_set_that_is_not_here_leaves_the_means(table: Standings, place: Path, cache: Path) -> None:

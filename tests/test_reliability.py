@@ -16,7 +16,7 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import pytest
 from tests.conftest import Clinsynth, Submit
 from tests.invented_snapshot import write
 
+from clinsynth.core import UserError, write_json
 from clinsynth.data.samples import SampleStore
 from clinsynth.results import verify
 from clinsynth.snapshot import read_snapshot
@@ -97,12 +98,15 @@ def steps(root: Path, submit: Submit) -> dict[str, Step]:
     for name in ("kill_one", "kill_two", "kill_three"):
         (root / "tasks" / f"{name}.py").write_text(TASK.replace("NAME", name))
         (root / "raw" / name).mkdir(parents=True)
-        (root / "raw" / name / "f.txt").write_text("\n".join(f"invented line {k} of {name}" for k in range(4000)))
-    rows = [{"text": f"@GENE$ {k} does not cause @DISEASE$ {k}", "label": "relation"} for k in range(4000)]
+        (root / "raw" / name / "f.txt").write_text("\n".join(f"invented line {k} of {name}" for k in range(1000)))
+    rows = [{"text": f"@GENE$ {k} does not cause @DISEASE$ {k}", "label": "relation"} for k in range(1000)]
     (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     toy = submit({"gad": 40, "hoc": 40}, "toy")
     write(root / "old", 3)
-    write(root / "new", 5, conditions=2)
+    write(root / "new", 3, conditions=1)
+    (root / "site-old").mkdir()
+    (root / "site-old" / ".clinsynth-site").write_text("old\n")
+    (root / "site-old" / "index.html").write_text("<html>old</html>\n")
 
     def clear(place: Path) -> Callable[[], None]:
         return lambda: shutil.rmtree(place, ignore_errors=True)
@@ -140,7 +144,7 @@ def steps(root: Path, submit: Submit) -> dict[str, Step]:
             prepared, clear(prepared), lambda: whole(prepared), lambda: digests(prepared, "*.arrow"),
         ),
         "generate": Step(
-            ("generate", "template", "--tasks", "all", "--rows", "200", "--sample", "--out", generated),
+            ("generate", "template", "--tasks", "all", "--rows", "60", "--sample", "--out", generated),
             generated, clear(generated), lambda: whole(generated), lambda: digests(generated, "*.jsonl.gz"),
         ),
         "import": Step(
@@ -149,7 +153,7 @@ def steps(root: Path, submit: Submit) -> dict[str, Step]:
             lambda: (digests(imported, "*.jsonl.gz"), validate(imported).exit_code),
         ),
         "score": Step(
-            ("score", toy, "--sample", "--recipe", "tiny.v1", "--seeds", "0-2", "--workers", "2"),
+            ("score", toy, "--sample", "--recipe", "tiny.v1", "--seeds", "0,1", "--workers", "2"),
             toy, without_runs, lambda: whole(toy), scored,
         ),
         "snapshot": Step(
@@ -193,59 +197,102 @@ def ended(pid: int) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One call that was killed, and what came of it."""
+
+    trial: int
+    command: str
+    killed: bool
+    """Whether it was still at work at that moment."""
+    workers: int
+    """Its processes at that moment, itself left out."""
+    seconds: float
+    """Of the killed call, and of the one that ended the work."""
+    failure: str
+
+
 def test_kills_at_random_moments(clinsynth: Clinsynth, submit: Submit, tmp_path: Path) -> None:
-    """Nothing half done under its own name, no process left, and the same command ends as if nothing had happened."""
+    """Nothing half done under its own name, no process left, and the same command ends as if nothing had happened.
+
+    Goes on after the trials in the report, so that many can be done in several calls; a failure is one more line there.
+    """
     root = tmp_path / "reliability"
     root.mkdir()
     every = steps(root, submit)
-    chosen = random.Random(SEED)
     expected: dict[str, object] = {}
     seconds: dict[str, float] = {}
 
-    def ends_well(name: str) -> None:
+    def ends_well(name: str) -> str:
         process = clinsynth(*every[name].words, steps=20)
         said, error = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, (name, said[-2000:], error[-2000:])
+        return "" if process.returncode == 0 else f"status {process.returncode}: {said[-2000:]} {error[-2000:]}"
 
-    (root / "site-old").mkdir()
-    (root / "site-old" / ".clinsynth-site").write_text("old\n")
-    (root / "site-old" / "index.html").write_text("<html>old</html>\n")
-    for name, step in every.items():
-        step.before()
-        began = time.monotonic()
-        ends_well(name)
-        seconds[name] = time.monotonic() - began
-        expected[name] = step.done()
-        assert expected[name], name
-    counts = {name: {"trials": 0, "killed": 0, "with workers": 0} for name in every}
-    for trial in range(TRIALS):
-        name = list(every)[trial % len(every)]
+    def killed(name: str, share: float) -> tuple[bool, int, str]:
         step = every[name]
-        if name != "site":
-            step.before()
         process = clinsynth(*step.words, steps=20)
-        time.sleep(seconds[name] * chosen.uniform(0.15, 1.0))
+        time.sleep(seconds[name] * share)
         workers = children(process.pid)
         process.kill()
         process.communicate()
-        counts[name]["trials"] += 1
-        counts[name]["killed"] += process.returncode == -signal.SIGKILL
-        counts[name]["with workers"] += bool(workers)
-        assert all(map(ended, workers)), (trial, name, "processes live on")
-        if step.place.exists():
-            step.killed()
-        ends_well(name)
-        assert step.done() == expected[name], (trial, name)
-        beside = [path.name for path in step.place.parent.iterdir() if ".new-" in path.name]
-        assert beside == [], (trial, name, beside)
-        write_report(counts)
+        faults = [] if all(map(ended, workers)) else ["processes live on"]
+        try:
+            if step.place.exists():
+                step.killed()
+            faults += filter(None, [ends_well(name)])
+            if not faults and step.done() != expected[name]:
+                faults.append("another outcome than without a kill")
+        except (AssertionError, OSError, ValueError, UserError) as error:
+            faults.append(f"{type(error).__name__}: {error}")
+        if beside := [path.name for path in step.place.parent.iterdir() if ".new-" in path.name]:
+            faults.append(f"left beside it: {beside}")
+        return process.returncode == -signal.SIGKILL, len(workers), "; ".join(faults)
+
+    trials = read_report()
+    for number in range(len(trials), TRIALS):
+        name = list(every)[number % len(every)]
+        step = every[name]
+        if name not in expected:
+            step.before()
+            began = time.monotonic()
+            assert not (fault := ends_well(name)), (name, fault)
+            seconds[name] = time.monotonic() - began
+            expected[name] = step.done()
+            assert expected[name], name
+        if name != "site":
+            step.before()
+        began = time.monotonic()
+        outcome = killed(name, random.Random(f"{SEED} {number}").uniform(0.15, 1.0))
+        trials.append(Trial(number, name, outcome[0], outcome[1], round(time.monotonic() - began, 1), outcome[2]))
+        write_report(trials)
+    assert not [trial for trial in trials if trial.failure]
 
 
-def write_report(counts: dict[str, dict[str, int]]) -> None:
-    report = {"seed": SEED, "asked": TRIALS, "without a failure": counts}
-    target = Path(os.environ.get("CLINSYNTH_KILLS_REPORT", "build/reliability/kills.json"))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(report, indent=1) + "\n")
+def report_path() -> Path:
+    return Path(os.environ.get("CLINSYNTH_KILLS_REPORT", "build/reliability/kills.json"))
+
+
+def read_report() -> list[Trial]:
+    """The trials of earlier calls with the same seed."""
+    if not report_path().exists():
+        return []
+    stored = json.loads(report_path().read_text("utf-8"))
+    return [Trial(**each) for each in stored["trials"]] if stored["seed"] == SEED else []
+
+
+def write_report(trials: list[Trial]) -> None:
+    counts = {
+        name: {
+            "trials": len(own), "killed": sum(each.killed for each in own),
+            "with workers": sum(each.workers > 0 for each in own), "failures": sum(bool(each.failure) for each in own),
+            "seconds": round(sum(each.seconds for each in own) / len(own), 1),
+        }
+        for name in dict.fromkeys(each.command for each in trials)
+        if (own := [each for each in trials if each.command == name])
+    }  # fmt: skip
+    report_path().parent.mkdir(parents=True, exist_ok=True)
+    stored = {"seed": SEED, "asked": TRIALS, "counts": counts, "trials": [asdict(each) for each in trials]}
+    write_json(report_path(), stored)
 
 
 def test_two_calls_on_one_folder(clinsynth: Clinsynth, submit: Submit, tmp_path: Path) -> None:
@@ -271,15 +318,15 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 20 MB."""
     place = tmp_path / "disk"
     place.mkdir()
-    mounted = subprocess.run(  # noqa: S603
-        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", place],  # noqa: S607
-        capture_output=True,
-        check=False,
-    )
+    mounted = mount("-t", "tmpfs", "-o", "size=20m", "tmpfs", place)
     if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", "-l", place], check=True)  # noqa: S603, S607
+
+
+def mount(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["mount", *map(str, words)], capture_output=True, text=True, check=False)  # noqa: S603, S607
 
 
 @pytest.mark.parametrize("left", [0, 20_000, 300_000])
@@ -299,3 +346,29 @@ def test_a_disk_of_20_mb(clinsynth: Clinsynth, submit: Submit, disk: Path, left:
         process = clinsynth(*words, steps=20)
         _, error = process.communicate(timeout=SECONDS)
         assert process.returncode == 0, (name, error[-2000:])
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["nothing there", "something there"])
+def test_a_read_only_file_system(clinsynth: Clinsynth, submit: Submit, disk: Path, begun: bool) -> None:
+    """Every step on a file system that became read-only: one line with the place, and nothing changed."""
+    every = steps(disk, submit)
+    shutil.copytree(submit({"gad": 40, "hoc": 40}, "toy"), disk / "toy")
+    if begun:
+        for name in ("snapshot", "site"):
+            every[name].before()
+    assert mount("-o", "remount,ro", disk).returncode == 0
+    before = sorted(disk.rglob("*"))
+    for name, step in every.items():
+        words = [disk / "toy" if word == step.place and name == "score" else word for word in step.words]
+        process = clinsynth(*words, steps=20)
+        said = "".join(process.communicate(timeout=SECONDS))
+        # prepare goes on with the other tasks, and says it of each.
+        assert process.returncode == (1 if name == "prepare" else 2), (name, said[-2000:])
+        assert "Traceback" not in said, (name, said[-2000:])
+        assert "read-only file system\n" in said, (name, said[-2000:])
+        assert str(disk) in said, (name, said[-2000:])
+        assert "remedy: name a folder that can be written to" in said, (name, said[-2000:])
+    assert sorted(disk.rglob("*")) == before
+    # What only reads goes on.
+    _, error = (process := clinsynth("validate", disk / "toy")).communicate(timeout=SECONDS)
+    assert process.returncode == 0, error[-2000:]

@@ -18,6 +18,7 @@ from clinsynth.core.errors import NotPreparedError, UserError
 from clinsynth.core.nouns import Source
 from clinsynth.direct.suites.humans import alpha, correlate
 from clinsynth.direct.suites.judge import GRADED, Case, compare_answers, grade, open_judges
+from clinsynth.direct.suites.real_notes import asked_on, open_notes
 from clinsynth.direct.suites.records import SuiteRecord
 from clinsynth.direct.suites.sets import SETS, SuiteFiles
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
@@ -375,6 +376,10 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
     record = json.loads((here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").read_text())
     assert record["answers"] == {"read": 1}
     assert record["usage"]["tokens_in"] == 10
+    (request,) = record["sent"]
+    assert request["answers"] == 1
+    assert request["request"]["max_tokens"] == 32
+    assert "messages" not in request["request"]
     assert "哪" not in json.dumps(record, ensure_ascii=False)
     assert main(["validate", "direct/scripted-1"]) == 0
     capsys.readouterr()
@@ -416,6 +421,36 @@ def test_clinicalgpt_counts_what_cannot_be_read(here: Path, brought: Path) -> No
     record = json.loads((here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").read_text())
     assert record["answers"] == {"no-option": 1, "read": 1, "rejected": 1, "withheld": 1}
     assert record["scores"] == {"accuracy": 0.25}
+
+
+@needs_lm_eval
+@needs_measures
+def test_cut_answers_give_no_score(here: Path, brought: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def script(asked: Asked) -> Reaction:
+        return Say(text="Let me see", finish="length") if "丙" in asked.prompt else Say(text="Rest, and drink.")
+
+    with serve(script) as server:
+        words = ["suite", "clinicalgpt", *under_test(server), "--from", str(brought)]
+        assert main(words) == 0
+        assert "mcmle: skipped: no score is stored: 1 of 1 answers were cut at 32 tokens" in capsys.readouterr().out
+        assert not (here / "direct/scripted-1/suites/clinicalgpt/mcmle.json").exists()
+        assert main([*words, "--sets", "mcmle"]) == 2
+    assert "--answer-tokens" in capsys.readouterr().err
+
+
+@needs_lm_eval
+def test_cut_answers_on_notes_are_not_graded(here: Path, notes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(lambda _: Say(text="The note tells that", finish="length")) as server:
+        assert main(["suite", "asclepius-notes", *under_test(server), "--notes", str(notes)]) == 2
+        assert "answers were cut at 400 tokens" in capsys.readouterr().err
+        assert not (here / "direct/scripted-1/suites/asclepius-notes/answers.json").exists()
+        # A base model seldom ends a text by itself: what it says within its room is what it says.
+        base = ["--model", "local-completions", "--model-args",
+                f"base_url={server.base_url}/completions,model=scripted-2,max_retries=1"]  # fmt: skip
+        assert main(["suite", "asclepius-notes", *base, "--notes", str(notes)]) == 0
+    record = json.loads((here / "direct/scripted-2/suites/asclepius-notes/answers.json").read_text())
+    assert record["finish"] == {"length": 8}
+    assert record["sent"]
 
 
 KINDS = (
@@ -479,7 +514,7 @@ def test_asclepius_notes_end_to_end(here: Path, notes: Path, capsys: pytest.Capt
     assert "cough" not in (folder / "grades.json").read_text()
     assert main(["suite", "asclepius-notes", "--report", "direct"]) == 0
     told = capsys.readouterr().out
-    assert "scripted-1, graded by judge-2" in told
+    assert "scripted-1 on synthetic notes, graded by judge-2" in told
     last = [line.split() for line in told.splitlines() if line.startswith("all")]
     assert last == [["all", "3.00", "8"], ["all", "3.00", "(1", "without", "a", "grade)", "8"]]
     assert main(["suite", "clinicalgpt", "--report", "direct"]) == 2
@@ -490,6 +525,55 @@ def test_asclepius_notes_end_to_end(here: Path, notes: Path, capsys: pytest.Capt
     }  # fmt: skip
     assert [row.grade for row in rows if (row.judge, row.kind) == ("judge-2", KINDS[3])] == [None]
     assert (folder / "text" / ".gitignore").read_text() == "*\n"
+
+
+def test_real_notes_get_a_request_of_each_kind() -> None:
+    rows = asked_on("aci-bench", [f"Note {k}." for k in range(40)])
+    assert [row.note for row in rows] == [f"Note {k}." for k in range(40)]
+    assert Counter(row.task for row in rows) == dict.fromkeys(KINDS, 5)
+    assert len({row.question for row in rows}) == 40, "every request once"
+    assert rows == asked_on("aci-bench", [f"Note {k}." for k in range(40)]), "everybody is asked the same"
+
+
+@pytest.mark.parametrize(("name", "least"), [("aci-bench", 40), ("mts-dialog", 60)])
+def test_real_notes_are_read(name: str, least: int, tmp_path: Path) -> None:
+    if not (RAW / name).is_dir():
+        pytest.skip(f"{RAW / name} is not here")
+    found = open_notes(Path(name), RAW, RAW)
+    assert found.suite == f"asclepius-{name}"
+    assert least <= len(found.rows) <= len(list(SETS[name].read(SuiteFiles(name, SETS[name].sources, RAW, RAW))))
+    assert all(row.note and not row.answer for row in found.rows)
+
+
+@needs_lm_eval
+def test_real_notes_end_to_end(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Invented notes in the published form stand for the real ones."""
+    source = SETS["aci-bench"].sources[0]
+    (here / "raw" / "aci-bench").mkdir(parents=True)
+    with (here / "raw" / "aci-bench" / source.path).open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["dialogue", "note"])
+        writer.writerows([["a talk", f"Visit {k}: " + "the patient coughs " * 12] for k in range(8)])
+        writer.writerow(["a talk", "Too short to ask about."])
+    monkeypatch.setattr("clinsynth.direct.suites.sets.check", _digest)
+
+    def script(asked: Asked) -> Reaction:
+        graded = asked.body["model"] == "judge-1"
+        return Say(text='{"grade": 2}' if graded else "The patient coughs.")
+
+    with serve(script) as server:
+        words = ["suite", "asclepius-notes", *under_test(server), "--notes", "aci-bench", "--from", str(here / "raw")]
+        assert main([*words, f"--judge=judge-1={server.base_url}"]) == 0
+    folder = here / "direct/scripted-1/suites/asclepius-aci-bench"
+    record = json.loads((folder / "grades.json").read_text())
+    assert (record["suite"], record["asked"], record["judges"]["judge-1"]["mean"]) == ("asclepius-aci-bench", 8, 2.0)
+    assert (folder / "text" / ".gitignore").read_text() == "*\n", "answers may quote real notes"
+    assert "coughs" not in (folder / "grades.json").read_text()
+    capsys.readouterr()
+    assert main(["suite", "asclepius-notes", "--report", "direct"]) == 0
+    assert "scripted-1 on real notes (aci-bench), graded by judge-1" in capsys.readouterr().out
+    rows = grade_rows([here / "direct/scripted-1"], Omitted())
+    assert {row.suite for row in rows} == {"asclepius-aci-bench"}
 
 
 @needs_lm_eval

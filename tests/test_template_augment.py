@@ -38,6 +38,9 @@ class Names:
     def pairs(self, first: EntityKind, second: EntityKind) -> Sequence[tuple[str, str]]:
         return ()
 
+    def of_label(self, task: str, label: str) -> Sequence[tuple[str, ...]]:
+        return ()
+
 
 def blind(name: str) -> TaskView:
     def never() -> Sequence[Example]:

@@ -13,7 +13,6 @@ from typing import cast
 
 from clinsynth import __version__
 from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError, clean, cleaned_output, machine_fault
-from clinsynth.generation import BASELINES
 
 COMMANDS = {
     "prepare": "fetch the published datasets (or find them in a folder), verify, convert",
@@ -42,6 +41,7 @@ COMMANDS = {
     "leaderboard": "serve a snapshot as an app",
     "site": "write a snapshot as static pages that need no script",
     "export": "a view of a snapshot as CSV, JSON, Markdown, LaTeX, BibTeX and more",
+    "bundle": "one file with packages, student, data and results, that installs where there is no network",
     "canary": "plant secret strings among real text, and look for them in a submission later",
 }
 """Subcommands in the order in which they are used, with one line each."""
@@ -49,7 +49,7 @@ COMMANDS = {
 
 EXTRAS = {
     "gradio": "app", "plotly": "app", "kaleido": "app", "openai": "llm", "genai_prices": "llm", "lm_eval": "direct",
-    "krippendorff": "direct", "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
+    "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
     "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "submitit": "slurm", "ray": "ray",
 }  # fmt: skip
 """Packages that are not always there, and the extra that brings each."""
@@ -168,6 +168,8 @@ def names(text: str) -> tuple[str, ...]:
 
 def _use_tasks_dirs(folders: Sequence[Path]) -> None:
     if folders:
+        from clinsynth.generation import BASELINES
+
         # Through the environment, so that worker processes see the same tasks.
         known = filter(None, os.environ.get(TASKS_DIR_VARIABLE, "").split(os.pathsep))
         os.environ[TASKS_DIR_VARIABLE] = os.pathsep.join([*known, *(str(folder.resolve()) for folder in folders)])

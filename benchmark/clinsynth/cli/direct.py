@@ -150,9 +150,7 @@ def configure_tune_llm(parser: argparse.ArgumentParser) -> None:
         "--micro-batch", type=int, default=1, metavar="N", help="rows at a time in memory (%(default)s)"
     )
     parser.add_argument("--rank", type=int, default=16, metavar="N", help="rank of the adapters (%(default)s)")
-    parser.add_argument(
-        "--alpha", type=int, default=32, metavar="N", help="their scale, times the rank (%(default)s)"
-    )
+    parser.add_argument("--alpha", type=int, default=32, metavar="N", help="their scale, times the rank (%(default)s)")
     parser.add_argument("--max-length", type=int, default=2048, metavar="N",
                         help="tokens of request and answer; longer rows are left out (%(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)

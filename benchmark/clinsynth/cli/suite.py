@@ -14,6 +14,7 @@ _LOCAL = "--model local-completions --model-args base_url=http://127.0.0.1:8080/
 EXAMPLES = (
     f"clinsynth suite clinicalgpt {_LOCAL} --sets medqa,mts-dialog --limit 50",
     f"clinsynth suite asclepius-notes {_LOCAL} --notes build/notes --judge judge=http://127.0.0.1:8000/v1",
+    f"clinsynth suite asclepius-notes {_LOCAL} --notes aci-bench --judge judge=http://127.0.0.1:8000/v1",
     "clinsynth suite humans --from raw",
     "clinsynth suite clinicalgpt --report direct",
 )
@@ -28,12 +29,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--answer-tokens", type=int, metavar="N",
                         help="room for each answer at least, of the model and of judges that think first")  # fmt: skip
     add_model(parser)
-    sets = parser.add_argument_group("clinicalgpt, humans")
+    sets = parser.add_argument_group("clinicalgpt, real notes, humans")
     sets.add_argument("--sets", type=names, default=(), help="all (default), or names with commas between")
     sets.add_argument("--from", dest="source", type=Path, metavar="DIR",
                       help="a folder with the published files as <set>/<file>; default: download them")  # fmt: skip
     notes = parser.add_argument_group("asclepius-notes, humans")
-    notes.add_argument("--notes", type=Path, metavar="NOTES", help="folder or table of `clinsynth notes`")
+    notes.add_argument(
+        "--notes",
+        type=Path,
+        metavar="NOTES",
+        help="folder or table of `clinsynth notes`; or the real notes of aci-bench, mts-dialog",
+    )
     notes.add_argument("--judge", action="append", default=[], metavar="MODEL=URL[,completion]",
                        help="a model that grades the answers; may be repeated")  # fmt: skip
     notes.add_argument("--against", type=Path, action="append", default=[], metavar="DIR",
@@ -63,7 +69,8 @@ def _report(arguments: argparse.Namespace) -> int:
     from clinsynth.snapshot import snapshot_of, suites_of
     from clinsynth.views import left_out, suite_tables
 
-    folders = [each for each in direct_folders(arguments.report) if (each / "suites" / arguments.suite).is_dir()]
+    inside = "clinicalgpt" if arguments.suite == "clinicalgpt" else "asclepius-*"
+    folders = [each for each in direct_folders(arguments.report) if any((each / "suites").glob(inside))]
     if not folders:
         raise UserError(f"no results of {arguments.suite} under {', '.join(map(str, arguments.report))}",
                         expected="a folder that clinsynth suite wrote")  # fmt: skip
@@ -107,20 +114,23 @@ def _clinicalgpt(arguments: argparse.Namespace, stack: ExitStack) -> int:
 def _notes(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import UserError
     from clinsynth.direct import slug
-    from clinsynth.direct.suites import SuiteRequest, notes_text, open_judges, run_notes
+    from clinsynth.direct.suites import SuiteRequest, notes_text, open_judges, open_notes, run_notes
 
     if arguments.notes is None:
-        raise UserError("which notes?", expected="--notes FOLDER, as `clinsynth notes` writes it")
+        raise UserError(
+            "which notes?", expected="--notes FOLDER, as `clinsynth notes` writes it, aci-bench or mts-dialog"
+        )
     model = model_of(arguments, stack)
     out = arguments.out or Path("direct") / slug(model.name)
     request = SuiteRequest(model=model, out=out, limit=arguments.limit, prices=prices_of(arguments, model),
                            answer_tokens=arguments.answer_tokens, say=say)  # fmt: skip
+    notes = open_notes(arguments.notes, arguments.source, _raw(arguments))
     if arguments.dry_run:
         from clinsynth.direct.suites import estimate_notes
 
-        return print_estimates(list(estimate_notes(request, arguments.notes, arguments.judge, arguments.against)))
+        return print_estimates(list(estimate_notes(request, notes, arguments.judge, arguments.against)))
     judges = open_judges(arguments.judge, arguments.cache, arguments.answer_tokens)
-    print(notes_text(run_notes(request, arguments.notes, judges, arguments.against)))
+    print(notes_text(run_notes(request, notes, judges, arguments.against)))
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 import pkgutil
 import sys
@@ -145,6 +144,8 @@ def _where(error: BaseException, file: Path) -> str:
 
 
 def _leave_out(what: str) -> None:
+    import multiprocessing  # loads what is needed to start processes: of use only where there may be some
+
     # Worker processes look into the folders as well: once is enough.
     if multiprocessing.parent_process() is None:
         sys.stderr.write(f"clinsynth: a task was left out: {what}\n")

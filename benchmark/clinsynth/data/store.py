@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from clinsynth import __version__
-from clinsynth.core import TASKS, Example, NotPreparedError, Split, Task, UserError, worker_pool
+from clinsynth.core import TASKS, Example, NotPreparedError, Split, Task, UserError, machine_fault, worker_pool
 from clinsynth.data import manifest
 from clinsynth.data import manifest as arrow
 from clinsynth.data.fetch import Files, MissingSourceError, pin, splits_of
@@ -333,7 +333,7 @@ def _outcome(task: Task, root: Path, source_dir: Path | None) -> Outcome:
     except UserError as error:
         return Outcome(name, "failed", None, str(error))
     except OSError as error:  # a full disk, a folder without permission
-        return Outcome(name, "failed", None, f"{name}: {error}")
+        return Outcome(name, "failed", None, str(machine_fault(error) or f"{name}: {error}"))
     return Outcome(name, "prepared" if report.changed else "unchanged", report, "")
 
 

@@ -1,12 +1,12 @@
-from .card import direct_folders as direct_folders
-from .card import is_direct as is_direct
 from .card import read_card as read_card
 from .estimates import Estimate as Estimate
 from .estimates import estimate as estimate
+from .folder import CARD_FILE as CARD_FILE
+from .folder import direct_folders as direct_folders
+from .folder import is_direct as is_direct
 from .intervals import own_answers as own_answers
 from .intervals import score_interval as score_interval
 from .lm_eval_task import write_folder as write_folder
-from .records import CARD_FILE as CARD_FILE
 from .records import ONE_ANSWER as ONE_ANSWER
 from .records import DirectRecord as DirectRecord
 from .records import DirectResults as DirectResults

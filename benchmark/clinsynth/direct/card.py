@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from clinsynth.core import UserError, write_text
-from clinsynth.direct.records import CARD_FILE
+from clinsynth.direct.folder import CARD_FILE
 from clinsynth.llm import Mode
 from clinsynth.submissions import NAME_PATTERN, CardError, Line, Llm, read_toml, to_toml
 
@@ -57,17 +56,3 @@ def read_card(folder: Path) -> DirectCard:
     if card.name != folder.absolute().name:
         raise UserError(f"{path} is another folder's", found=card.name, expected=folder.absolute().name)
     return card
-
-
-def is_direct(folder: Path) -> bool:
-    """Whether a folder belongs to the direct track."""
-    return (folder / CARD_FILE).is_file()
-
-
-def direct_folders(places: Iterable[Path]) -> list[Path]:
-    """Folders of the direct track among ``places``: each is one, or holds some, or none."""
-    found: list[Path] = []
-    for place in places:
-        inside = sorted(path for path in place.glob("*") if is_direct(path)) if place.is_dir() else []
-        found += [place] if is_direct(place) else inside
-    return [folder.absolute() for folder in dict.fromkeys(found)]

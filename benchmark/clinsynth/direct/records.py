@@ -50,8 +50,6 @@ from clinsynth.results import (
     prediction_row,
 )
 
-CARD_FILE = "direct.toml"
-
 
 class DirectCell(NamedTuple):
     """One model's answers to one task: what identifies them."""

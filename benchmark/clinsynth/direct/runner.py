@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,8 @@ import numpy as np
 from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError, progress
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import prompts
-from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
+from clinsynth.direct.card import DirectCard, read_card, write_card
+from clinsynth.direct.folder import is_direct
 from clinsynth.direct.lm_eval_task import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
 from clinsynth.direct.records import (
@@ -30,19 +30,23 @@ from clinsynth.direct.records import (
     SentRequest,
     slug,
 )
-from clinsynth.direct.session import Model, Reply, Session, quiet, server_environment, usage
+from clinsynth.direct.session import (
+    CutShortError,
+    Model,
+    Reply,
+    Session,
+    quiet,
+    refuse_cut,
+    sent_requests,
+    server_environment,
+    usage,
+)
 from clinsynth.llm import Prices, UnknownPrices
 from clinsynth.results import TestData
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Llm, check_name, fingerprint
 
 LIMIT_SEED = 0
-MOST_CUT = 0.2
-"""Share of answers that may be cut for want of room; with more of them a score would be that of the room."""
-
-
-class CutShortError(UserError):
-    """Too many answers were cut: no score is stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,20 +179,14 @@ def _answer(work: Work, request: Request, session: Session, bar: Progress) -> Di
 def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], seconds: float) -> DirectRecord:
     spec, model = work.task.spec, request.model
     room = request.max_tokens or prompts.max_tokens(spec)
-    cut = sum(reply.meta.finish == "length" for reply in replies)
-    if cut > MOST_CUT * len(replies):
-        raise CutShortError(
-            f"no score is stored: {cut:,} of {len(replies):,} answers were cut at {room:,} tokens",
-            remedy="give more room with --answer-tokens",
-        )
+    refuse_cut(replies, room)
     asked: list[Example] = [work.gold[int(reply.doc["id"])] for reply in replies]
     parsed: list[Parsed] = [task.read(reply.doc, reply.text, reply.meta.finish) for reply in replies]
     answered = [
         Answered(position, each.prediction, each.failure or "")
         for position, each in zip(work.positions, parsed, strict=True)
     ]
-    requests = Counter(reply.meta.sent for reply in replies if reply.meta.sent)
-    sent = tuple(SentRequest(request=json.loads(one), answers=n) for one, n in sorted(requests.items()))
+    sent = sent_requests(replies)
     digest = work.results.write_predictions(work.cell, answered, spans=spec.is_span)
     record = DirectRecord(
         submission=work.results.folder.name, task=spec.name, task_version=spec.version, model=model.name,

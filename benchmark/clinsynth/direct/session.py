@@ -10,6 +10,7 @@ import importlib.util
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 from clinsynth.core import UserError, environment
 from clinsynth.direct.exchange import CUT, Wire
 from clinsynth.direct.lm import Meta, Meter, metered, prompt_key, prompt_text, total
-from clinsynth.direct.records import Usage, slug
+from clinsynth.direct.records import SentRequest, Usage, slug
 from clinsynth.llm import Cache, Dialect, Mode, OversizedError, Prices, default_cache, is_local
 from clinsynth.results import Environment
 
@@ -26,6 +27,12 @@ _NO_MATTER = frozenset({"auth_token", "header", "num_concurrent", "timeout", "ma
 """Arguments of a model that do not change its answers, or that must not be written anywhere."""
 _HOSTED = ("openai", "anthropic", "azure", "litellm", "watsonx", "textsynth")
 """Kinds of model that are somebody else's server whatever the arguments say."""
+MOST_CUT = 0.2
+"""Share of answers that may be cut for want of room; with more of them a score would be that of the room."""
+
+
+class CutShortError(UserError):
+    """Too many answers were cut: no score is stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,6 +191,22 @@ class Session:
         meta = self.meter.known.get(key, Meta(key, "unknown"))
         metrics = {metric: sample[metric] for metric in sample["metrics"]}
         return Reply(sample["doc"], prompt_text(context), str(sample["resps"][0][0]), meta, metrics)
+
+
+def refuse_cut(replies: Sequence[Reply], room: int) -> None:
+    """Raise ``CutShortError`` where too many answers were cut at ``room`` tokens."""
+    cut = sum(reply.meta.finish == "length" for reply in replies)
+    if cut > MOST_CUT * len(replies):
+        raise CutShortError(
+            f"no score is stored: {cut:,} of {len(replies):,} answers were cut at {room:,} tokens",
+            remedy="give more room with --answer-tokens",
+        )
+
+
+def sent_requests(replies: Sequence[Reply]) -> tuple[SentRequest, ...]:
+    """The requests behind these answers, each form once; empty where lm-eval's own model was asked."""
+    found = Counter(reply.meta.sent for reply in replies if reply.meta.sent)
+    return tuple(SentRequest(request=json.loads(one), answers=n) for one, n in sorted(found.items()))
 
 
 def usage(metas: Sequence[Meta], prices: Prices) -> Usage:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from clinsynth.core import TASKS, UserError
 from clinsynth.data import ExampleStore
-from clinsynth.direct.card import direct_folders, read_card
+from clinsynth.direct.card import read_card
+from clinsynth.direct.folder import CARD_FILE, direct_folders
 from clinsynth.direct.intervals import Own, own_answers, score_interval, student_answers, student_minus_own
-from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, slug
+from clinsynth.direct.records import DirectRecord, DirectResults, slug
 from clinsynth.results import DataKind, Results, RunRecord
 from clinsynth.standings import TestSet, TestSets, Verdict, overall_of, select_runs
 from clinsynth.submissions import Card, Llm, existing_card

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clinsynth.core import TASKS, UserError
-from clinsynth.direct.card import is_direct, read_card
+from clinsynth.direct.card import read_card
+from clinsynth.direct.folder import is_direct
 from clinsynth.direct.records import DirectRecord, DirectResults
 from clinsynth.results import DataKind, Results
 from clinsynth.standings import AnswerFile, Answers, Entry, read_entry

@@ -8,7 +8,8 @@ from pathlib import Path
 from clinsynth.core import TASKS, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.direct.card import read_card
-from clinsynth.direct.records import CARD_FILE, DirectRecord, DirectResults, read_record
+from clinsynth.direct.folder import CARD_FILE
+from clinsynth.direct.records import DirectRecord, DirectResults, read_record
 from clinsynth.direct.runner import subset
 from clinsynth.direct.suites import read_suite_record
 from clinsynth.results import Finding, GoldSets, Verified, place_faults, said, score_faults

@@ -29,6 +29,13 @@ class Knowledge(Protocol):
         """Names that the source says are related, in a fixed order; empty where it has no such edges."""
         ...
 
+    def of_label(self, task: str, label: str) -> Sequence[tuple[str, ...]]:
+        """What belongs to a label of a task, in a fixed order; empty where the source does not say.
+
+        A name, or two for the markers of a relation.
+        """
+        ...
+
 
 @dataclass(slots=True)
 class Tally:

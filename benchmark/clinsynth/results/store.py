@@ -2,7 +2,7 @@
 
 Identity is the path: ``runs/<task>/<recipe>/n<rows>/seed<k>.json`` beside
 ``predictions/<task>/<recipe>/n<rows>/seed<k>.jsonl.gz``; on the bundled sample both lie under ``sample/``, and those of
-balanced draws under ``balanced/`` there, where no standings look.
+balanced draws under ``balanced/`` there, which no ranking reads.
 """
 
 from __future__ import annotations

@@ -223,11 +223,15 @@ class SuiteRow(Row):
     """Whether these are only part of the set: preliminary."""
     unread: int
     """Answers that could not be read; they count as wrong."""
+    cut: int
+    """Answers that ended at their limit of tokens."""
 
 
 class GradeRow(Row):
     """What a judge gave a language model's answers to one kind of request about notes."""
 
+    suite: str
+    """Which notes: ``asclepius-notes`` for synthetic ones, ``asclepius-<set>`` for real ones."""
     submission: str
     """The folder that holds the record."""
     model: str

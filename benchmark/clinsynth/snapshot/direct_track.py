@@ -164,7 +164,7 @@ def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...
         SuiteRow(
             suite=record.suite, set=name, area=each.area, submission=folder.name, model=record.model, measure=measure,
             value=value, examples=record.asked, limited=record.limit is not None,
-            unread=record.asked - record.answers.get("read", 0),
+            unread=record.asked - record.answers.get("read", 0), cut=record.cut,
         )
         for name, each in SETS.items()
         for folder, records in found.items()
@@ -177,12 +177,13 @@ def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...
     """What each judge gave, by kind of request and together. Arguments as for ``suite_rows``."""
     rows: list[GradeRow] = []
     for folder in folders:
-        for record in _read(GradesRecord, folder, "asclepius-notes/grades*.json", omitted):
+        for record in _read(GradesRecord, folder, "asclepius-*/grades*.json", omitted):
             for name, judge in record.judges.items():
                 means = {**{kind: judge.by_kind.get(kind) for kind in record.kinds}, "all": judge.mean}
                 rows += (
                     GradeRow(
-                        submission=folder.name, model=record.model, notes=record.notes_sha256, judge=name, kind=kind,
+                        suite=record.suite, submission=folder.name, model=record.model, notes=record.notes_sha256,
+                        judge=name, kind=kind,
                         grade=mean, examples=record.kinds.get(kind, record.asked),
                         ungraded=sum(judge.failures.values()) if kind == "all" else None,
                         limited=record.limit is not None,

@@ -71,7 +71,7 @@ __all__ = [
     "TypeRow",
 ]
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever a column changes its name, type or meaning."""
 
 
@@ -123,7 +123,7 @@ class TableFile(Row):
 class Manifest(Row):
     """``snapshot.json``: what the snapshot is. Everything but ``id`` and ``tables`` may differ between equal ones."""
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     id: str
     """sha256 over the content of all tables and the format: equal content has an equal id."""
     created: str

@@ -152,6 +152,10 @@ class ScoreRow(Row):
     """The same in words, such as ``< 100`` where it lies outside the curve; empty if there is no curve."""
     worth_reason: str
     """Why there is no curve."""
+    balanced: float | None
+    """Mean over the seeds of the same rows drawn with equal shares of the labels; ``None`` without such runs."""
+    label_divergence: float | None
+    """Where there are such runs: how far the label shares of the rows as drawn are from real ones, in bits."""
 
 
 class SummaryRow(Row):
@@ -192,6 +196,11 @@ class AgreementRow(Row):
     """Submissions that both orders have."""
     tau: float | None
     """``None`` for fewer than two, or where one order ties them all."""
+    low: float | None
+    """95 % interval of tau over resampled tasks; for students that have three in common."""
+    high: float | None
+    turned: tuple[str, ...]
+    """Pairs that turn round: ``a > b`` where the first order has a ahead and the second one b."""
 
 
 class SeedRow(Row):

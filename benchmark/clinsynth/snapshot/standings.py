@@ -155,6 +155,8 @@ def _score_row(table: Standings, row: Standing, score: Score) -> ScoreRow:
         gap_reason=gap.reason if gap else missing, worth=worth.rows if worth else None,
         worth_low=worth.low if worth else None, worth_high=worth.high if worth else None,
         worth_words=worth.words if worth else "", worth_reason=worth.reason if worth else missing,
+        balanced=score.mix.balanced if score.mix else None,
+        label_divergence=score.mix.divergence if score.mix else None,
     )  # fmt: skip
 
 
@@ -180,7 +182,9 @@ def agreement_rows(table: Standings) -> Iterator[AgreementRow]:
     """A row for each pair of orders."""
     for each in table.agreements:
         yield AgreementRow(**_key(table), kind=each.kind, first=each.first, second=each.second, names=each.names,
-                           tau=each.tau)  # fmt: skip
+                           tau=each.tau, low=each.interval.low if each.interval else None,
+                           high=each.interval.high if each.interval else None,
+                           turned=tuple(f"{one} > {two}" for one, two in each.turned))  # fmt: skip
 
 
 def seed_rows(tables: Sequence[Standings], stored: Mapping[str, Stored]) -> tuple[SeedRow, ...]:

@@ -59,6 +59,12 @@ class Stored:
         return found
 
     @cached_property
+    def balanced(self) -> tuple[RunRecord, ...]:
+        """Runs on draws with equal shares of the labels: shown beside scores, never ranked."""
+        found = Results(self.folder, self.kind, "balanced").records()
+        return tuple(record for record in found if record.task in TASKS and _is_current(record))
+
+    @cached_property
     def reproductions(self) -> Reproductions:
         """What is known of its runs having been trained again."""
         return reproduced_runs(self.folder, self.kind)

@@ -198,6 +198,10 @@ class Agreement:
     """Rows that both orders have."""
     tau: float | None
     """``None`` for fewer than two rows, or where one order ties them all."""
+    interval: Interval | None = None
+    """Of tau, over resampled tasks; for students that have three in common."""
+    turned: tuple[tuple[str, str], ...] = ()
+    """Pairs of which the first order has the first one ahead, and the second order the other."""
 
 
 CONSTANT = "constant"
@@ -267,6 +271,18 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelMix:
+    """How much of a score is the label shares of the rows, and not their text."""
+
+    balanced: float
+    """Mean over the seeds of the same rows drawn with equal shares of the labels."""
+    seeds: int
+    """How many seeds that is the mean of."""
+    divergence: float | None
+    """Of the label shares of the rows as drawn from those of real rows, in bits; ``None`` where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A submission's result on one task: the seeds' raw scores, and what follows from them."""
 
@@ -282,6 +298,8 @@ class Score:
     """``None``: not computed, and ``missing`` says why."""
     missing: str = "not asked for"
     """Why there are no statistics; empty if there are."""
+    mix: LabelMix | None = None
+    """``None``: there are no balanced draws of these rows."""
 
     @property
     def mean(self) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
+from statistics import mean
 
 from clinsynth.core import TASKS, progress
 from clinsynth.results import DataKind, RunRecord
@@ -16,7 +16,6 @@ from clinsynth.scoring.statistics import (
     Measured,
     Ranking,
     combine,
-    kendall_tau,
     mean_of_types,
     prepare,
     settled,
@@ -24,14 +23,14 @@ from clinsynth.scoring.statistics import (
     variance_shares,
 )
 from clinsynth.scoring.statistics import ranking as rank
-from clinsynth.standings.collection import Chosen, Collection, choose, collect
+from clinsynth.standings.agreement import agreements
+from clinsynth.standings.collection import Chosen, Collection, Stored, choose, collect
 from clinsynth.standings.curves import curves, with_costs
 from clinsynth.standings.eligibility import REFERENCE, reasons
 from clinsynth.standings.model import (
     CONSTANT,
-    MEAN_OF_TYPES,
-    Agreement,
     Difference,
+    LabelMix,
     LeftOut,
     Overall,
     Score,
@@ -44,47 +43,11 @@ from clinsynth.standings.task import TaskTable, difference_to, interval, opponen
 from clinsynth.submissions import Cost
 
 
-def agreements(rows: Sequence[Standing], table: Standings, collection: Collection) -> Iterator[Agreement]:
-    """Kendall's tau between aggregates of the ranked rows, and between this recipe and each other one."""
-    ranked = {row.name: row.statistics for row in rows if row.statistics and row.statistics.group is not None}
-    orders = {
-        MEAN_OF_TYPES: {name: own.mean for name, own in ranked.items()},
-        "Borda": {name: own.borda for name, own in ranked.items() if own.borda is not None},
-        "mean gap recovered": _gaps(ranked),
-    }
-    for (first, a), (second, b) in combinations(orders.items(), 2):
-        if a and b:
-            yield Agreement("aggregates", first, second, len(a.keys() & b.keys()), kendall_tau(a, b))
-    yield from _students(table, collection)
-
-
-def _gaps(ranked: Mapping[str, Overall]) -> dict[str, float]:
-    return {name: own.gap for name, own in ranked.items() if own.gap is not None}
-
-
-def _students(table: Standings, collection: Collection) -> Iterator[Agreement]:
-    """Against each other recipe, at its budget with most submissions in common, on the tasks that both require."""
+def _other_students(table: Standings, collection: Collection) -> Iterator[list[Standings]]:
+    """The tables of each other recipe, one for each of its budgets."""
     for recipe, budgets in collection.budgets().items():
-        if recipe == table.recipe:
-            continue
-        tables = [means(collection, choose(collection, recipe, budget), recipe, budget) for budget in budgets]
-        found = [(other, *_orders(table, other)) for other in tables]
-        other, a, b = max(found, key=lambda each: (len(each[1]), each[0].budget))
-        if a:
-            first, second = (f"{each.recipe}, {each.budget:,} rows" for each in (table, other))
-            yield Agreement("students", first, second, len(a), kendall_tau(a, b))
-
-
-def _orders(table: Standings, other: Standings) -> tuple[dict[str, float], dict[str, float]]:
-    """Overall scores of the submissions that both tables have, on the tasks that both require."""
-    tasks = [task for task in table.required if task in other.required]
-    a, b = (
-        {row.name: mean for row in each.rows
-         if row.kind == "submission" and (mean := row.overall(tasks)) is not None}
-        for each in (table, other)
-    )  # fmt: skip
-    names = [name for name in a if name in b]
-    return {name: a[name] for name in names}, {name: b[name] for name in names}
+        if recipe != table.recipe:
+            yield [means(collection, choose(collection, recipe, budget), recipe, budget) for budget in budgets]
 
 
 def with_statistics(
@@ -136,7 +99,9 @@ def with_statistics(
         table,
         rows=tuple(rows),
         summaries={task: one.summary for task, one in made.items()},
-        agreements=tuple(agreements(rows, table, collection)),
+        agreements=tuple(
+            agreements(replace(table, rows=tuple(rows)), _other_students(table, collection), profiler.seed)
+        ),
         unavailable=unavailable,
         resamples=profiler.resamples,
         computed=True,
@@ -314,7 +279,7 @@ def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget:
     rows: list[Standing] = []
     for each in chosen:
         card = each.stored.card
-        scores = {task: _score(task, each.runs[task]) for task in TASKS if task in each.runs}
+        scores = {task: _score(task, each.runs[task], each.stored) for task in TASKS if task in each.runs}
         left_out += [
             LeftOut(card.name, task, f"{card.name} on {task} is not shown: {reason}.")
             for task, reason in each.odd.items()
@@ -351,5 +316,20 @@ def _with_constant(table: Standings, floors: Mapping[str, float]) -> Standings:
     return replace(table, rows=_ordered([*others, row], table.required))
 
 
-def _score(task: str, runs: Sequence[RunRecord]) -> Score:
-    return Score(task, runs[0].metric, runs[0].rows, {run.seed: run.score for run in runs})
+def _score(task: str, runs: Sequence[RunRecord], stored: Stored) -> Score:
+    by_seed = {run.seed: run.score for run in runs}
+    return Score(task, runs[0].metric, runs[0].rows, by_seed, mix=_mix(runs, stored))
+
+
+def _mix(runs: Sequence[RunRecord], stored: Stored) -> LabelMix | None:
+    """From balanced draws of the same rows, by the same seeds."""
+    one, seeds = runs[0], {run.seed for run in runs}
+    same = [
+        each.score
+        for each in stored.balanced
+        if (each.task, each.recipe, each.rows) == (one.task, one.recipe, one.rows)
+        and (each.training.fingerprint, each.test.fingerprint) == (one.training.fingerprint, one.test.fingerprint)
+        and each.seed in seeds
+    ]
+    known = [found for run in runs if (found := run.training.label_divergence) is not None]
+    return LabelMix(mean(same), len(same), mean(known) if known else None) if same else None

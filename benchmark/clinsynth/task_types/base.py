@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, cast
@@ -12,6 +13,7 @@ Head = Literal["multi_label", "single_label", "token"]
 
 MAX_CHARACTERS = 20_000
 """No text of these tasks comes near: the longest published one (LitCovid) has under 10,000 characters."""
+_BAD_CHARACTER = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffd]")
 OPTIONAL_KEYS = ("id", "meta")
 """A row may carry an identifier and anything its generator wants to remember; both are left unread."""
 
@@ -96,7 +98,7 @@ def _text_faults(key: str, text: object) -> Iterator[Fault]:
             f"at most {MAX_CHARACTERS:,}",
             "split or drop the row",
         )
-    if any((ord(c) < 32 and c not in "\t\n\r") or 0xD800 <= ord(c) <= 0xDFFF or c == "\ufffd" for c in text):
+    if _BAD_CHARACTER.search(text):
         yield Fault(
             "bad-character",
             f"{key} has a control, surrogate or replacement character",

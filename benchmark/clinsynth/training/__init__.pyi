@@ -12,3 +12,4 @@ from .scoring import describe as describe
 from .scoring import plan as plan
 from .scoring import score as score
 from .scoring import seeds_of as seeds_of
+from .weights import weight_files as weight_files

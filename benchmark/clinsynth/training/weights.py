@@ -65,6 +65,14 @@ def find_weights(weights: Weights) -> Path:
     return folder
 
 
+def weight_files(weights: Weights) -> list[Path]:
+    """The files of a student that are needed to load it. Raises as ``find_weights``."""
+    folder = find_weights(weights)
+    names = ["config.json", "tokenizer*", "vocab.txt", "special_tokens_map.json"]
+    names += [name for name in _WEIGHT_FILES if (folder / name).is_file()][:1]
+    return sorted(path for name in names for path in folder.glob(name) if path.is_file())
+
+
 @cache
 def weights_fingerprint(folder: Path) -> str:
     """One digest over the files that decide what the student computes."""

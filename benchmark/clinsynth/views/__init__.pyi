@@ -18,6 +18,7 @@ from .model import Table as Table
 from .model import Value as Value
 from .model import number as number
 from .model import plain as plain
+from .other import agreement as agreement
 from .pages import TITLES as TITLES
 from .pages import VIEWS as VIEWS
 from .pages import over_tasks as over_tasks

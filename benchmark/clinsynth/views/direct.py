@@ -200,11 +200,14 @@ def _clinicalgpt(rows: Sequence[SuiteRow]) -> Table:
 
     def draw(measures: dict[str, SuiteRow]) -> tuple[Cell, ...]:
         one = next(iter(measures.values()))
-        limited = "part of the set: preliminary" if one.limited else ""
+        words = "; ".join([
+            *(["part of the set: preliminary"] if one.limited else []),
+            *([f"{one.cut:,} of its answers were cut"] if one.cut else []),
+        ])  # fmt: skip
         scores = (number(measures[name].value if name in measures else None) for name in _MEASURES)
         return (
             Cell(one.area, one.area), Cell(one.set, one.set), Cell(one.model, one.model), *scores,
-            count(one.examples), number(one.unread / max(1, one.examples)), Cell(limited, limited, muted=True),
+            count(one.examples), number(one.unread / max(1, one.examples)), Cell(words, words, muted=True),
         )  # fmt: skip
 
     columns = (
@@ -232,10 +235,16 @@ def _asclepius(rows: Sequence[GradeRow]) -> Table:
         Column("grade", "Mean grade", number=True, help="From 1, wrong or invented, to 4, all that matters and right."),
         Column("answers", "Answers", number=True), Column("remarks", "Remarks"),
     )  # fmt: skip
-    titles = dict.fromkeys((row.submission, row.model, row.judge) for row in rows)
+    titles = dict.fromkeys((row.submission, row.model, row.suite, row.judge) for row in rows)
     parts = tuple(
-        Section(f"{model}, graded by {judge}",
-                tuple(draw(row) for row in rows if (row.submission, row.model, row.judge) == (folder, model, judge)))
-        for folder, model, judge in titles
+        Section(f"{model} on {_notes_of(suite)}, graded by {judge}",
+                tuple(draw(row) for row in rows
+                      if (row.submission, row.model, row.suite, row.judge) == (folder, model, suite, judge)))
+        for folder, model, suite, judge in titles
     )  # fmt: skip
     return Table("grades", "Asclepius' requests about notes, as judges grade the answers", columns, parts, ())
+
+
+def _notes_of(suite: str) -> str:
+    own = suite.removeprefix("asclepius-")
+    return "synthetic notes" if own == "notes" else f"real notes ({own})"

@@ -107,22 +107,28 @@ def method(snapshot: Snapshot, query: Query) -> Page:
         ),
     )  # fmt: skip
     prose = tuple(Prose(title, (words,)) for title, words in _MEASURED)
-    blocks: tuple[Block, ...] = (facts, *prose, *_agreement(snapshot), _task_table(snapshot.tables.tasks))
+    blocks: tuple[Block, ...] = (facts, *prose, *agreement(snapshot), _task_table(snapshot.tables.tasks))
     return Page("method", "How it is measured", "The protocol in brief; docs/protocol.md has it whole.", blocks=blocks)
 
 
-def _agreement(snapshot: Snapshot) -> tuple[Table, ...]:
+def agreement(snapshot: Snapshot) -> tuple[Table, ...]:
+    """Orders by other means and by other students beside this one, where there are any."""
     rows = snapshot.tables.agreements
     if not rows:
         return ()
     drawn = tuple(
         (text(f"{r.recipe}, {r.rows:,} rows ({r.data})"), text(r.first), text(r.second), count(r.names),
-         number(r.tau, scale=1, digits=2, title="fewer than two rows, or all tied"))
+         number(r.tau, r.low, r.high, scale=1, digits=2, title="fewer than two rows, or all tied"),
+         text("; ".join(r.turned)))
         for r in rows
     )  # fmt: skip
     columns = (Column("condition", "Condition"), Column("first", "Order"), Column("second", "Other order"),
-               Column("names", "Rows", number=True), Column("tau", "Kendall's tau", number=True))  # fmt: skip
-    return (Table("agreement", "Do other ways to add up give the same order?", columns, (Section("", drawn),)),)
+               Column("names", "Rows", number=True),
+               Column("tau", "Kendall's tau", number=True, interval=True, help="Interval over resampled tasks."),
+               Column("turned", "Pairs that turn round",
+                      help="a > b: the first order has a ahead, the other one b."))  # fmt: skip
+    caption = "Do other ways to add up, and other students, give the same order?"
+    return (Table("agreement", caption, columns, (Section("", drawn),)),)
 
 
 def _task_table(rows: tuple[TaskRow, ...]) -> Table:

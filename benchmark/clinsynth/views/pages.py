@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from clinsynth.core import UnknownNameError
 from clinsynth.snapshot import Snapshot
@@ -13,7 +14,7 @@ from clinsynth.views.data import quality
 from clinsynth.views.direct import direct
 from clinsynth.views.model import Column, Page, Query, Table
 from clinsynth.views.other import elsewhere, method, submit
-from clinsynth.views.scores import by_task, by_type, overall
+from clinsynth.views.scores import LABEL_MIX, by_task, by_type, overall
 from clinsynth.views.submission import submission
 
 VIEWS: dict[str, Callable[[Snapshot, Query], Page]] = {
@@ -57,4 +58,6 @@ def over_tasks(snapshot: Snapshot, view: str) -> Table:
     metrics = {row.task: row.metric.replace("_", " ") for row in snapshot.tables.tasks}
     columns = (Column("task", "Task"), Column("metric", "Metric"))
     tables = {(task, metrics.get(task, "")): made.tables[0] for task, made in pages.items()}
-    return stacked(columns, tables, f"{first.title}: scores x 100")
+    mixes = (f"{task}: {note}" for (task, _), each in tables.items() for note in each.notes if LABEL_MIX in note)
+    made = stacked(columns, tables, f"{first.title}: scores x 100")
+    return replace(made, notes=(*made.notes, *mixes))

@@ -35,6 +35,9 @@ GAP = Column("gap_recovered", "Gap recovered, %", number=True, interval=True,
              help="0 is the best constant answer, 100 is a student trained on all real rows (gold-full).")  # fmt: skip
 
 
+LABEL_MIX = "Drawn with equal shares of the labels, and in brackets how many bits its own shares are from real ones"
+
+
 def rank_cell(group: int | None, low: int | None, high: int | None, tied: bool, reason: str = "") -> Cell:
     """``1=`` for a tie group of several, with the interval of the rank."""
     if group is None:
@@ -236,7 +239,7 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
         Column("seeds", "Seeds", number=True),
         Column("remarks", "Remarks"),
     )  # fmt: skip
-    notes = (SCORE_NOTE, *_no_intervals(rows), *(spec.notes if spec else ()))
+    notes = (SCORE_NOTE, *_no_intervals(rows), *_label_mix(rows), *(spec.notes if spec else ()))
     title = f"{spec.title} ({chosen.value})" if spec else "By task"
     table = Table("tasks", _caption(title, condition), columns, sections(rows, draw), notes)
     lead = spec.description if spec else "Scores on one task."
@@ -265,3 +268,16 @@ def _forest(rows: list[ScoreRow], metric: str, most: int = 40) -> Figure:
     more = f" The first {most} of {len(rows)}." if len(rows) > most else ""
     return Figure("task-scores", "Scores with intervals", "forest", (Series("score", points),), f"{metric} x 100",
                   description=f"Scores of the table above with their 95 % intervals.{more}")  # fmt: skip
+
+
+def _label_mix(rows: list[ScoreRow]) -> tuple[str, ...]:
+    """What the same rows give when they are drawn with equal shares of the labels."""
+    found = [
+        f"{row.submission} {100 * row.balanced:.1f}"
+        + ("" if row.label_divergence is None else f" ({row.label_divergence:.2f})")
+        for row in rows
+        if row.balanced is not None
+    ]
+    if not found:
+        return ()
+    return (f"{LABEL_MIX}: {', '.join(found)}.",)

@@ -8,6 +8,8 @@ from .notes import notes_text as notes_text
 from .notes import prompt as prompt
 from .notes import run_notes as run_notes
 from .questions import SuiteRequest as SuiteRequest
+from .real_notes import Notes as Notes
+from .real_notes import open_notes as open_notes
 from .records import GradesRecord as GradesRecord
 from .records import SuiteRecord as SuiteRecord
 from .records import largest as largest

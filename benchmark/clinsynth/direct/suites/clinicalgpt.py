@@ -15,7 +15,7 @@ from typing import Any
 from clinsynth.core import NotPreparedError, UserError, progress, write_jsonl_gz
 from clinsynth.direct.card import write_card
 from clinsynth.direct.runner import made_card, subset
-from clinsynth.direct.session import Reply, Session
+from clinsynth.direct.session import CutShortError, Reply, Session
 from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
 from clinsynth.direct.suites.records import FORM, SuiteRecord, record_path, stored_record, write_record
 from clinsynth.direct.suites.sets import SETS, Item, SuiteFiles, SuiteSet
@@ -42,7 +42,7 @@ class SuiteOutcome:
     """By set."""
     kept: tuple[str, ...]
     skipped: Mapping[str, str]
-    """Sets that are not here, with the reason."""
+    """Sets that are not here, or have no score, with the reason."""
 
 
 def run_clinicalgpt(
@@ -85,9 +85,14 @@ def run_clinicalgpt(
             asked = None if work.limit is None else work.positions
             task = PlainTask(f"clinsynth_{each.name}", work.prompts, request.room(each.max_tokens), _STOP[each.kind],
                              _OPENING[each.kind])  # fmt: skip
-            replies = session.ask(f"clinsynth_{each.name}", task, asked, partial(bar.advance, share))
+            replies = session.ask(f"clinsynth_{each.name}", task, asked, partial(bar.advance, share),
+                                  short=request.must_end(text=each.kind == "text"))  # fmt: skip
             bar.advance(1 - share * (session.meter.new - before))
-            records[each.name] = _store(request, work, replies, time.monotonic() - began)
+            try:
+                records[each.name] = _store(request, work, replies, time.monotonic() - began)
+            except CutShortError as error:
+                skipped[each.name] = " ".join(str(error).split())
+                continue
             bar.say(f"{each.name}: {_line(records[each.name])}")
     if not records:
         raise UserError("no set could be asked", found="; ".join(f"{k}: {v}" for k, v in skipped.items()))
@@ -161,7 +166,7 @@ def _store(request: SuiteRequest, work: Work, replies: Sequence[Reply], seconds:
     asked = [work.items[int(reply.doc["id"])] for reply in replies]
     rows, failures, scores = scored(each, asked, replies)
     record = suite_record(
-        request, SUITE, each.name, replies, failures,
+        request, SUITE, each.name, replies, failures, must_end=request.must_end(text=each.kind == "text"),
         prompt_source=f"lm-eval {each.lm_eval}" if each.lm_eval else "clinsynth",
         max_tokens=request.room(each.max_tokens), examples=len(work.items), limit=limit, files=dict(work.digests),
         scores=scores, seconds=round(seconds, 3),

@@ -12,9 +12,9 @@ from clinsynth.direct.suites.clinicalgpt import prepare, suite_set
 from clinsynth.direct.suites.judge import Case, compare_prompts, grade_prompts, read_judge
 from clinsynth.direct.suites.notes import MAX_TOKENS, prompt
 from clinsynth.direct.suites.questions import SuiteRequest
+from clinsynth.direct.suites.real_notes import Notes
 from clinsynth.direct.suites.records import SuiteRecord
 from clinsynth.direct.suites.sets import SETS
-from clinsynth.generation.notes import read_table
 from clinsynth.llm import CHARACTERS_A_TOKEN, UnknownPrices
 
 
@@ -37,14 +37,13 @@ def estimate_sets(
 
 
 def estimate_notes(
-    request: SuiteRequest, notes: Path, judges: Sequence[str], against: Sequence[Path]
+    request: SuiteRequest, notes: Notes, judges: Sequence[str], against: Sequence[Path]
 ) -> Iterator[Estimate]:
     """Of the model's answers, and of each judge: as if every answer were as long as it may.
 
-    Raises ``UserError`` where the rows or a judge's name cannot be read.
+    Raises ``UserError`` where a judge's name cannot be read.
     """
-    rows = read_table(notes)
-    rows = [rows[k] for k in subset(len(rows), request.limit)]
+    rows = [notes.rows[k] for k in subset(len(notes.rows), request.limit)]
     yield estimated("answers", [prompt(row) for row in rows], request.room(MAX_TOKENS), request.prices)
     longest = "x" * round(MAX_TOKENS * CHARACTERS_A_TOKEN)
     cases = [Case(row.note, row.question, longest) for row in rows]

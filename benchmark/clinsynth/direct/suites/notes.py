@@ -1,6 +1,7 @@
 """The suite ``asclepius-notes``: instructions over clinical notes, answered by a model and graded by others.
 
-The rows are those of ``clinsynth notes``: a note, one of eight kinds of instruction, and an answer that is not shown.
+The rows are those of ``clinsynth notes``, a note, one of eight kinds of instruction, and an answer that is not shown;
+or real notes, each with a request (``real_notes``).
 Answers are text, and stay in a folder that version control ignores; records hold grades by position.
 """
 
@@ -27,6 +28,7 @@ from clinsynth.direct.session import Session
 from clinsynth.direct.suites.humans import alpha
 from clinsynth.direct.suites.judge import Case, Graded, Paired, compare_answers, grade
 from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
+from clinsynth.direct.suites.real_notes import Notes
 from clinsynth.direct.suites.records import (
     FORM,
     GradesRecord,
@@ -36,10 +38,9 @@ from clinsynth.direct.suites.records import (
     record_path,
     write_record,
 )
-from clinsynth.generation.notes import NoteRow, read_table
+from clinsynth.generation.notes import NoteRow
 from clinsynth.llm import LLM
 
-SUITE = "asclepius-notes"
 MAX_TOKENS = 400
 KINDS = 8
 """Kinds of instruction in Asclepius' evaluation."""
@@ -58,25 +59,26 @@ class NotesOutcome:
 
 
 def run_notes(
-    request: SuiteRequest, notes: Path, judges: AbstractContextManager[Mapping[str, LLM]], against: Sequence[Path]
+    request: SuiteRequest, notes: Notes, judges: AbstractContextManager[Mapping[str, LLM]], against: Sequence[Path]
 ) -> NotesOutcome:
     """Have the questions answered, then graded by each judge, alone and against other folders' answers.
 
     Raises:
-        UserError: the rows cannot be read, the server failed, or another folder has no answers to these notes.
+        UserError: the server failed, too many answers were cut, or another folder has no
+            answers to these notes.
     """
-    rows = read_table(notes)
+    rows, suite = notes.rows, notes.suite
     out = request.out.absolute()
     limit = request.limit if request.limit is not None and request.limit < len(rows) else None
     positions = subset(len(rows), limit)
-    answers = _answer(request, rows, positions, limit)
-    said = read_answers(out, limit)
+    answers = _answer(request, notes, positions, limit)
+    said = read_answers(out, suite, limit)
     cases = [Case(rows[k].note, rows[k].question, said[key(rows[k])]) for k in positions]
-    others = {folder.absolute().name: _cases_of(folder, rows, positions) for folder in against}
+    others = {folder.absolute().name: _cases_of(folder, notes, positions) for folder in against}
     given: dict[str, Graded] = {}
     records: dict[str, JudgeRecord] = {}
     pairs: list[PairRecord] = []
-    with judges as opened, progress(SUITE, len(opened)) as bar:
+    with judges as opened, progress(suite, len(opened)) as bar:
         for name, judge in opened.items():
             given[name] = grade(judge, cases)
             for other, theirs in others.items():
@@ -86,13 +88,13 @@ def run_notes(
             bar.advance(1)
             bar.say(f"{name}: {len(cases):,} answers graded")
     grades = GradesRecord(
-        submission=out.name, model=request.model.name, notes_sha256=_digest([rows[k] for k in positions]),
+        suite=suite, submission=out.name, model=request.model.name, notes_sha256=_digest([rows[k] for k in positions]),
         asked=len(positions), examples=len(rows), limit=limit,
         kinds=dict(sorted(Counter(rows[k].task for k in positions).items())), judges=records,
         alpha=alpha({name: each.grades for name, each in given.items()}), pairs=tuple(pairs), form=FORM,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     ).sealed()  # fmt: skip
-    path = record_path(out, SUITE, "grades", limit)
+    path = record_path(out, suite, "grades", limit)
     lines = [{"id": k, **{name: each.grades[n] for name, each in given.items()}} for n, k in enumerate(positions)]
     write_jsonl_gz(path.with_suffix(".jsonl.gz"), lines)
     write_json(path, grades.model_dump(mode="json"))
@@ -109,28 +111,30 @@ def prompt(row: NoteRow) -> str:
     return f"{_ASK}\n\nNote:\n{row.note}\n\nRequest:\n{row.question}\n\nAnswer:"
 
 
-def _answer(request: SuiteRequest, rows: Sequence[NoteRow], positions: Sequence[int], limit: int | None
-            ) -> SuiteRecord:  # fmt: skip
+def _answer(request: SuiteRequest, notes: Notes, positions: Sequence[int], limit: int | None) -> SuiteRecord:
+    rows, suite = notes.rows, notes.suite
     out = request.out.absolute()
     card = made_card(request.model, out)
     session = Session(request.model, request.say)
     write_card(out, card)
     task = PlainTask("clinsynth_asclepius_notes", [prompt(row) for row in rows], request.room(MAX_TOKENS), ("\n\n\n",))
     began = time.monotonic()
-    with progress(SUITE, len(positions)) as bar:
+    with progress(suite, len(positions)) as bar:
         asked = None if limit is None else positions
-        replies = session.ask("clinsynth_asclepius_notes", task, asked, partial(bar.advance, 1))
+        replies = session.ask("clinsynth_asclepius_notes", task, asked, partial(bar.advance, 1),
+                              short=request.must_end(text=True))  # fmt: skip
     failures = ["" if reply.text.strip() else _why_empty(reply.meta.finish) for reply in replies]
-    folder = _answers_folder(out)
+    record = suite_record(
+        request, suite, "answers", replies, failures, must_end=request.must_end(text=True), prompt_source="clinsynth",
+        max_tokens=request.room(MAX_TOKENS), examples=len(rows), limit=limit, files={"notes": _digest(rows)},
+        scores={"answered": mean(float(not failure) for failure in failures)},
+        seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip
+    folder = _answers_folder(out, suite)
     write_text(folder / ".gitignore", "*\n")
     folder.chmod(0o700)
     said = [{"key": key(rows[k]), "answer": r.text.strip()} for k, r in zip(positions, replies, strict=True)]
     write_jsonl_gz(folder / _answers_file(limit), said)
-    record = suite_record(
-        request, SUITE, "answers", replies, failures, prompt_source="clinsynth", max_tokens=request.room(MAX_TOKENS),
-        examples=len(rows), limit=limit, files={"notes": _digest(rows)}, seconds=round(time.monotonic() - began, 3),
-        scores={"answered": mean(float(not failure) for failure in failures)},
-    )  # fmt: skip
     return write_record(out, record)
 
 
@@ -138,17 +142,17 @@ def _why_empty(finish: str) -> str:
     return {"rejected": "rejected", "filtered": "withheld"}.get(finish, "empty")
 
 
-def _answers_folder(out: Path) -> Path:
-    return out / "suites" / SUITE / "text"
+def _answers_folder(out: Path, suite: str) -> Path:
+    return out / "suites" / suite / "text"
 
 
 def _answers_file(limit: int | None) -> str:
     return f"answers{'' if limit is None else f'-limit{limit}'}.jsonl.gz"
 
 
-def read_answers(out: Path, limit: int | None = None) -> dict[str, str]:
+def read_answers(out: Path, suite: str, limit: int | None = None) -> dict[str, str]:
     """Stored answers by question; without ``limit`` all that are there."""
-    folder = _answers_folder(out.absolute())
+    folder = _answers_folder(out.absolute(), suite)
     files = [folder / _answers_file(limit)] if limit is not None else sorted(folder.glob("answers*.jsonl.gz"))
     found: dict[str, str] = {}
     for file in files:
@@ -159,8 +163,8 @@ def read_answers(out: Path, limit: int | None = None) -> dict[str, str]:
     return found
 
 
-def _cases_of(folder: Path, rows: Sequence[NoteRow], positions: Sequence[int]) -> list[Case | None]:
-    said = read_answers(folder)
+def _cases_of(folder: Path, notes: Notes, positions: Sequence[int]) -> list[Case | None]:
+    rows, said = notes.rows, read_answers(folder, notes.suite)
     found = [said.get(key(rows[k])) for k in positions]
     if not any(answer is not None for answer in found):
         raise UserError(f"{folder} has no answers to these notes", remedy="run the suite for that model first")

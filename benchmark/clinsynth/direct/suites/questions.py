@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from clinsynth.direct.prompts import CHAT_STOP, prompt_digest
-from clinsynth.direct.session import Model, Reply, lm_eval, quiet, server_environment, usage
+from clinsynth.direct.session import (
+    Model,
+    Reply,
+    lm_eval,
+    quiet,
+    refuse_cut,
+    sent_requests,
+    server_environment,
+    usage,
+)
 from clinsynth.direct.suites.records import FORM, SuiteRecord
 from clinsynth.llm import Prices, UnknownPrices
 
@@ -38,6 +47,10 @@ class SuiteRequest:
     def room(self, own: int) -> int:
         """Tokens of an answer that a set gives so many."""
         return max(own, self.answer_tokens or 0)
+
+    def must_end(self, *, text: bool) -> bool:
+        """Whether an answer that is cut is worth nothing: any but a text by a base model, which seldom ends one."""
+        return not text or self.model.mode == "chat"
 
 
 class PlainTask(_task.ConfigurableTask):
@@ -102,10 +115,23 @@ def _config(name: str, questions: Sequence[str], max_tokens: int) -> dict[str, A
 
 
 def suite_record(
-    request: SuiteRequest, suite: str, part: str, replies: Sequence[Reply], failures: Sequence[str], **more: Any
+    request: SuiteRequest,
+    suite: str,
+    part: str,
+    replies: Sequence[Reply],
+    failures: Sequence[str],
+    *,
+    must_end: bool,
+    **more: Any,
 ) -> SuiteRecord:
-    """A record of these replies; ``failures`` says of each why it could not be read, or nothing."""
+    """A record of these replies; ``failures`` says of each why it could not be read, or nothing.
+
+    Raises:
+        CutShortError: they are ``must_end`` and too many were cut.
+    """
     model = request.model
+    if must_end:
+        refuse_cut(replies, more["max_tokens"])
     metas = [reply.meta for reply in replies]
     return SuiteRecord(
         suite=suite, part=part, submission=request.out.absolute().name, model=model.name, snapshot=model.snapshot,
@@ -113,6 +139,6 @@ def suite_record(
         form=FORM, prompts_sha256=prompt_digest([reply.prompt for reply in replies]),
         answers=dict(sorted(Counter(failure or "read" for failure in failures).items())),
         finish=dict(sorted(Counter(meta.finish for meta in metas).items())),
-        usage=usage(metas, request.prices), environment=server_environment(model.backend),
+        sent=sent_requests(replies), usage=usage(metas, request.prices), environment=server_environment(model.backend),
         created=datetime.now(UTC).isoformat(timespec="seconds"), **more,
     )  # fmt: skip

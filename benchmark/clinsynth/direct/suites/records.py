@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import model_validator
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from clinsynth.core import FaultyRecordError, RecordFault, RecordKind, read_sealed, stored_paths, write_sealed
-from clinsynth.direct.records import SealedRecord, Stored, Usage
+from clinsynth.direct.records import SealedRecord, SentRequest, Stored, Usage
 from clinsynth.llm import Mode
 from clinsynth.results import Environment
 
@@ -46,9 +46,17 @@ class SuiteRecord(SealedRecord):
     usage: Usage
     scores: dict[str, float]
     """In [0, 1]."""
+    sent: tuple[SentRequest, ...] = ()
+    """What the answers are answers to; empty where that is not known, as in records from before it was kept."""
     seconds: float
     environment: Environment
     created: str
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A record from before this was kept has a seal without it.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value or name != "sent"}
 
     @model_validator(mode="after")
     def _consistent(self) -> SuiteRecord:
@@ -62,6 +70,11 @@ class SuiteRecord(SealedRecord):
     def asked(self) -> int:
         """Questions that were asked."""
         return sum(self.answers.values())
+
+    @property
+    def cut(self) -> int:
+        """Answers that ended at their limit of tokens."""
+        return self.finish.get("length", 0)
 
 
 def largest(records: Iterable[SuiteRecord]) -> dict[str, SuiteRecord]:

@@ -140,13 +140,34 @@ def longest_name(spec: TaskSpec) -> int:
 def known_topics(spec: TaskSpec, knowledge: Knowledge, tally: Tally) -> Topics:
     """Topics from a source of knowledge.
 
-    Relations take related pairs where the source has them, and for the negative label two names that it does not
-    relate. The other tasks take a name of one of the task's kinds, each kind equally often.
+    Where the source has topics of a label, classification and relations take them for it. For other labels, relations
+    take related pairs where the source has them, and for the negative label two names that it does not relate. The
+    other tasks take a name of one of the task's kinds, each kind equally often.
 
     Raises:
         UserError: the source has no name of any of the kinds.
     """
     tally.notes["knowledge"] = knowledge.name
+    any_label = _any_topics(spec, knowledge, tally)
+    limit = longest_name(spec)
+    found = {label: knowledge.of_label(spec.name, label) for label in spec.labels} if not spec.is_span else {}
+    own = {
+        label: fit
+        for label, topics in found.items()
+        if (fit := [topic for topic in topics if max(map(len, topic)) <= limit])
+    }
+    if not own:
+        return any_label
+    tally.notes["topics of labels"] = ", ".join(f"{label} {len(topics)}" for label, topics in own.items())
+
+    def draw(labels: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
+        label = pick(labels, rng) if labels else ""
+        return pick(own[label], rng) if label in own else any_label(labels, rng)
+
+    return draw
+
+
+def _any_topics(spec: TaskSpec, knowledge: Knowledge, tally: Tally) -> Topics:
     limit = longest_name(spec)
     kinds = spec.topics or KINDS
     names: dict[EntityKind, list[str]] = {

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+import tomllib
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal
 
 from clinsynth.core import EntityKind, sha256_lines
 
@@ -19,6 +23,11 @@ PAIRS: tuple[Pair, ...] = (
     ("disease", "symptom"),
 )
 """The relations that are kept, in this direction; they can be asked for in either."""
+LISTS = Path(__file__).parent / "lists"
+Relation = Literal["", "causes", "upregulates", "downregulates"]
+"""How two names belong together, where the source says so and a label of a task means just this."""
+Label = tuple[str, str]
+"""A task and one of its labels."""
 
 LONGEST = 40
 """Characters of a name; longer ones are classes of a catalogue rather than words that anybody writes."""
@@ -41,6 +50,8 @@ class NameTable:
     by_pair: Mapping[Pair, Sequence[tuple[str, str]]] = field(default_factory=dict[Pair, Sequence[tuple[str, str]]])
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
     """Entries of the source that are no usable names, by reason."""
+    by_label: Mapping[Label, Sequence[tuple[str, ...]]] = field(default_factory=dict[Label, Sequence[tuple[str, ...]]])
+    """What the source has of a label: a name each, or two for the markers of a relation (``lists/labels.toml``)."""
 
     def names(self, kind: EntityKind) -> Sequence[str]:
         """Distinct names of a kind, in a fixed order; empty where the source has none."""
@@ -52,6 +63,30 @@ class NameTable:
             return self.by_pair[first, second]
         return [(b, a) for a, b in self.by_pair.get((second, first), ())]
 
+    def of_label(self, task: str, label: str) -> Sequence[tuple[str, ...]]:
+        """A name, or two for the markers of a relation, that belong to a label; empty where the source does not say."""
+        return self.by_label.get((task, label), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """What of a source is about a label."""
+
+    words: re.Pattern[str] | None
+    relations: tuple[str, ...]
+
+
+@cache
+def _labels() -> Mapping[Label, _Of]:
+    def pattern(words: Sequence[str]) -> re.Pattern[str] | None:
+        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})", re.IGNORECASE) if words else None
+
+    return {
+        (task, label): _Of(pattern(of.get("words", ())), tuple(of.get("relations", ())))
+        for task, labels in tomllib.loads((LISTS / "labels.toml").read_text("utf-8")).items()
+        for label, of in labels.items()
+    }
+
 
 class Collector:
     """Takes the entries of a source, in its order, and counts what it refuses."""
@@ -59,6 +94,7 @@ class Collector:
     def __init__(self) -> None:
         self._names: dict[EntityKind, dict[str, str]] = {kind: {} for kind in KINDS}
         self._pairs: dict[Pair, dict[tuple[str, str], None]] = {pair: {} for pair in PAIRS}
+        self._labelled: defaultdict[Label, dict[tuple[str, ...], None]] = defaultdict(dict)
         self.dropped: Counter[str] = Counter()
 
     def add(self, kind: EntityKind, raw: str) -> str:
@@ -73,10 +109,23 @@ class Collector:
         """Take a name as it is; gives it as it first came."""
         return self._names[kind].setdefault(name.lower(), name)
 
-    def relate(self, pair: Pair, first: str, second: str) -> None:
+    def relate(self, pair: Pair, first: str, second: str, relation: Relation = "") -> None:
         """Two cleaned names belong together."""
         if first and second:
             self._pairs[pair][first, second] = None
+            for label, of in _labels().items():
+                if f"{pair[0]} {relation} {pair[1]}" in of.relations:
+                    self._labelled[label][first, second] = None
+
+    def process(self, raw: str) -> None:
+        """A biological process or pathway: no kind of name that texts are asked to hold, but a topic of some labels."""
+        labels = [label for label, of in _labels().items() if of.words and of.words.search(raw)]
+        if labels:
+            name, reason = clean(raw, "disease")
+            if reason:
+                self.dropped[f"process: {reason}"] += 1
+            for label in labels if name else ():
+                self._labelled[label][(name,)] = None
 
     def table(self, name: str, digest: str = "") -> NameTable:
         """Everything taken. Without a ``digest`` it is that of the names themselves."""
@@ -86,7 +135,10 @@ class Collector:
         by_pair = {pair: tuple(found) for pair, found in self._pairs.items() if found}
         own = sha256_lines([*by_kind.items(), *([*pair, *found] for pair, found in by_pair.items())])
         digest = digest or own
-        return NameTable(f"{name} (sha256 {digest[:12]})", digest, by_kind, by_pair, dict(sorted(self.dropped.items())))
+        return NameTable(
+            f"{name} (sha256 {digest[:12]})", digest, by_kind, by_pair, dict(sorted(self.dropped.items())),
+            {label: tuple(found) for label, found in self._labelled.items()},
+        )  # fmt: skip
 
 
 def clean(raw: str, kind: EntityKind) -> tuple[str, str]:

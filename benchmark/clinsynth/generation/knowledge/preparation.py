@@ -96,7 +96,11 @@ def _save(table: NameTable, path: Path) -> None:
     head = {"name": table.name, "digest": table.digest, "dropped": table.dropped}
     names = ({"kind": kind, "names": list(found)} for kind, found in table.by_kind.items())
     pairs = ({"pair": list(pair), "names": [list(two) for two in found]} for pair, found in table.by_pair.items())
-    write_jsonl_gz(path, [head, *names, *pairs])
+    labels = (
+        {"task": task, "label": label, "names": [list(one) for one in found]}
+        for (task, label), found in table.by_label.items()
+    )
+    write_jsonl_gz(path, [head, *names, *pairs, *labels])
 
 
 def _load(path: Path) -> NameTable:
@@ -105,12 +109,15 @@ def _load(path: Path) -> NameTable:
             head, *parts = (json.loads(line) for line in stream)
         by_kind: dict[EntityKind, tuple[str, ...]] = {}
         by_pair: dict[Pair, tuple[tuple[str, str], ...]] = {}
+        by_label: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {}
         for part in cast("list[dict[str, Any]]", parts):
-            if "kind" in part:
+            if "label" in part:
+                by_label[part["task"], part["label"]] = tuple(tuple(one) for one in part["names"])
+            elif "kind" in part:
                 by_kind[part["kind"]] = tuple(part["names"])
             else:
                 first, second = part["pair"]
                 by_pair[first, second] = tuple((a, b) for a, b in part["names"])
-        return NameTable(head["name"], head["digest"], by_kind, by_pair, head["dropped"])
+        return NameTable(head["name"], head["digest"], by_kind, by_pair, head["dropped"], by_label)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read", found=str(error), remedy="delete it and prepare it again") from None

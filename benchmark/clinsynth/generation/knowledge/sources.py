@@ -16,9 +16,8 @@ from typing import IO, Any
 
 from clinsynth.core import EntityKind, Source, UserError
 from clinsynth.data import check, download, unpack
-from clinsynth.generation.knowledge.names import PAIRS, Collector, NameTable, Pair
+from clinsynth.generation.knowledge.names import LISTS, PAIRS, Collector, NameTable, Pair, Relation
 
-LISTS = Path(__file__).parent / "lists"
 MOST_PAIRS = 200_000
 """Pairs kept of each relation: iBKH has millions, and nobody writes that many rows."""
 
@@ -57,16 +56,17 @@ def _lines(path: Path) -> Iterator[str]:
 
 # --- Hetionet ---------------------------------------------------------------------------------------------------------
 
-_HETIONET_EDGES: Mapping[str, Pair] = {
-    "CtD": ("chemical", "disease"),
-    "CpD": ("chemical", "disease"),
-    "CcSE": ("chemical", "symptom"),
-    "DaG": ("gene", "disease"),
-    "CbG": ("chemical", "gene"),
-    "CuG": ("chemical", "gene"),
-    "CdG": ("chemical", "gene"),
-    "DpS": ("disease", "symptom"),
+_HETIONET_EDGES: Mapping[str, tuple[Pair, Relation]] = {
+    "CtD": (("chemical", "disease"), ""),
+    "CpD": (("chemical", "disease"), ""),
+    "CcSE": (("chemical", "symptom"), "causes"),
+    "DaG": (("gene", "disease"), ""),
+    "CbG": (("chemical", "gene"), ""),
+    "CuG": (("chemical", "gene"), "upregulates"),
+    "CdG": (("chemical", "gene"), "downregulates"),
+    "DpS": (("disease", "symptom"), ""),
 }
+_PROCESSES = ("Biological Process", "Pathway")
 _DISORDER = re.compile(
     r"(?:itis|osis|oma|emia|aemia|pathy|trophy|plegia|penia|syndrome|disease|disorder|cancer|carcinoma|infection|"
     r"deficiency|failure|infarction|haemorrhage|hemorrhage|thrombosis|embolism|neoplasm|ulcer|dystonia|diabetes|"
@@ -114,6 +114,8 @@ def hetionet(folder: Path | None, work: Path) -> NameTable:
             names[row["id"]] = kind, name
         elif kind is None and row["kind"].strip() in ("Symptom", "Side Effect"):
             took.dropped["symptom: a measurement or an event"] += 1
+        elif row["kind"].strip() in _PROCESSES:
+            took.process(row["name"].strip())
     edges = _find(folder, EDGES) if folder else None
     if edges is not None:
         digest = hashlib.sha256((digest + _relate_hetionet(took, names, edges)).encode()).hexdigest()
@@ -136,11 +138,11 @@ def _relate_hetionet(took: Collector, names: Mapping[str, tuple[EntityKind, str]
             source, meta, target = line.rstrip("\r\n").split("\t")
             if meta in _HETIONET_EDGES and source in names and target in names:
                 ends = dict([names[source], names[target]])
-                pair = _HETIONET_EDGES[meta]
+                pair, relation = _HETIONET_EDGES[meta]
                 if meta == "CcSE" and "disease" in ends:
                     pair = ("chemical", "disease")
                 if set(ends) == set(pair):
-                    took.relate(pair, ends[pair[0]], ends[pair[1]])
+                    took.relate(pair, ends[pair[0]], ends[pair[1]], relation)
     with path.open("rb") as stored:
         return hashlib.file_digest(stored, "sha256").hexdigest()
 
@@ -168,17 +170,20 @@ class _Relation:
     """The columns of the two identifiers, in the order of ``pair``."""
     flags: tuple[str, ...] = ()
     """Columns of which one must be 1; without any, each row counts. Relations merely inferred are left out."""
+    means: Relation = ""
+    """How the two belong together, where no flag says so."""
 
 
 _RELATIONS: Mapping[str, _Relation] = {
     "D_Di_res.csv": _Relation(("chemical", "disease"), ("Drug", "Disease"), ("Treats", "Palliates")),
-    "D_SE_res.csv": _Relation(("chemical", "symptom"), ("Drug", "Side_Effect")),
+    "D_SE_res.csv": _Relation(("chemical", "symptom"), ("Drug", "Side_Effect"), means="causes"),
     "Di_G_res.csv": _Relation(("gene", "disease"), ("Gene", "Disease"), ("Associate",)),
     "D_G_res.csv": _Relation(
         ("chemical", "gene"), ("Drug", "Gene"), ("Target", "Enzyme", "Transporter", "Upregulates", "Downregulates")
     ),
     "Di_Sy_res.csv": _Relation(("disease", "symptom"), ("Disease", "Symptom")),
 }
+_FLAGS: Mapping[str, Relation] = {"Upregulates": "upregulates", "Downregulates": "downregulates"}
 
 
 def ibkh(folder: Path | None, work: Path) -> NameTable:
@@ -219,14 +224,17 @@ def _relate_ibkh(took: Collector, names: Mapping[str, str], path: Path, relation
     first, second = relation.columns
     kept = 0
     for row in _table(path, relation.columns):
-        if relation.flags and not any(str(row.get(flag) or "").strip() in ("1", "1.0") for flag in relation.flags):
+        flags = [flag for flag in relation.flags if str(row.get(flag) or "").strip() in ("1", "1.0")]
+        if relation.flags and not flags:
             continue
         if row[first] in names and row[second] in names:
             kept += 1
             if kept > MOST_PAIRS:
                 took.dropped[f"{relation.pair[0]}-{relation.pair[1]}: pairs beyond {MOST_PAIRS:,}"] += 1
             else:
-                took.relate(relation.pair, names[row[first]], names[row[second]])
+                meanings: set[Relation] = {_FLAGS.get(flag, "") for flag in flags} or {relation.means}
+                for meant in sorted(meanings):
+                    took.relate(relation.pair, names[row[first]], names[row[second]], meant)
 
 
 def _table(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:

@@ -1,0 +1,10 @@
+from .contents import Contents as Contents
+from .contents import Member as Member
+from .contents import Part as Part
+from .contents import Request as Request
+from .contents import plan_bundle as plan_bundle
+from .file import LISTING as LISTING
+from .file import Written as Written
+from .file import packages_to_get as packages_to_get
+from .file import write_bundle as write_bundle
+from .packages import EXTRAS as EXTRAS

@@ -1,0 +1,42 @@
+"""What rows score with equal label shares stands beside their score, and changes none."""
+
+from pathlib import Path
+
+from tests.invented import RECIPE, write_card, write_run
+
+from clinsynth.results.store import Cell
+from clinsynth.snapshot.standings import score_rows
+from clinsynth.standings import Score, Standings, notes, standings
+
+
+def table_of(folder: Path) -> Standings:
+    return standings([folder], RECIPE, 300, "real")
+
+
+def score_of(table: Standings) -> Score:
+    return next(row for row in table.rows if row.name == "mixed").scores["gad"]
+
+
+def test_equal_label_shares_stand_beside_a_score(tmp_path: Path) -> None:
+    folder, aside = tmp_path / "mixed", tmp_path / "aside" / "mixed"
+    write_card(folder)
+    aside.mkdir(parents=True)
+    for seed in range(2):
+        write_run(folder, Cell("gad", RECIPE, 300, seed), 0.8, {})
+        write_run(aside, Cell("gad", RECIPE, 300, seed), 0.6, {})
+    write_run(aside, Cell("gad", RECIPE, 100, 0), 0.1, {})
+    write_run(aside, Cell("gad", RECIPE, 300, 4), 0.1, {})
+    before = score_of(table_of(folder))
+    assert before.mix is None
+    aside.rename(folder / "balanced")
+    table = table_of(folder)
+    score = score_of(table)
+    assert score.mean == before.mean
+    assert score.mix
+    # Two seeds: other rows, and a seed that the score does not have, stay out.
+    assert (score.mix.seeds, score.mix.divergence) == (2, None)
+    assert 0.5 < score.mix.balanced < score.mean
+    (line,) = [line for line in notes(table, "tasks") if line.startswith("gad: mixed")]
+    assert f"{100 * score.mix.balanced:.1f} with equal ones (2 seeds)" in line
+    (row,) = [row for row in score_rows(table) if row.submission == "mixed"]
+    assert (row.balanced, row.label_divergence) == (score.mix.balanced, None)
