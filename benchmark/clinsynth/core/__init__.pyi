@@ -5,6 +5,8 @@ from .errors import machine_fault as machine_fault
 from .files import UnfitFileError as UnfitFileError
 from .files import atomic_path as atomic_path
 from .files import canonical_json as canonical_json
+from .files import open_bytes as open_bytes
+from .files import open_regular as open_regular
 from .files import read_regular as read_regular
 from .files import sha256_file as sha256_file
 from .files import sha256_jsonl as sha256_jsonl
@@ -38,6 +40,7 @@ from .processes import worker_pool as worker_pool
 from .records import FaultCode as FaultCode
 from .records import FaultyRecordError as FaultyRecordError
 from .records import Filed as Filed
+from .records import Place as Place
 from .records import RecordFault as RecordFault
 from .records import RecordKind as RecordKind
 from .records import Sealed as Sealed

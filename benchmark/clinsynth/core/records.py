@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Literal, Self, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -140,12 +140,21 @@ def read_sealed(path: Path, model: type[R], kind: RecordKind, *, edited: bool = 
     return record
 
 
+class Place(Protocol):
+    """What identifies a record among others of its kind."""
+
+    @property
+    def stem(self) -> str:
+        """Its path below the folder of its kind, without the suffix."""
+        ...
+
+
 class Filed(Sealed):
     """A record whose path says what it is of."""
 
     @property
-    def stem(self) -> str:
-        """Where it lies below the folder of its kind, without the suffix."""
+    def cell(self) -> Place:
+        """What identifies it."""
         raise NotImplementedError
 
 
@@ -155,8 +164,10 @@ F = TypeVar("F", bound=Filed)
 def read_filed(path: Path, model: type[F], kind: RecordKind, *, edited: bool = False) -> F:
     """As ``read_sealed``; one that lies in another one's place is not taken either."""
     record = read_sealed(path, model, kind, edited=edited)
-    if "/".join(path.parts[-1 - record.stem.count("/") :]) != f"{record.stem}.json":
-        raise FaultyRecordError(path, "misplaced", "holds another record", found=record.stem, remedy="move it back")
+    if "/".join(path.parts[-1 - record.cell.stem.count("/") :]) != f"{record.cell.stem}.json":
+        raise FaultyRecordError(
+            path, "misplaced", "holds another record", found=record.cell.stem, remedy="move it back"
+        )
     return record
 
 

@@ -192,11 +192,6 @@ class DirectRecord(Stored, Filed):
         return DirectCell(self.task, self.slug, self.shots, self.limit)
 
     @property
-    def stem(self) -> str:
-        """The path of its cell."""
-        return self.cell.stem
-
-    @property
     def score(self) -> float:
         """The main metric's value."""
         return self.scores[self.metric]

@@ -91,11 +91,6 @@ class ReproductionRecord(Filed):
         return Cell(self.task, self.recipe, self.rows, self.seed)
 
     @property
-    def stem(self) -> str:
-        """The path of the run."""
-        return self.cell.stem
-
-    @property
     def share(self) -> float:
         """Share of the examples with the same prediction."""
         return self.equal / self.examples if self.examples else 0.0

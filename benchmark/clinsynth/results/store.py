@@ -11,7 +11,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -20,6 +20,7 @@ from clinsynth.core import (
     TASKS,
     Environment,
     Filed,
+    Place,
     Prediction,
     RecordKind,
     StoredRecords,
@@ -133,11 +134,6 @@ class RunRecord(_Stored, Filed):
         return Cell(self.task, self.recipe, self.rows, self.seed)
 
     @property
-    def stem(self) -> str:
-        """The path of its cell."""
-        return self.cell.stem
-
-    @property
     def score(self) -> float:
         """The main metric's value."""
         return self.scores[self.metric]
@@ -149,15 +145,6 @@ def check_scores(metric: str, scores: Mapping[str, float]) -> None:
         raise ValueError(f"no score for the main metric {metric}")
     if not all(0 <= score <= 1 for score in scores.values()):
         raise ValueError("a score outside [0, 1]")
-
-
-class Place(Protocol):
-    """Identifies a record."""
-
-    @property
-    def stem(self) -> str:
-        """Path below the records and the predictions, without the suffix."""
-        ...
 
 
 F = TypeVar("F", bound=Filed)
@@ -197,7 +184,7 @@ class RecordStore(Generic[F]):
 
     def write_record(self, record: F) -> F:
         """Seal and store a record."""
-        return write_sealed(self.record_path(record), record)
+        return write_sealed(self.record_path(record.cell), record)
 
     def record_paths(self) -> Iterator[Path]:
         """Where records lie, or seem to."""

@@ -12,13 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from clinsynth.core import Registry, TaskSpec, UserError
+from clinsynth.core import Registry, TaskSpec, UnfitFileError, UserError, open_regular
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, RealData
 from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.labels import LabelMap
 from clinsynth.submissions.importing.session import Format, ImportOptions, ImportReport, Session
 from clinsynth.submissions.rows import DATA, MAX_BYTES, SUFFIXES, too_deep
-from clinsynth.submissions.streams import NotRegularError, open_regular
 from clinsynth.submissions.writing import check_name, write_rows, write_submission
 
 FILES = frozenset(
@@ -179,7 +178,7 @@ def _check_source(path: Path, chosen: Format) -> None:
             head = stream.read(8)
     except FileNotFoundError:
         raise UserError(f"there is nothing at {path}") from None
-    except NotRegularError:
+    except UnfitFileError:
         raise UserError(f"{path} is a pipe or a device", expected="a file", remedy="write it to a file first") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read", found=error.strerror or str(error)) from None
