@@ -28,8 +28,7 @@ from clinsynth.direct.lm_eval_task import write_folder
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults
 from clinsynth.direct.runner import Outcome, Request, run, subset
 from clinsynth.direct.session import Model
-from clinsynth.direct.standings import direct_standings
-from clinsynth.direct.tracks import entry_at
+from clinsynth.direct.standings import direct_standings, entry_at
 from clinsynth.direct.verification import validate_direct, verify_direct
 from clinsynth.llm.cost import StatedPrices
 from clinsynth.results.store import Cell, Results

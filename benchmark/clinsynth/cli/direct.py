@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clinsynth.cli import Command, add_data_dir, add_format, add_sample, names
-from clinsynth.cli.model import say
-from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
+from clinsynth.cli.model import add_model_under_test, model_of, positive, prices_of, print_estimates, say
 from clinsynth.training import DEFAULT_RECIPE
 
 DIRECT_EXAMPLES = (
@@ -39,7 +38,7 @@ def configure_direct(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--send-restricted", action="store_true",
                         help="also send credentialed text to servers elsewhere, if your agreement allows")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
-    add_model(parser)
+    add_model_under_test(parser)
     report = parser.add_argument_group("the table")
     report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
                         help="print stored answers in these folders beside their students; asks nothing")  # fmt: skip

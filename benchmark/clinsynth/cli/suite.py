@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clinsynth.cli import Command, add_data_dir, names
-from clinsynth.cli.model import say
-from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
+from clinsynth.cli.model import add_model_under_test, model_of, positive, prices_of, print_estimates, say
 
 _LOCAL = "--model local-completions --model-args base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m"
 EXAMPLES = (
@@ -28,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
     parser.add_argument("--answer-tokens", type=int, metavar="N",
                         help="room for each answer at least, of the model and of judges that think first")  # fmt: skip
-    add_model(parser)
+    add_model_under_test(parser)
     sets = parser.add_argument_group("clinicalgpt, real notes, humans")
     sets.add_argument("--sets", type=names, default=(), help="all (default), or names with commas between")
     sets.add_argument("--from", dest="source", type=Path, metavar="DIR",

@@ -19,7 +19,7 @@ from .session import Model as Model
 from .session import lm_eval as lm_eval
 from .standings import better_of as better_of
 from .standings import direct_standings as direct_standings
-from .tracks import entry_at as entry_at
+from .standings import entry_at as entry_at
 from .tuning import TuneSettings as TuneSettings
 from .tuning import tune_llm as tune_llm
 from .verification import validate_direct as validate_direct
