@@ -78,7 +78,7 @@ def table_markdown(table: Table, *, heading: bool = True) -> str:
     return "\n\n".join(filter(None, [caption, "\n".join(lines), notes]))
 
 
-KEPT = 3
+KEPT = 2
 """Columns from the left that the narrowest terminal shows all the same."""
 
 

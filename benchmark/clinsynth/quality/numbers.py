@@ -148,9 +148,9 @@ def _faults(draw: Draw, result: Result, rng: np.random.Generator) -> None:
     result.suspects = found.suspects
 
 
-def _noise(draw: Draw, rng: np.random.Generator) -> noise.Noise:
+def _noise(draw: Draw, rng: np.random.Generator) -> measures.Noise:
     if draw.spec.is_span:
-        return noise.Noise(None, None, reason=NO_LABEL)
+        return measures.Noise(None, None, reason=NO_LABEL)
     first: dict[tuple[str, ...], int] = {}
     for k, texts in enumerate(repeats.inputs(draw.rows)):
         first.setdefault(texts, k)
@@ -161,4 +161,4 @@ def _noise(draw: Draw, rng: np.random.Generator) -> noise.Noise:
         found = measures.multi_label_noise(features, answers, draw.spec.labels, rng)
     else:
         found = measures.label_noise(features, [answer[0] for answer in answers], rng)
-    return noise.Noise(found.rate, found.accuracy, tuple(kept[k] for k in found.suspects), found.reason)
+    return measures.Noise(found.rate, found.accuracy, tuple(kept[k] for k in found.suspects), found.reason)
