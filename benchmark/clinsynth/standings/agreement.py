@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from clinsynth.core import TASKS
 from clinsynth.scoring.statistics import ALPHA, kendall_tau
@@ -84,7 +85,7 @@ def _over_tasks(table: Standings, other: Standings, names: Sequence[str], seed: 
     counts = rng.multinomial(len(tasks), np.full(len(tasks), 1 / len(tasks)), size=DRAWS)
     sizes = counts @ of_type.T
     weights = counts / (sizes @ of_type).clip(1) / (sizes > 0).sum(axis=1, keepdims=True)
-    signs = []
+    signs: list[npt.NDArray[np.float64]] = []
     for each in (table, other):
         rows = {row.name: row for row in each.rows}
         scores = np.array([[rows[name].scores[task].mean for name in names] for task in tasks])
