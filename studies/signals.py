@@ -124,8 +124,8 @@ def signals(found: Sequence[Value], seed: int = 0) -> tuple[list[Signal], list[s
     for each in found:
         by_task.setdefault(each.task, {}).setdefault(each.number, []).append(each)
     thin = [
-        f"{task}: {len({v.submission for own in numbers.values() for v in own})} submissions, "
-        f"no conclusion from fewer than {LEAST_SUBMISSIONS}"
+        f"{task}: no conclusion from fewer than {LEAST_SUBMISSIONS} submissions, here "
+        f"{len({v.submission for own in numbers.values() for v in own})}"
         for task, numbers in by_task.items()
         if max(map(len, numbers.values())) < LEAST_SUBMISSIONS
     ]
@@ -208,7 +208,7 @@ def markdown(made: Report) -> str:
 
 
 def _lines(made: Report) -> Iterator[str]:
-    yield f"{made.recipe}, {made.rows:,} rows, {len(made.submissions)} submissions: {', '.join(made.submissions)}."
+    yield f"{made.recipe}, {made.rows:,} rows, submissions: {', '.join(made.submissions) or 'none'}."
     if not made.signals:
         yield ""
         yield f"No conclusion: no task has {LEAST_SUBMISSIONS} submissions with a score and a quality record."

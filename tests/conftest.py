@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.clients import PRICES
+from tests.scripted_server import ScriptedServer
 
 from clinsynth.core.nouns import Prediction, Row, TaskTypeName
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
+from clinsynth.llm import Client, ClientSettings
+from clinsynth.llm.cache import Cache
 from clinsynth.results.store import Cell, Environment, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring.metrics import score_all
 from clinsynth.submissions import Card, RealData, read_submission, write_submission
@@ -242,3 +246,29 @@ def clinsynth(students: Path, tmp_path: Path) -> Iterator[Clinsynth]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    """An empty cache of answers."""
+    made = Cache(tmp_path / "cache")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def connect(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
+    """``connect(server, **settings)``: a client that does not wait long, and has no key."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    made: list[Client] = []
+
+    def open_client(server: ScriptedServer | str, **settings: Any) -> Client:
+        url = server if isinstance(server, str) else server.base_url
+        own = ClientSettings(model="scripted", base_url=url, backoff=0.001, poll=0.001, timeout=5.0)
+        lines: list[str] = []
+        made.append(Client(dataclasses.replace(own, **settings), cache, PRICES, lines.append))
+        return made[-1]
+
+    yield open_client
+    for client in made:
+        client.close()

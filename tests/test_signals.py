@@ -69,7 +69,7 @@ def test_fewer_than_four_submissions_say_nothing(tmp_path: Path) -> None:
     invented(tmp_path, LEAST_SUBMISSIONS - 1)
     made = report([tmp_path], RECIPE, 300)
     assert not made.signals
-    assert any("mqp: 3 submissions" in each for each in made.left_out)
+    assert any("mqp: no conclusion from fewer than 4 submissions, here 3" in each for each in made.left_out)
     assert "No conclusion" in markdown(made)
 
 
@@ -80,7 +80,7 @@ def test_numbers_of_other_rows_are_left_out(tmp_path: Path) -> None:
     made = report([tmp_path], RECIPE, 300)
     assert "method-4 on mqp: the quality record is of other rows than the runs" in made.left_out
     assert "method-3 on mqp: no quality record" in made.left_out
-    assert "mqp: 3 submissions, no conclusion from fewer than 4" in made.left_out
+    assert "mqp: no conclusion from fewer than 4 submissions, here 3" in made.left_out
     assert "mqp" not in next(each for each in made.signals if each.number == "cmd").tasks
 
 

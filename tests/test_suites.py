@@ -378,7 +378,7 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
     assert record["usage"]["tokens_in"] == 10
     (request,) = record["sent"]
     assert request["answers"] == 1
-    assert request["request"]["max_tokens"] == 32
+    assert request["request"]["max_tokens"] == 2_000
     assert "messages" not in request["request"]
     assert "哪" not in json.dumps(record, ensure_ascii=False)
     assert main(["validate", "direct/scripted-1"]) == 0
