@@ -1,4 +1,4 @@
-# make install | quickstart | quickstart-llm | reproduce | test | check | reliability | supply-chain | lock | clean
+# make install | quickstart | quickstart-llm | reproduce | test | check | docs | reliability | supply-chain | lock | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ QUICK := build/quickstart
 QUICK_TASKS := gad
 QUICK_METHODS := template
 
-.PHONY: install quickstart quickstart-llm reproduce test check reliability supply-chain lock clean
+.PHONY: install quickstart quickstart-llm reproduce test check docs reliability supply-chain lock clean
 .DEFAULT_GOAL := install
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -82,6 +82,16 @@ check: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+
+# The documentation as pages with a search that needs no network; warnings are errors. REPOSITORY=https://... has links to
+# files of the source lead there.
+docs: DOCS_TOOLS := build/docs-tools
+docs:
+	@mkdir -p build
+	@if [ ! -e $(DOCS_TOOLS)/.installed ]; then rm -rf $(DOCS_TOOLS); $(PYTHON) -m venv $(DOCS_TOOLS); \
+	  $(DOCS_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check zensical==0.0.73; \
+	  touch $(DOCS_TOOLS)/.installed; fi
+	@$(DOCS_TOOLS)/bin/python docs/site.py $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 # Kills at random, full disks, two calls at once: some minutes. TRIALS=200 for the figures of docs/reliability.md.
 reliability: export CLINSYNTH_KILLS := $(or $(TRIALS),40)

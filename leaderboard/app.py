@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 from clinsynth.leaderboard import serve
+from clinsynth.site import home_of
 from clinsynth.snapshot import read_snapshot
 
 if __name__ == "__main__":
-    serve(read_snapshot(Path(__file__).parent / "snapshot"), "0.0.0.0", int(os.environ.get("PORT", "7860")))  # noqa: S104 - a Space is reached from outside
+    space = os.environ.get("SPACE_HOST", "")
+    snapshot = read_snapshot(Path(__file__).parent / "snapshot")
+    port = int(os.environ.get("PORT", "7860"))
+    serve(snapshot, "0.0.0.0", port, home_of(f"https://{space}" if space else ""))  # noqa: S104 - a Space is reached from outside

@@ -8,17 +8,20 @@ from typing import Any
 
 from clinsynth.core.nouns import TaskTypeName
 from clinsynth.core.registry import TASKS
+from clinsynth.quality import Level
 from clinsynth.snapshot import Snapshot, Tables, write_snapshot
 from clinsynth.snapshot.builder import task_rows
 from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import (
     AuditRow,
+    BandRow,
     ConditionRow,
     CostRow,
     CurveRow,
     DifferenceRow,
     DirectRow,
     DropRow,
+    ExampleRow,
     GenerationRow,
     GradeRow,
     LeftOutRow,
@@ -56,6 +59,8 @@ def _card(name: str, rng: random.Random) -> SubmissionRow:
         real_details="five examples a class",
         llm="" if reference else "model_x",
         llm_snapshot="",
+        llm_parameters=None if reference else rng.choice((None, 1.5, 7.0, 70.0)),
+        llm_open=None if reference else rng.choice((None, True, False)),
         calls=None if paid is None else 9000,
         tokens_in=None if paid is None else int(paid * 1e6),
         tokens_out=None if paid is None else int(paid * 3e5),
@@ -200,6 +205,8 @@ def _rows_of(
             detectable=0.024 if leader else None,
             tasks=len(own),
             seeds=3 if why and why[0][0] == "preliminary" else 5,
+            scored="" if name == "constant" else "2026-11-20",
+            reproduced="reproduced" if group == 1 else "as handed in",
             borda=20.5 if group else None,
             win_rate=0.5 if group else None,
         )
@@ -344,6 +351,13 @@ def _pair(
     return out
 
 
+_BANDS: tuple[tuple[str, str, Level], ...] = (
+    ("aps", "variety of the rows", "far"),
+    ("vocabulary", "number of different words", "off"),
+    ("label_noise", "labels that look wrong", "like real"),
+)
+
+
 def _beside(made: dict[str, list[Any]], name: str, task: str, rng: random.Random) -> None:
     from clinsynth.quality.record import NUMBERS
 
@@ -365,6 +379,16 @@ def _beside(made: dict[str, list[Any]], name: str, task: str, rng: random.Random
                 rows=300,
             )
         )
+    made["bands"] += [
+        BandRow(data="real", submission=name, task=task, number=number, title=title, level=level,
+                words="0.1 against 0.2 of real rows", advice="" if level == "like real" else "ask for more variety")
+        for number, title, level in _BANDS
+    ]  # fmt: skip
+    if name in METHODS:
+        made["examples"] += [
+            ExampleRow(submission=name, task=task, answer="relation", text=f"A <i>written</i> row {k}.")
+            for k in range(2)
+        ]
     failed = name == METHODS[1]
     made["audits"].append(AuditRow(
         data="real", submission=name, task=task, state="failed" if failed else "clean",

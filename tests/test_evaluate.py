@@ -15,11 +15,11 @@ from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import DATA_VARIABLE, SampleStore
-from clinsynth.evaluation import bands as bands_of_rows
 from clinsynth.evaluation import verdict
 from clinsynth.evaluation.evaluation import Request, evaluate
 from clinsynth.evaluation.rows import folder_of, stage
 from clinsynth.evaluation.verdict import Rival
+from clinsynth.quality import bands_of
 from clinsynth.quality.record import Measured
 from clinsynth.standings.comparison import Comparison
 from clinsynth.standings.runs import Entry, headline_budget
@@ -224,14 +224,14 @@ def test_bands() -> None:
 
     real = measured(words_mean=40.0, vocabulary=1_000.0, near_duplicates=0.0, aps=0.1)
     own = measured(words_mean=10.0, vocabulary=950.0, near_duplicates=0.005, aps=0.16)
-    found = {band.title: band for band in bands_of_rows.bands_of(own, real)}
+    found = {band.title: band for band in bands_of(own, real)}
     assert found["words per row"].level == "far"
     assert found["words per row"].advice == "ask for texts as long as real ones"
     assert found["number of different words"].level == "like real"
     assert found["rows that nearly repeat others"].level == "like real"
     assert found["variety of the rows"].level == "off"
     assert found["labels that look wrong"].level == "unknown"
-    assert {band.level for band in bands_of_rows.bands_of(own, None)} == {"unknown"}
+    assert {band.level for band in bands_of(own, None)} == {"unknown"}
 
 
 def test_the_headline_budget_is_one_that_records_have(

@@ -132,7 +132,7 @@ def test_latex_escapes(text: str, expected: str) -> None:
 
 
 def test_the_latex_check_can_fail(snapshot: Snapshot) -> None:
-    text = as_latex(snapshot, page(snapshot, "overall", {}))
+    text = as_latex(snapshot, page(snapshot, "types", {}))
     for broken in (text.replace("&", "", 1), text.replace("\\end{tabular}", "", 1), text.replace("\\%", "%", 1)):
         with pytest.raises(Exception):  # noqa: B017 - the parser's own, or an assertion
             check_latex(broken)
@@ -221,6 +221,32 @@ def test_every_eval_ever_passes_its_own_validator(snapshot: Snapshot, tmp_path: 
         count += 1
     assert count == len(snapshot.tables.overall)
     assert validate.main([str(tmp_path / "data" / "*" / "*" / "*" / "*.json")]) == 0
+
+
+def test_eval_results_are_read_by_the_hub_s_own_reader(
+    folder: Path, snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub: Any = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    yaml: Any = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    name = next(row.submission for row in snapshot.tables.submissions if row.llm)
+    words = ["export", "--snapshot", str(folder), "--format", "eval-results", "--submission", name]
+    assert main([*words, "--dataset", "owner/clinsynth", "--url", "https://example.org/board"]) == 0
+    given = yaml.safe_load(capsys.readouterr().out)
+    entries = hub.parse_eval_result_entries(given)
+    assert hub.eval_result_entries_to_yaml(entries) == given
+    scores = {(row.task, row.recipe, row.rows): row for row in snapshot.tables.scores if row.submission == name}
+    assert len(entries) == len(scores) + sum(row.submission == name and row.mean is not None
+                                             for row in snapshot.tables.overall)  # fmt: skip
+    for entry in entries:
+        assert entry.dataset_id == "owner/clinsynth"
+        assert entry.source_url == "https://example.org/board"
+        assert snapshot.manifest.short in entry.notes
+        if entry.task_id != "mean-of-types":
+            assert any(
+                abs(100 * row.mean - entry.value) < 0.01 for key, row in scores.items() if key[0] == entry.task_id
+            )
+    for missing in (["--dataset", "owner/clinsynth"], ["--url", "https://example.org"]):
+        assert main([*words, *missing]) == 2
 
 
 def test_every_eval_ever_leaves_the_sample_out_and_keeps_names(snapshot: Snapshot) -> None:

@@ -108,9 +108,7 @@ def test_a_filter_changes_the_table_and_the_address(address: str, tab: Any) -> N
     tab.goto(address)
     tab.wait_for_selector("#page-overall table")
     tab.get_by_role("radio", name="pubmedbert.v1").first.click()
-    tab.wait_for_function(
-        "document.querySelector('#page-overall caption').textContent.includes('pubmedbert.v1 on 300')"
-    )
+    tab.wait_for_function("document.querySelector('#page-overall h2').textContent.includes('pubmedbert.v1 on 300')")
     tab.wait_for_function("location.search.includes('student=pubmedbert.v1')")
     # That student has no other budget: the filter follows.
     assert tab.get_by_role("radio", name="1,000").count() == 0
@@ -119,7 +117,7 @@ def test_a_filter_changes_the_table_and_the_address(address: str, tab: Any) -> N
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("view=tasks&student=minilm-l6.v1&rows=1000&task=mqp", "Medical Question Pairs (mqp): minilm-l6.v1 on 1,000"),
+        ("view=tasks&student=minilm-l6.v1&rows=1000&task=mqp", "Scores on mqp: minilm-l6.v1 on 1,000"),
         ("view=compare&base=gold-n&others=constant,gold-few", "Differences to gold-n"),
         ("view=submission&name=clingen-kg&rows=1000", "1,000 rows"),
         ("view=cost&by=tokens", "Cost and score"),

@@ -161,6 +161,17 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """Where a board will lie and whom to ask, on commands that show one."""
+    home = parser.add_argument_group("links in footers and cards (default: as the package's metadata says)")
+    home.add_argument(
+        "--url", default="", metavar="URL", help="where the board will lie: for the cards that networks show"
+    )
+    home.add_argument("--repository", default="", metavar="URL", help="of the source and the submissions")
+    home.add_argument("--docs", default="", metavar="URL", help="of the documentation")
+    home.add_argument("--contact", default="", metavar="URL|MAIL", help="whom to ask")
+
+
 def names(text: str) -> tuple[str, ...]:
     """``all`` is none in particular; else names between commas."""
     return () if text == "all" else tuple(filter(None, text.split(",")))

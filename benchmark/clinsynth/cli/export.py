@@ -13,10 +13,11 @@ EXAMPLES = (
     "clinsynth export --snapshot snapshot --format latex --view overall",
     "clinsynth export --snapshot snapshot --format csv --view tasks --filter task=gad",
     "clinsynth export --snapshot snapshot --format every-eval-ever --out eee",
+    "clinsynth export --snapshot snapshot --format eval-results --submission demo --dataset owner/name --url https://board",
     "clinsynth export --format croissant --submission submissions/demo --out croissant.json",
     "clinsynth export --format scores --submission submissions/demo --sample --out scores",
 )
-FORMS = ("csv", "json", "markdown", "latex", "bibtex", "svg", "every-eval-ever", "croissant", "scores")
+FORMS = ("csv", "json", "markdown", "latex", "bibtex", "svg", "every-eval-ever", "eval-results", "croissant", "scores")
 VIEWS = ("overall", "types", "tasks", "compare", "curves", "cost", "quality", "submission", "direct", "elsewhere",
          "method", "submit")  # fmt: skip
 
@@ -35,7 +36,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="as in the address of the page, such as student=minilm-l6.v1; may be repeated",
     )
     parser.add_argument("--table", default="", metavar="KEY", help="csv: another table of the view than its first")
-    parser.add_argument("--submission", type=Path, metavar="DIR", help="croissant, scores: the submission it is about")
+    parser.add_argument(
+        "--submission", type=Path, metavar="DIR", help="croissant, scores, eval-results: the submission it is about"
+    )
+    parser.add_argument("--dataset", default="", metavar="OWNER/NAME", help="eval-results: the benchmark on the Hub")
+    parser.add_argument("--url", default="", help="eval-results: where the scores can be seen")
     parser.add_argument("--out", type=Path, metavar="PATH",
                         help="a file (default: standard output); a folder for every-eval-ever and scores")  # fmt: skip
     add_sample(parser)
@@ -49,7 +54,8 @@ def execute(arguments: argparse.Namespace) -> int:
         return _every_eval_ever(arguments)
     if arguments.format == "scores":
         return _scores(arguments)
-    text = _croissant(arguments) if arguments.format == "croissant" else _view(arguments)
+    made = {"croissant": _croissant, "eval-results": _eval_results}
+    text = made.get(arguments.format, _view)(arguments)
     if arguments.out:
         write_text(arguments.out, text)
         print(arguments.out)
@@ -95,6 +101,17 @@ def _croissant(arguments: argparse.Namespace) -> str:
     if arguments.submission is None:
         raise UserError("croissant describes a submission's data", remedy="name it with --submission DIR")
     return json.dumps(croissant(arguments.submission), indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def _eval_results(arguments: argparse.Namespace) -> str:
+    from clinsynth.core import UserError
+    from clinsynth.export import eval_results_yaml
+    from clinsynth.snapshot import read_snapshot
+
+    if arguments.submission is None:
+        raise UserError("eval-results are of one submission", remedy="name it with --submission NAME")
+    snapshot = read_snapshot(arguments.snapshot)
+    return eval_results_yaml(snapshot, arguments.submission.name, arguments.dataset, arguments.url)
 
 
 def _every_eval_ever(arguments: argparse.Namespace) -> int:

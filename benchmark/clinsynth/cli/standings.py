@@ -27,7 +27,7 @@ from clinsynth.standings import (
     standings_of,
 )
 from clinsynth.training import RECIPES
-from clinsynth.views import agreement, comparisons, means, over_tasks, page
+from clinsynth.views import Table, agreement, comparisons, means, over_tasks, page
 
 STANDINGS_EXAMPLES = (
     "clinsynth standings submissions --sample",
@@ -84,14 +84,18 @@ def shown_of(snapshot: Snapshot, view: str) -> Shown:
     """What a view shows, and the table of it that is taken for CSV."""
     if view == "means":
         computed = any(row.low is not None for row in snapshot.tables.overall)
-        ranking = (*page(snapshot, "overall", {}).tables[:1], *agreement(snapshot)) if computed else ()
+        ranks = [table for table in page(snapshot, "overall", {}).tables if table.key == "overall"]
+        ranking = (*ranks, *agreement(snapshot)) if computed else ()
         return Shown(snapshot, (*means(snapshot, {}).blocks, *ranking), over_tasks(snapshot, "tasks"))
     if view in ("tasks", "curves"):
         table = over_tasks(snapshot, view)
         return Shown(snapshot, (table,), table)
     made = page(snapshot, view, {})
+    # The scores by task are a view of their own here.
+    blocks = tuple(block for block in made.blocks if not (isinstance(block, Table) and block.key == "board"))
+    tables = [block for block in blocks if isinstance(block, Table)]
     more = agreement(snapshot) if view == "overall" else ()
-    return Shown(snapshot, (*made.blocks, *more), made.tables[0])
+    return Shown(snapshot, (*blocks, *more), tables[0] if tables else Table(view, made.title, (), ()))
 
 
 COMPARE_EXAMPLES = (

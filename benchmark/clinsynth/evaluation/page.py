@@ -50,7 +50,7 @@ fine-tuning one frozen student and testing it on real text.</p></footer>
 def report_body(report: Report) -> str:
     """The same without the frame: for a notebook."""
     verdict = "".join(f"<li>{escape(line)}</li>" for line in report.lines())
-    links = Links(submission=lambda name: "#" + name)
+    links = Links(to=lambda view, query: "#" + query.get("name", view))
     return f"<h1>{escape(report.name)} on {escape(report.task.name)}</h1>\n<ul>{verdict}</ul>\n" + blocks(
         list(_blocks(report)), links
     )

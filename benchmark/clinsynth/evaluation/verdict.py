@@ -9,9 +9,8 @@ from typing import Any
 
 from clinsynth.audit import AuditRecord
 from clinsynth.core import TaskSpec
-from clinsynth.evaluation.bands import Band, bands
 from clinsynth.evaluation.names import IN_WORDS, ITEMS, METRIC_NAMES
-from clinsynth.quality import QualityRecord
+from clinsynth.quality import Band, QualityRecord, bands_of
 from clinsynth.standings import Compared, Comparison, CostOfData, Curve, Score
 
 _TOP = 3
@@ -97,7 +96,7 @@ class Report:
     @property
     def bands(self) -> tuple[Band, ...]:
         """The quality of the rows in words."""
-        return bands(self.quality)
+        return bands_of(self.quality.data, self.quality.real)
 
     def lines(self) -> list[str]:
         """Five lines: the score, whom it beats, what it is worth, what leaks, and where to look next."""

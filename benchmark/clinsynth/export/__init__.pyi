@@ -1,4 +1,5 @@
 from .bibtex import as_bibtex as as_bibtex
+from .eval_results import eval_results_yaml as eval_results_yaml
 from .forms import FORMATS as FORMATS
 from .forms import LABELS as LABELS
 from .forms import SUFFIXES as SUFFIXES

@@ -11,7 +11,7 @@ from clinsynth.core import clean
 from clinsynth.export.bibtex import as_bibtex
 from clinsynth.export.tables import as_latex, inline, records, table_csv, table_markdown, table_text
 from clinsynth.snapshot import Snapshot
-from clinsynth.views import Block, Facts, Figure, Page, Prose, Table
+from clinsynth.views import Answer, Block, Facts, Figure, Page, Prose, Table
 
 
 def as_csv(snapshot: Snapshot, page: Page, table: str = "") -> str:
@@ -64,7 +64,9 @@ def markdown_blocks(blocks: Iterable[Block]) -> str:
     return "\n\n".join(_markdown(block) for block in blocks if not isinstance(block, Figure))
 
 
-def _markdown(block: Table | Facts | Prose) -> str:
+def _markdown(block: Table | Facts | Prose | Answer) -> str:
+    if isinstance(block, Answer):
+        return "\n\n".join(f"**{inline(asked)}** {inline(f'{short} {more}')}" for asked, short, more in block.items)
     if isinstance(block, Table):
         return table_markdown(block)
     if isinstance(block, Facts):
@@ -96,7 +98,9 @@ def text_blocks(blocks: Iterable[Block], *, wide: bool = False) -> str:
     return clean("\n\n".join(_text(block, wide) for block in blocks if not isinstance(block, Figure))) + "\n"
 
 
-def _text(block: Table | Facts | Prose, wide: bool) -> str:
+def _text(block: Table | Facts | Prose | Answer, wide: bool) -> str:
+    if isinstance(block, Answer):
+        return "\n".join(f"{asked} {short} {more}".rstrip() for asked, short, more in block.items)
     if isinstance(block, Table):
         return table_text(block, wide=wide)
     if isinstance(block, Facts):

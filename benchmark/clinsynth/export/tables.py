@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from clinsynth.core import clean, text_table
 from clinsynth.snapshot import Snapshot
@@ -131,7 +132,7 @@ _ESCAPES = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "−": "$-$", "–": "--", "—": "---", "×": r"$\times$", "±": r"$\pm$",
     "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\ldots{}", "“": "``", "”": "''",
-    "[": "{[}", "]": "{]}",
+    "[": "{[}", "]": "{]}", "✓": "", "✗": "", "●": "", "◐": "", "○": "",
 }  # fmt: skip
 """Brackets are braced, since one at the beginning of a row would be read as an argument of the line break before."""
 
@@ -154,7 +155,7 @@ def latex_table(snapshot: Snapshot, table: Table) -> str:
     kept = [k for k, column in enumerate(table.columns) if not column.wide]
     columns = [table.columns[k] for k in kept]
     alignment = "".join("r" if column.number else "l" for column in columns)
-    head = " & ".join(escape(column.title) for column in columns)
+    head = _groups(columns) + " & ".join(escape(column.title) for column in columns)
     body = "\n\\midrule\n".join(_section(section, columns, kept) for section in table.sections if section.rows)
     notes = " ".join(escape(note if note.endswith(".") else f"{note}.") for note in (*table.notes, *table.asides()))
     caption = f"{escape(table.caption)}. {escape(snapshot.manifest.source)}."
@@ -177,19 +178,40 @@ def latex_table(snapshot: Snapshot, table: Table) -> str:
     return "\n".join(lines)
 
 
+def _groups(columns: list[Column]) -> str:
+    """The line above the titles, where neighbouring columns have something in common."""
+    if not any(column.group for column in columns):
+        return ""
+    cells: list[str] = []
+    rules: list[str] = []
+    at = 1
+    for group, own in groupby(columns, key=lambda column: column.group):
+        width = len(list(own))
+        if group:
+            cells.append(f"\\multicolumn{{{width}}}{{c}}{{{escape(group)}}}")
+            rules.append(f"\\cmidrule(lr){{{at}-{at + width - 1}}}")
+        else:
+            cells += [""] * width
+        at += width
+    return f"{' & '.join(cells)} \\\\\n{''.join(rules)}\n"
+
+
 def _section(section: Section, columns: list[Column], kept: list[int]) -> str:
     title = (
         [f"\\multicolumn{{{len(columns)}}}{{@{{}}l}}{{\\emph{{{escape(section.title)}}}}} \\\\"]
         if section.title
         else []
     )
-    rows = [" & ".join(_cell(row[k]) for k in kept) + " \\\\" for row in section.rows]
+    rows = [" & ".join(_cell(row[k], column) for k, column in zip(kept, columns, strict=True)) + " \\\\"
+            for row in section.rows]  # fmt: skip
     return "\n".join([*title, *rows])
 
 
-def _cell(cell: Cell) -> str:
-    words = escape(cell.text)
+def _cell(cell: Cell, column: Column) -> str:
+    words = escape(cell.text).strip()
     if cell.text.endswith("=") and cell.value is not None:
         # The mark of a tie stands above the line, as tables in papers have it.
         words = f"{escape(cell.text[:-1])}$^{{=}}$"
-    return f"{words} {{\\scriptsize {escape(cell.small)}}}" if cell.small else words
+    # What stands below a name on a page is in the way in a paper.
+    small = "" if column.key == "submission" else escape(cell.small)
+    return f"{words} {{\\scriptsize {small}}}" if small else words

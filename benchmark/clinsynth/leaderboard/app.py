@@ -14,10 +14,9 @@ from urllib.parse import urlencode
 
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
 from clinsynth.leaderboard.archive import SUFFIXES as ARCHIVES
-from clinsynth.leaderboard.plots import plot
-from clinsynth.site import Links, body, take
+from clinsynth.site import SENTENCE, Home, Links, body, cite, footer, take
 from clinsynth.snapshot import Snapshot
-from clinsynth.views import TITLES, VIEWS, Filter, Page, page
+from clinsynth.views import TITLES, VIEWS, Filter, Page, page, shown
 
 RADIO = 20
 """Choices up to which a filter is a row of buttons; with more it is a list to search."""
@@ -27,9 +26,9 @@ FIRST = "overall"
 class Board:
     """Pages of one snapshot as the app shows them."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, home: Home | None = None) -> None:
         """Pages are made when they are asked for, and the latest are kept."""
-        self.snapshot = snapshot
+        self.snapshot, self.home = snapshot, home or Home()
         self._keys = {view: [one.key for one in page(snapshot, view, {}).filters] for view in VIEWS}
         self._made: Callable[[str, str], tuple[Page, str]] = lru_cache(maxsize=512)(self._make)
 
@@ -39,7 +38,7 @@ class Board:
 
     def _make(self, view: str, query: str) -> tuple[Page, str]:
         made = page(self.snapshot, view, json.loads(query))
-        links = Links(lambda name: self.address("submission", {**made.query, "name": name}), figures=view == "tasks")
+        links = Links(to=lambda other, asked: self.address(other, {**made.query, **asked}))
         return made, f'<div class="cs">{body(made, links)}{self._take(made)}</div>'
 
     def address(self, view: str, query: Mapping[str, str]) -> str:
@@ -56,7 +55,7 @@ class Board:
             where = urlencode({**made.query, "figure": figure.key})
             files += [(kind.upper(), f"take/{made.view}.{kind}?{where}", figure.title) for kind in ("svg", "png")]
         plain = f'<a href="plain/{made.view}?{urlencode(made.query)}">This page without scripts</a>'
-        return f"{take(files)}<p class=take>{plain}</p>"
+        return f"{cite(self.snapshot, made)}{take(files)}<p class=take>{plain}</p>"
 
 
 def layout(board: Board) -> Any:
@@ -65,17 +64,19 @@ def layout(board: Board) -> Any:
     manifest = board.snapshot.manifest
     with gr.Blocks(title="clinsynth leaderboard", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(
-            f'<div class="cs"><header class="app"><span class="brand">clinsynth</span> <span>Which synthetic clinical '
-            f"training data makes the better student? Snapshot <code>{manifest.short}</code> of {manifest.day}.</span>"
-            "</header></div>",
+            f'<div class="cs"><header class="app"><a class="brand" href="?">clinsynth</a> <span>Snapshot '
+            f"<code>{manifest.short}</code> of {manifest.day}</span></header></div>",
             padding=False,
             apply_default_css=False,
         )
         parts: dict[str, _Part] = {}
         with gr.Tabs(selected=FIRST, elem_id="views") as tabs:
-            for view in VIEWS:
+            # What has nothing to show in this snapshot has no tab.
+            for view in shown(board.snapshot):
                 with gr.Tab(TITLES[view], id=view) as tab:
                     parts[view] = _Part(gr, board, view, tab)
+        gr.HTML(f'<div class="cs"><footer><p>{footer(board.home)}{SENTENCE}</p></footer></div>', padding=False,
+                apply_default_css=False)  # fmt: skip
         for part in parts.values():
             part.connect()
         outputs = [tabs, *(one for part in parts.values() for one in part.outputs)]
@@ -87,14 +88,14 @@ def layout(board: Board) -> Any:
 
 
 class _Part:
-    """One tab: filters, page, plot."""
+    """One tab: filters and page."""
 
     def __init__(self, gr: Any, board: Board, view: str, tab: Any) -> None:
         self.gr, self.board, self.view, self.tab = gr, board, view, tab
         first, html = board.show(view, {})
         self.keys = [one.key for one in first.filters]
         self.filters: list[Any] = []
-        with gr.Row(elem_classes="cs-filters", visible=bool(first.filters)):
+        with gr.Row(elem_classes="cs-filters", visible=any(len(one.choices) > 1 for one in first.filters)):
             for one in first.filters:
                 self.filters.append(_control(gr, one))
         if view == "submit":
@@ -102,9 +103,8 @@ class _Part:
         # Only the tab that is seen first is filled: the others come when they are opened.
         self.html = gr.HTML(html if view == FIRST else "", padding=False, apply_default_css=False,
                             elem_id=f"page-{view}")  # fmt: skip
-        self.plot = gr.Plot(visible=False, show_label=False, container=False) if view in PLOTTED else None
         self.drawn = gr.State(view == FIRST)
-        self.outputs = [*self.filters, self.html, *([self.plot] if self.plot else []), self.drawn]
+        self.outputs = [*self.filters, self.html, self.drawn]
 
     def connect(self) -> None:
         """Redraw on a change of a filter, draw when the tab is first opened; keep the address in step."""
@@ -128,19 +128,14 @@ class _Part:
     def redrawn(self, made: Page, html: str, old: Mapping[str, str]) -> list[Any]:
         """The page, and those filters that it does not have as they were."""
         filters = [_updated(self.gr, one, old.get(one.key)) for one in made.filters]
-        found = made.figures[:1]
-        figure = self.gr.Plot(plot(found[0]), visible=True) if found else self.gr.Plot(visible=False)
-        return [*filters, html, *([figure] if self.plot else []), True]
+        return [*filters, html, True]
 
-
-PLOTTED = ("compare", "curves", "cost")
-"""Views with a plot to point at."""
 
 _ADDRESS = """(...v) => {
   if (!window.clinsynthOpened) return;
   const q = new URLSearchParams({ view: %s });
   %s.forEach((k, i) => { const x = Array.isArray(v[i]) ? v[i].join(',') : v[i]; if (x) q.set(k, x); });
-  history.replaceState(history.state, '', '?' + q.toString());
+  history.replaceState(history.state, '', '?' + q.toString() + location.hash);
 }"""
 
 
@@ -157,7 +152,10 @@ def _value(one: Filter) -> Any:
 
 
 def _control(gr: Any, one: Filter) -> Any:
-    common: dict[str, Any] = {"choices": _pairs(one), "value": _value(one), "label": one.label, "elem_id": None}
+    common: dict[str, Any] = {
+        "choices": _pairs(one), "value": _value(one), "label": one.label, "elem_id": None,
+        "visible": len(one.choices) > 1,
+    }  # fmt: skip
     if one.many:
         return gr.Dropdown(**common, multiselect=True, filterable=True, min_width=260)
     if len(one.choices) <= RADIO:
@@ -166,9 +164,10 @@ def _control(gr: Any, one: Filter) -> Any:
 
 
 def _updated(gr: Any, one: Filter, old: str | None) -> Any:
+    some = len(one.choices) > 1
     if old is not None and old == one.value:
-        return gr.update(choices=_pairs(one))
-    return gr.update(choices=_pairs(one), value=_value(one))
+        return gr.update(choices=_pairs(one), visible=some)
+    return gr.update(choices=_pairs(one), value=_value(one), visible=some)
 
 
 def _opener(gr: Any, parts: Mapping[str, _Part]) -> Callable[..., list[Any]]:

@@ -17,7 +17,7 @@ BODY = 64 * 1024
 """Bytes of a request that only chooses filters."""
 _QUERY = 8 * 1024
 _ALLOWED = re.compile(
-    r"/|/(take|plain|assets|static|svelte)/[^?]*|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon)/?"
+    r"/|/(take|plain|assets|static|svelte)/[^?]*|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon|card\.png)/?"
     r"|/gradio_api/(info|config|startup-events|theme\.css|app_id|queue/(join|data)|heartbeat/\w+|(?:call|run)/[\w/-]+|cancel|reset)/?"
 )
 """Not among them: files that others uploaded, a proxy to other machines, the schema, run histories, monitoring."""

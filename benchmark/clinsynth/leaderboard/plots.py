@@ -52,6 +52,9 @@ def plot(figure: Figure, *, ground: str = "rgba(0,0,0,0)") -> Any:
             ticktext=[point.label for point in ordered],
             showgrid=False,
         )
+    for rule in figure.rules:
+        line = {"color": _MIDDLE, "width": 1, "dash": "dot"}
+        made.add_vline(x=rule.x, line=line, annotation_text=rule.label, annotation_position="top")
     if figure.zero is not None:
         made.add_vline(x=figure.zero, line={"color": _MIDDLE, "width": 1})
     return made

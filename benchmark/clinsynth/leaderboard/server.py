@@ -5,17 +5,32 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
 from clinsynth.core import UserError
 from clinsynth.export import FORMATS, SUFFIXES
-from clinsynth.leaderboard.app import Board, layout, submit_form
+from clinsynth.leaderboard.app import FIRST, Board, layout, submit_form
 from clinsynth.leaderboard.guard import CHECK, Guard
 from clinsynth.leaderboard.plots import Pictures
+from clinsynth.leaderboard.social import PICTURE, Social
 from clinsynth.leaderboard.uploads import RefusedError, Uploads
-from clinsynth.site import Links, app_css, body, document, escape, site_css, svg
+from clinsynth.site import (
+    Frame,
+    Home,
+    Links,
+    app_css,
+    body,
+    cite,
+    document,
+    escape,
+    script,
+    site_css,
+    social_card,
+    svg,
+)
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import VIEWS, page
 
@@ -25,8 +40,12 @@ MEDIA = {
 }  # fmt: skip
 
 
-def create(snapshot: Snapshot) -> Any:
+def create(snapshot: Snapshot, home: Home | None = None) -> Any:
     """The whole app as an ASGI application.
+
+    Args:
+        snapshot: what is shown.
+        home: where the app will be reached, and whom to ask.
 
     Raises:
         UserError: gradio is not installed.
@@ -40,9 +59,14 @@ def create(snapshot: Snapshot) -> Any:
     except ImportError as error:
         raise UserError("gradio is not installed", remedy="pip install 'clinsynth[app]'") from error
     gzip: Any = import_module("starlette.middleware.gzip")
-    board = Board(snapshot)
+    board = Board(snapshot, home or Home())
+    first, _ = board.show(FIRST, {})
     app = fastapi.FastAPI(title="clinsynth leaderboard", docs_url=None, redoc_url=None, openapi_url=None)
+    # The last that is added is the outermost: what is rewritten is not packed yet.
+    app.add_middleware(Social, title=first.title, lead=first.lead, home=board.home)
     app.add_middleware(gzip.GZipMiddleware, minimum_size=2000, compresslevel=4)
+    # The first route that fits answers: files before views.
+    _own_files(fastapi, app, board)
     _routes(fastapi, app, board)
     blocks = layout(board)
     # Nothing is uploaded through gradio, and nobody is shown what the machine says of its errors.
@@ -53,10 +77,10 @@ def create(snapshot: Snapshot) -> Any:
     return Guard(mounted)
 
 
-def serve(snapshot: Snapshot, host: str, port: int) -> None:
+def serve(snapshot: Snapshot, host: str, port: int, home: Home | None = None) -> None:
     """Serve until stopped. Raises ``UserError`` if the port is taken."""
     uvicorn: Any = import_module("uvicorn")
-    app = create(snapshot)
+    app = create(snapshot, home)
     try:
         uvicorn.run(app, host=host, port=port, log_level="warning")
     except SystemExit as error:  # what uvicorn does where it cannot have the port
@@ -94,8 +118,9 @@ _COLOURS = {
 
 _APP_CSS = """
 .dark { --color-accent: #79bfe8; }
-.gradio-container { width: 100% !important; max-width: 90rem !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; margin: 0 auto !important; }
 .gradio-container > main, .gradio-container .main { width: 100%; max-width: none; padding: 0.6rem 1.2rem 2rem; }
+.gradio-container { max-width: 116rem !important; }
 .cs header.app { margin: 0; border: 0; padding: 0.4rem 0 0; color: var(--soft); font-size: 0.875rem; }
 .cs header.app .brand { font-size: 1.05rem; color: var(--ink); }
 .cs-filters { gap: 0.2rem 2.2rem !important; padding-top: 0.4rem; }
@@ -144,11 +169,12 @@ def _routes(fastapi: Any, app: Any, board: Board) -> None:
             raise fastapi.HTTPException(404)
         made = page(board.snapshot, view, _query(request.query_params))
         links = Links(
-            submission=lambda name: "submission?" + urlencode({**made.query, "name": name}),
+            to=lambda other, asked: f"{other}?" + urlencode({**made.query, **asked}),
             filtered=lambda of, one, value: f"{of.view}?" + urlencode({**of.query, one.key: value}),
         )
-        main = body(made, links) + (submit_form("../check") if view == "submit" else "")
-        content = document(board.snapshot, made, main, {each: each for each in VIEWS}, "style.css")
+        beside = submit_form("../check") if view == "submit" else cite(board.snapshot, made) if made.tables else ""
+        frame = Frame({each: each for each in VIEWS}, "style.css", home=board.home, path=f"plain/{view}")
+        content = document(board.snapshot, made, body(made, links) + beside, frame)
         return response(content, media_type="text/html")
 
     async def check(request: Any) -> Any:
@@ -162,15 +188,33 @@ def _routes(fastapi: Any, app: Any, board: Board) -> None:
         )
         return response(content, status_code=status, media_type="text/html", headers={"Cache-Control": "no-store"})
 
-    def style() -> Any:
-        return response(site_css(), media_type="text/css")
-
     for function in (take, plain, check):
         function.__annotations__ = {"name": str, "view": str, "request": fastapi.Request}
     app.get("/take/{name}")(take)
-    app.get("/plain/style.css")(style)
     app.get("/plain/{view}")(plain)
     app.post(CHECK)(check)
+
+
+def _own_files(fastapi: Any, app: Any, board: Board) -> None:
+    """What the pages are made with, and the picture of the card."""
+    response: Any = fastapi.Response
+    card = lru_cache(maxsize=1)(lambda: social_card(board.snapshot, board.show(FIRST, {})[0]))
+
+    def picture() -> Any:
+        drawn = card()
+        if drawn is None:
+            raise fastapi.HTTPException(404)
+        return response(drawn, media_type="image/png")
+
+    def own_script() -> Any:
+        return response(script(), media_type="text/javascript")
+
+    def style() -> Any:
+        return response(site_css(), media_type="text/css")
+
+    app.get("/plain/style.css")(style)
+    app.get("/plain/board.js")(own_script)
+    app.get(f"/{PICTURE}")(picture)
 
 
 def _query(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -1,3 +1,6 @@
+from .bands import Band as Band
+from .bands import Level as Level
+from .bands import bands_of as bands_of
 from .measurement import ROWS as ROWS
 from .measurement import measure as measure
 from .numbers import DOES_NOT_APPLY as DOES_NOT_APPLY

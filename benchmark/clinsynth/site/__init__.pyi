@@ -1,5 +1,13 @@
 from .build import build_site as build_site
-from .build import document as document
+from .card import social_card as social_card
+from .frame import Frame as Frame
+from .frame import cite as cite
+from .frame import document as document
+from .frame import footer as footer
+from .frame import social as social
+from .home import SENTENCE as SENTENCE
+from .home import Home as Home
+from .home import home_of as home_of
 from .html import Links as Links
 from .html import blocks as blocks
 from .html import body as body
@@ -11,4 +19,5 @@ from .theme import LIGHT as LIGHT
 from .theme import MONO as MONO
 from .theme import SANS as SANS
 from .theme import app_css as app_css
+from .theme import script as script
 from .theme import site_css as site_css

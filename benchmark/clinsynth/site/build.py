@@ -1,23 +1,29 @@
-"""A snapshot as a folder of static pages: no script, no font, nothing from elsewhere; works from a file system."""
+"""A snapshot as a folder of static pages: whole without scripts, with nothing from elsewhere, also from a disk.
+
+One script of the site's own sorts, searches and chooses; no page needs it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clinsynth.core import UserError, replaced_folder
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
+from clinsynth.site.card import social_card
+from clinsynth.site.frame import Frame, cite, document
+from clinsynth.site.home import Home, home_of
 from clinsynth.site.html import Links, body, take
-from clinsynth.site.markup import escape
 from clinsynth.site.svg_plots import svg
-from clinsynth.site.theme import site_css
+from clinsynth.site.theme import script, site_css
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import TITLES, VIEWS, Filter, Page, page
 
 MARK = ".clinsynth-site"
 """Says that a folder is a site, and may be replaced by a newer one."""
+PICTURE = "card.png"
 PLAIN = ("method", "submit")
 """Views without a table to take away."""
 
@@ -28,16 +34,38 @@ Said = Callable[[str], None]
 class _Site:
     snapshot: Snapshot
     folder: Path
-    first: dict[str, str]
-    """Address of each view's first page."""
-    submission: Page
-    """The first page of a submission: its filters are those of all."""
-    led: dict[str, str] = field(default_factory=dict[str, str])
-    """Where an address leads that is no page's own, such as a budget that another student does not have."""
+    home: Home
+    picture: str
+    """Name of the card's picture; empty without one."""
+    first: dict[str, Page]
+    """The first page of each view: its filters are those of all."""
+    pages: dict[str, Page] = field(default_factory=dict[str, Page])
+    """Every page by its address below the site's folder."""
+    led: dict[tuple[str, tuple[tuple[str, str], ...]], str] = field(
+        default_factory=dict[tuple[str, tuple[tuple[str, str], ...]], str]
+    )
+    """Where a query leads that is no page's own, such as a budget that another student does not have."""
+
+    def address(self, view: str, query: Mapping[str, str]) -> str:
+        """The page of a view under a query; what the query leaves open is as on the view's first page."""
+        values = {one.key: query.get(one.key, one.value) for one in self.first[view].filters}
+        address = _address(view, list(values.values()))
+        if address in self.pages:
+            return address
+        key = view, tuple(values.items())
+        if key not in self.led:
+            self.led[key] = address_of(page(self.snapshot, view, values))
+        return self.led[key]
 
 
-def build_site(snapshot: Snapshot, folder: Path, said: Said = lambda _: None) -> int:
+def build_site(snapshot: Snapshot, folder: Path, said: Said = lambda _: None, home: Home | None = None) -> int:
     """Write the site and give its number of pages.
+
+    Args:
+        snapshot: what is shown.
+        folder: where to; an older site there is replaced.
+        said: told what is done.
+        home: where the site will lie, and whom to ask.
 
     Raises:
         UserError: ``folder`` holds something that is no site.
@@ -45,7 +73,7 @@ def build_site(snapshot: Snapshot, folder: Path, said: Said = lambda _: None) ->
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
         raise UserError(f"{folder} is not empty and no site", remedy="choose another folder for --out")
     with replaced_folder(folder) as fresh:
-        return _fill(snapshot, fresh, said)
+        return _fill(snapshot, fresh, said, home or home_of())
 
 
 def _put(path: Path, text: str) -> None:
@@ -53,25 +81,28 @@ def _put(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _fill(snapshot: Snapshot, folder: Path, said: Said) -> int:
+def _fill(snapshot: Snapshot, folder: Path, said: Said, home: Home) -> int:
     _put(folder / MARK, snapshot.manifest.id + "\n")
     _put(folder / "style.css", site_css())
-    site = _Site(snapshot, folder, {view: address_of(page(snapshot, view, {})) for view in VIEWS},
-                 page(snapshot, "submission", {}))  # fmt: skip
-    pages = 0
+    _put(folder / "board.js", script())
+    first = {view: page(snapshot, view, {}) for view in VIEWS}
+    picture = social_card(snapshot, first["overall"])
+    if picture is not None:
+        (folder / PICTURE).write_bytes(picture)
+    site = _Site(snapshot, folder, home, PICTURE if picture else "", first)
     for view in VIEWS:
-        made = list(_pages(snapshot, view))
-        known = {address_of(each) for each in made}
-        for each in made:
-            _write(site, each, known)
-        pages += len(made)
+        made = {address_of(each): each for each in _pages(snapshot, view)}
+        site.pages.update(made)
         said(f"{TITLES[view]}: {len(made)} page{'s' * (len(made) > 1)}")
-    _put(folder / "index.html", _index(site))
-    return pages
+    for address, each in site.pages.items():
+        _put(folder / address, _drawn(site, each, address, "../"))
+    # The first page again, one folder higher, so that the address of the site itself shows a table at once.
+    _put(folder / "index.html", _drawn(site, first["overall"], address_of(first["overall"]), ""))
+    return len(site.pages)
 
 
 def _pages(snapshot: Snapshot, view: str) -> Iterator[Page]:
-    """Every page of a view: one for each combination of its filters, but those that take many values."""
+    """Every page of a view: one for each combination of its filters, of which each has one value."""
     seen: set[str] = set()
     # Every page leads to all others of its view: a query is made into a page once, not once for each that leads to it.
     made: set[tuple[tuple[str, str], ...]] = set()
@@ -85,109 +116,49 @@ def _pages(snapshot: Snapshot, view: str) -> Iterator[Page]:
         if (address := address_of(each)) not in seen:
             seen.add(address)
             yield each
-            todo += [_other(each, one, choice.value) for one in each.filters if not one.many for choice in one.choices]
+            todo += [_other(each, one, choice.value) for one in each.filters for choice in one.choices]
 
 
 def _other(each: Page, changed: Filter, value: str) -> dict[str, str]:
     """The query of the page with another value of one filter."""
-    return {one.key: value if one.key == changed.key else one.value for one in each.filters if not one.many}
+    return each.query | {changed.key: value}
 
 
 def address_of(each: Page) -> str:
     """Where a page lies: its view, and a name made of its filters."""
-    return _address(each.view, [one.value for one in each.filters if not one.many])
+    return _address(each.view, [one.value for one in each.filters])
 
 
 def _address(view: str, values: list[str]) -> str:
     return f"{view}/{re.sub(r'[^A-Za-z0-9._-]+', '-', '_'.join(values)) or 'index'}.html"
 
 
-def _write(site: _Site, each: Page, known: Set[str]) -> None:
-    address = address_of(each)
+def _drawn(site: _Site, each: Page, address: str, up: str) -> str:
+    """A page as a document; ``up`` leads from it to the site's folder."""
     links = Links(
-        submission=lambda name: _submission(site, each, name),
-        filtered=lambda of, changed, value: _filtered(site, of, changed, value, known).rpartition("/")[2],
+        to=lambda view, query: up + site.address(view, {**each.query, **query}),
+        filtered=lambda of, changed, value: up + site.address(of.view, _other(of, changed, value)),
     )
-    shown = Page(each.view, each.title, each.lead, tuple(one for one in each.filters if not one.many), each.blocks,
-                 each.warnings, each.submissions)  # fmt: skip
-    files = "" if each.view in PLAIN else _take(site, each, Path(address))
-    _put(site.folder / address, _frame(site, each, f"{body(shown, links)}\n{files}"))
+    main = body(each, links)
+    if each.view not in PLAIN:
+        main += "\n" + cite(site.snapshot, each) + _take(site, each, address, up)
+    addresses = {view: up + address_of(first) for view, first in site.first.items()}
+    frame = Frame(
+        addresses, f"{up}style.css", f"{up}board.js", site.home, "index.html" if not up else address, site.picture
+    )
+    return document(site.snapshot, each, main, frame)
 
 
-def _filtered(site: _Site, each: Page, changed: Filter, value: str, known: Set[str]) -> str:
-    """Where the page with another value lies; a value can rule out what other filters have, such as a budget."""
-    query = _other(each, changed, value)
-    address = _address(each.view, list(query.values()))
-    if address not in known and address not in site.led:
-        site.led[address] = address_of(page(site.snapshot, each.view, query))
-    return address if address in known else site.led[address]
-
-
-def _submission(site: _Site, each: Page, name: str) -> str:
-    """Where a submission's page lies, under the same condition as this page."""
-    filters = {one.key: each.query.get(one.key, one.value) for one in site.submission.filters}
-    return f"../{_address('submission', list((filters | {'name': name}).values()))}"
-
-
-def _take(site: _Site, each: Page, address: Path) -> str:
+def _take(site: _Site, each: Page, address: str, up: str) -> str:
     """Write the page's files to take away beside it, and give the links to them."""
-    place, stem = site.folder / address.parent, address.stem
+    stem = address.removesuffix(".html")
     files: list[tuple[str, str, str]] = []
     for name, made in FORMATS.items():
         files.append((LABELS[name], f"{stem}.{SUFFIXES[name]}", ""))
-        _put(place / files[-1][1], made(site.snapshot, each))
+        if up:
+            _put(site.folder / files[-1][1], made(site.snapshot, each))
     for figure in each.figures:
         files.append(("SVG", f"{stem}.{figure.key}.svg", figure.title))
-        _put(place / files[-1][1], svg(figure, standalone=True) + "\n")
-    return take(files)
-
-
-def _frame(site: _Site, each: Page, main: str) -> str:
-    addresses = {view: f"../{address}" for view, address in site.first.items()}
-    return document(site.snapshot, each, main, addresses, "../style.css")
-
-
-def document(snapshot: Snapshot, each: Page, main: str, addresses: Mapping[str, str], style: str) -> str:
-    """A whole HTML document around a page's body, with links to all views."""
-    manifest = snapshot.manifest
-    entries = "".join(
-        f'<li><a href="{escape(addresses[view])}"{" aria-current=page" if view == each.view else ""}>'
-        f"{TITLES[view]}</a></li>"
-        for view in VIEWS
-    )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(each.title)} · clinsynth</title>
-<meta name="description" content="{escape(each.lead)}">
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="{style}">
-</head>
-<body class="cs site">
-<a class="skip" href="#main">To the content</a>
-<div class="frame">
-<header><span class="brand">clinsynth</span><nav aria-label="Views"><ul>{entries}</ul></nav></header>
-<main id="main">
-{main}
-</main>
-<footer><p>Snapshot <code>{manifest.short}</code> of {manifest.day}, clinsynth {escape(manifest.clinsynth)}.
-Scores of synthetic training data by fine-tuning one frozen student and testing it on real text.</p></footer>
-</div>
-</body>
-</html>
-"""
-
-
-def _index(site: _Site) -> str:
-    """The first page again, one folder higher, so that the address of the site itself shows a table at once."""
-    first = (site.folder / site.first["overall"]).read_text(encoding="utf-8")
-    folder = Path(site.first["overall"]).parent.name
-    for old, new in (('href="../', 'href="'),):
-        first = first.replace(old, new)
-    # What lay beside the page now lies in its folder.
-    stem = Path(site.first["overall"]).stem
-    for other in sorted({path.name for path in (site.folder / folder).iterdir()}, key=len, reverse=True):
-        first = first.replace(f'href="{escape(other)}"', f'href="{folder}/{escape(other)}"')
-    return first.replace(f'href="{escape(stem)}.html"', f'href="{folder}/{escape(stem)}.html"')
+        if up:
+            _put(site.folder / files[-1][1], svg(figure, standalone=True) + "\n")
+    return take([(label, up + path, figure) for label, path, figure in files])

@@ -1,25 +1,32 @@
-"""Pages as HTML: the one table renderer, for the static site and for the app. Everything of a stranger is escaped."""
+"""Pages as HTML: the one renderer, for the static site and for the app. Everything of a stranger is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from clinsynth.site.markup import escape
 from clinsynth.site.svg_plots import svg
-from clinsynth.views import Block, Cell, Column, Facts, Figure, Filter, Page, Prose, Section, Table
+from clinsynth.site.tables import table
+from clinsynth.views import Answer, Block, Facts, Figure, Filter, Page, Prose, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
     """Where things lie, which differs between the site and the app."""
 
-    submission: Callable[[str], str]
-    """Address of a submission's page."""
+    to: Callable[[str, Mapping[str, str]], str]
+    """Address of a view under some filters; the others are as on this page."""
     filtered: Callable[[Page, Filter, str], str] | None = None
     """Address of the same page with another value of a filter; ``None``: filters are drawn elsewhere."""
-    figures: bool = True
-    """Whether figures are drawn into the page."""
+
+    def address(self, link: str) -> str:
+        """Of what a cell leads to: a web page, a view with its filters, or a submission."""
+        if link.startswith(("https://", "http://", "#")):
+            return link
+        view, asked, query = link.partition("?")
+        return self.to(view, dict(parse_qsl(query))) if asked else self.to("submission", {"name": link})
 
 
 def body(page: Page, links: Links) -> str:
@@ -32,27 +39,48 @@ def body(page: Page, links: Links) -> str:
 
 
 def blocks(items: Sequence[Block], links: Links) -> str:
-    """Blocks one after the other."""
-    return "\n".join(_block(each, links) for each in items)
+    """Blocks one after the other; an answer, and facts, have a figure that follows them beside them."""
+    out: list[str] = []
+    left = list(items)
+    alone = sum(isinstance(block, Facts) for block in left) == 1
+    while left:
+        block = left.pop(0)
+        if isinstance(block, (Answer, Facts) if alone else Answer) and left and isinstance(left[0], Figure):
+            out.append(f'<div class="first">{_block(block, links)}{svg(left.pop(0))}</div>')
+        else:
+            out.append(_block(block, links))
+    return "\n".join(out)
 
 
 def _block(block: Block, links: Links) -> str:
     if isinstance(block, Table):
-        return table(block, links)
+        return table(block, links.address)
     if isinstance(block, Figure):
-        return svg(block) if links.figures else ""
+        return svg(block)
+    if isinstance(block, Answer):
+        return _answer(block)
     return _facts(block, links) if isinstance(block, Facts) else _prose(block)
 
 
-def _filter(page: Page, each: Filter, address: Callable[[Page, Filter, str], str]) -> str:
+def _answer(block: Answer) -> str:
     items = "".join(
-        f'<li><a href="{escape(address(page, each, choice.value))}"'
-        f"{_current(choice.value in each.value.split(','))}>{escape(choice.label)}</a></li>"
+        f"<dt>{escape(question)}</dt><dd><strong>{escape(short)}</strong> {escape(more)}</dd>"
+        for question, short, more in block.items
+    )
+    return f'<dl class="answer">{items}</dl>'
+
+
+def _filter(page: Page, each: Filter, address: Callable[[Page, Filter, str], str]) -> str:
+    chosen = each.value.split(",")
+    items = "".join(
+        f'<li><a href="{escape(address(page, each, choice.value))}"{_current(choice.value in chosen)}>'
+        f"{escape(choice.label)}</a></li>"
         for choice in each.choices
     )
     name = f"filter-{each.key}"
-    folded = len(each.choices) > 12
-    summary = f'<details class="filter"><summary><b id="{name}">{escape(each.label)}</b> {escape(each.value)}</summary>'
+    labels = ", ".join(choice.label for choice in each.choices if choice.value in chosen)
+    folded = len(each.choices) > 9
+    summary = f'<details class="filter"><summary><b id="{name}">{escape(each.label)}</b> {escape(labels)}</summary>'
     opened, closed = (
         (summary, "</details>")
         if folded
@@ -65,102 +93,12 @@ def _current(is_it: bool) -> str:
     return ' aria-current="true"' if is_it else ""
 
 
-def table(item: Table, links: Links) -> str:
-    """A table with its caption, what its columns mean, and the remarks."""
-    if not item.rows:
-        notes = "".join(f"<p>{escape(note)}</p>" for note in item.notes)
-        return f'<section class="empty" id="{escape(item.key)}"><h2>{escape(item.caption)}</h2>{notes}</section>'
-    item = item.without_empty()
-    used = {k: kind for k in range(len(item.columns)) if (kind := _room(item, k))}
-    row_head = next((k for k, column in enumerate(item.columns) if not column.number), 0)
-    head = "".join(_head(column, used.get(k, "")) for k, column in enumerate(item.columns))
-    parts = "".join(_section(section, item.columns, row_head, used, links) for section in item.sections)
-    # A region that scrolls must be reachable by keyboard, and must say what it is.
-    caption = f"{item.key}-caption"
-    return (
-        f'<section class="block" id="{escape(item.key)}"><div class="scroll" tabindex="0" role="region" '
-        f'aria-labelledby="{caption}"><table><caption id="{caption}"><span>{escape(item.caption)}</span></caption>'
-        f"<thead><tr>{head}</tr></thead>{parts}</table></div>{_notes(item)}</section>"
-    )
-
-
-_ROOMS = ((5, "w1"), (10, "w2"), (13, "w3"), (99, "w4"))
-"""Characters of the longest interval of a column, and the class that leaves it that much room."""
-
-
-def _room(item: Table, place: int) -> str:
-    """The class of a column of numbers with intervals behind them, so that the numbers stay in line; or nothing."""
-    if not item.columns[place].number:
-        return ""
-    longest = max(len(row[place].small) for _, row in item.rows)
-    return next(kind for most, kind in _ROOMS if longest <= most) if longest else ""
-
-
-def _head(column: Column, room: str) -> str:
-    kind = f' class="n {room}"' if room else ' class="n"' if column.number else ""
-    title = f' title="{escape(column.help)}"' if column.help else ""
-    return f'<th scope="col"{kind}{title}>{escape(column.title)}</th>'
-
-
-def _section(section: Section, columns: Sequence[Column], row_head: int, used: dict[int, str], links: Links) -> str:
-    title = (
-        f'<tr class="section"><th scope="rowgroup" colspan="{len(columns)}">'
-        f"<span>{escape(section.title)}</span></th></tr>"
-        if section.title
-        else ""
-    )
-    lines: list[str] = []
-    for row in section.rows:
-        cells = "".join(
-            _cell(cell, column, k == row_head, used.get(k, ""), links)
-            for k, (cell, column) in enumerate(zip(row, columns, strict=True))
-        )
-        lines.append(f"<tr>{cells}</tr>")
-    return f"<tbody>{title}{''.join(lines)}</tbody>"
-
-
-_SHORT = 24
-"""Characters of a text that stays on one line, such as a name: longer ones beside it give way."""
-
-
-def _cell(cell: Cell, column: Column, is_head: bool, room: str, links: Links) -> str:
-    short = not column.number and not column.wide and len(cell.text) <= _SHORT
-    marks = {
-        "n": column.number,
-        room: bool(room),
-        "m": cell.muted,
-        "t": not column.number,
-        "k": short,
-        "r": column.wide,
-    }
-    kinds = [name for name, holds in marks.items() if holds]
-    title = f' title="{escape(cell.title)}"' if cell.title else ""
-    words = escape(cell.text)
-    if cell.link:
-        address = cell.link if cell.link.startswith(("https://", "http://")) else links.submission(cell.link)
-        words = f'<a href="{escape(address)}">{words}</a>'
-    small = f"<small>{escape(cell.small)}</small>" if cell.small or room else ""
-    inner = f"<span>{words}</span>{small}" if room else words + (f" {small}" if small else "")
-    opened = '<th scope="row"' if is_head else "<td"
-    kind = f' class="{" ".join(kinds)}"' if kinds else ""
-    return f"{opened}{kind}{title}>{inner}{'</th>' if is_head else '</td>'}"
-
-
-def _notes(item: Table) -> str:
-    notes = "".join(f"<li>{escape(note)}</li>" for note in item.notes)
-    helps = "".join(
-        f"<dt>{escape(column.title)}</dt><dd>{escape(column.help)}</dd>" for column in item.columns if column.help
-    )
-    listed = f'<ul class="notes">{notes}</ul>' if notes else ""
-    return listed + (f"<details><summary>What the columns mean</summary><dl>{helps}</dl></details>" if helps else "")
-
-
 def _facts(item: Facts, links: Links) -> str:
     pairs: list[str] = []
     for name, cell in item.pairs:
         words = escape(cell.text)
-        if cell.link.startswith(("https://", "http://")):
-            words = f'<a href="{escape(cell.link)}">{words}</a>'
+        if cell.link:
+            words = f'<a href="{escape(links.address(cell.link))}">{words}</a>'
         small = f" <small>{escape(cell.small)}</small>" if cell.small else ""
         pairs.append(f"<dt>{escape(name)}</dt><dd{' class=m' if cell.muted else ''}>{words}{small}</dd>")
     return (
@@ -176,12 +114,18 @@ def _prose(item: Prose) -> str:
             commands.append(escape(paragraph[2:]))
             continue
         if commands:
-            parts.append(f'<pre tabindex="0"><code>{chr(10).join(commands)}</code></pre>')
+            parts.append(verbatim("\n".join(commands), escaped=True))
             commands = []
         if paragraph:
             parts.append(f"<p>{escape(paragraph)}</p>")
-    verbatim = f'<pre tabindex="0"><code>{escape(item.verbatim)}</code></pre>' if item.verbatim else ""
-    return f'<section class="prose"><h2>{escape(item.title)}</h2>{"".join(parts)}{verbatim}</section>'
+    last = verbatim(item.verbatim) if item.verbatim else ""
+    return f'<section class="prose"><h2>{escape(item.title)}</h2>{"".join(parts)}{last}</section>'
+
+
+def verbatim(words: str, *, escaped: bool = False, key: str = "") -> str:
+    """Text in a fixed font, to be copied."""
+    of = f' data-latex="{escape(key)}"' if key else ""
+    return f'<div class="code"><pre tabindex="0"{of}><code>{words if escaped else escape(words)}</code></pre></div>'
 
 
 def take(files: Sequence[tuple[str, str, str]]) -> str:

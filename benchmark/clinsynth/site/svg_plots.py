@@ -10,14 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clinsynth.site.markup import escape
-from clinsynth.views import Figure, Point, Series, plain
+from clinsynth.views import Figure, Point, Series, interval, plain
 
-WIDTH = 680
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 132, 12, 44
-_LINE = 20
+WIDE, NARROW = 840, 350
+"""Pixels of the two drawings of a figure: one for a screen, one for a phone. Neither is made smaller to fit: letters
+have the size that is written here."""
+_LETTER = 7.3
+"""Pixels of a letter at 13 px, in the widest of the usual system fonts."""
+_TOP, _BOTTOM = 12, 46
+_LINE = 26
 """Height of a line of a forest plot."""
-_BESIDE = 178
+_SCORES = 156
 """Room to the right of a forest plot for the value and its interval."""
+_LABEL = 36
+"""Letters of a name on one line."""
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 
@@ -37,25 +43,33 @@ class _Scale:
 
 def svg(figure: Figure, *, standalone: bool = False) -> str:
     """The figure in a ``<figure>``; ``standalone``: the bare SVG as a file, in black on white."""
-    drawn, height = _forest(figure) if figure.kind == "forest" else _plane(figure)
+    if standalone:
+        return _image(figure, WIDE, standalone=True)
+    drawn = "".join(
+        f'<div class="{kind}">{_image(figure, width)}</div>' for kind, width in (("wide", WIDE), ("narrow", NARROW))
+    )
+    caption = f"<figcaption><b>{escape(figure.title)}.</b> {escape(figure.description)}</figcaption>"
+    return f'<figure id="plot-{escape(figure.key)}">{drawn}{caption}</figure>'
+
+
+def _image(figure: Figure, width: int, *, standalone: bool = False) -> str:
+    drawn, height = (_forest if figure.kind == "forest" else _plane)(figure, width)
     style = f"<style>{_STANDALONE}</style>" if standalone else ""
     extra = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
-    image = (
-        f'<svg{extra} class="plot" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-labelledby="{escape(figure.key)}-t {escape(figure.key)}-d">'
-        f'{style}<title id="{escape(figure.key)}-t">{escape(figure.title)}</title>'
-        f'<desc id="{escape(figure.key)}-d">{escape(figure.description)}</desc>{drawn}</svg>'
+    name = escape(f"{figure.key}-{width}")
+    return (
+        f'<svg{extra} class="plot" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-labelledby="{name}-t {name}-d">{style}<title id="{name}-t">{escape(figure.title)}</title>'
+        f'<desc id="{name}-d">{escape(figure.description)}</desc>{drawn}</svg>'
     )
-    if standalone:
-        return image
-    caption = f"<figcaption><b>{escape(figure.title)}.</b> {escape(figure.description)}</figcaption>"
-    region = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(figure.title)}">{image}</div>'
-    return f'<figure id="plot-{escape(figure.key)}">{region}{caption}</figure>'
 
 
 _STANDALONE = (
-    "svg{font:12px system-ui,sans-serif;background:#fff}text{fill:#1d2125}.axis,.grid{stroke:#c9ced3;fill:none}"
-    ".s{stroke:#59636c;fill:none}.dot{fill:#fff;stroke:#59636c}.e .s,.e .dot{stroke:#0b5d8a}.e .dot{fill:#0b5d8a}"
+    "svg{font:13px system-ui,sans-serif;background:#fff}"
+    "text{fill:#1d2125;paint-order:stroke;stroke:#fff;stroke-width:4px}"
+    ".minor{font-size:12px;fill:#59636c}"
+    ".axis,.grid,.rule{stroke:#c9ced3;fill:none}.rule{stroke:#59636c;stroke-dasharray:3 3}.s{stroke:#59636c;fill:none}"
+    ".dot{fill:#fff;stroke:#59636c}.e .s,.e .dot{stroke:#0b5d8a}.e .dot{fill:#0b5d8a}"
 )
 
 
@@ -93,88 +107,218 @@ def _label(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 1 else f"{value:g}".replace("-", "−")
 
 
-def _forest(figure: Figure) -> tuple[str, int]:
-    lines = sorted(((point, series) for series in figure.series for point in series.points), key=lambda pair: pair[0].y)
-    ends = [v for p, _ in lines for v in (p.low, p.high, p.x) if v is not None] + (
-        [figure.zero] if figure.zero is not None else []
-    )
-    marks = ticks(min(ends), max(ends))
-    left = min(260, 20 + 7 * max(len(p.label) for p, _ in lines))
-    right = WIDTH - _BESIDE
-    across = _Scale(marks[0], marks[-1], left, right)
-    bottom = _TOP + _LINE * len(lines) + 6
-    out = [f'<line class="grid" x1="{across(v)}" x2="{across(v)}" y1="{_TOP}" y2="{bottom}"/>' for v in marks]
-    out += [
-        _text(across(v), bottom + 16, plain(v, 1, digits=0) if v == int(v) else f"{v:g}".replace("-", "−"), "middle")
-        for v in marks
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A line of a forest plot: the point that is named, and others that are drawn on the same line."""
+
+    point: Point
+    series: Series
+    others: tuple[tuple[Point, Series, int], ...]
+    name: tuple[str, ...]
+    """The name in as many lines as it needs."""
+
+
+def _entries(figure: Figure, room: int) -> list[_Entry]:
+    at: dict[float, list[tuple[Point, Series, int]]] = {}
+    for k, series in enumerate(figure.series):
+        for point in series.points:
+            at.setdefault(point.y, []).append((point, series, k))
+    return [
+        _Entry(own[0][0], own[0][1], tuple(own[1:]), tuple(_wrapped(own[0][0].label, room)))
+        for _, own in sorted(at.items())
     ]
+
+
+def _wrapped(words: str, most: int) -> list[str]:
+    """A name in lines of at most so many letters, broken behind a hyphen or a space where there is one."""
+    lines: list[str] = []
+    while len(words) > most:
+        cut = max(words.rfind("-", 0, most), words.rfind(" ", 0, most)) + 1 or most
+        lines.append(words[:cut].rstrip())
+        words = words[cut:]
+    return [*lines, words]
+
+
+def _forest(figure: Figure, width: int) -> tuple[str, int]:
+    narrow = width < WIDE
+    entries = _entries(figure, _LABEL)
+    every = [point for each in entries for point in (each.point, *(point for point, _, _ in each.others))]
+    ends = [v for p in every for v in (p.low, p.high, p.x) if v is not None] + [rule.x for rule in figure.rules]
+    ends += [figure.zero] if figure.zero is not None else []
+    pad = 0.03 * (max(ends) - min(ends) or 1)
+    low, high = min(ends) - pad, max(ends) + pad
+    marks = [v for v in ticks(low, high, 4 if narrow else 6) if low <= v <= high]
+    longest = max(len(line) for each in entries for line in each.name)
+    left = 8 if narrow else round(16 + _LETTER * longest)
+    right = width - (8 if narrow else _SCORES)
+    across = _Scale(low, high, left, right)
+    keys, top = _keys(figure, entries, left, width)
+    said, top = _rules(figure, across, top, width)
+    height = 42 if narrow else _LINE
+    tops: list[float] = []
+    bottom: float = top
+    for each in entries:
+        tops.append(bottom)
+        bottom += height + 15 * (len(each.name) - 1)
+    bottom += 6
+    out = [f'<line class="grid" x1="{across(v)}" x2="{across(v)}" y1="{top}" y2="{bottom}"/>' for v in marks]
+    out += [
+        _text(across(v), bottom + 17, plain(v, 1, digits=0) if v == int(v) else f"{v:g}".replace("-", "−"), "middle",
+              "minor")
+        for v in marks
+    ]  # fmt: skip
+    for rule in figure.rules:
+        out.append(f'<line class="rule" x1="{across(rule.x)}" x2="{across(rule.x)}" y1="{top - 4}" y2="{bottom}"/>')
     if figure.zero is not None:
-        out.append(
-            f'<line class="axis zero" x1="{across(figure.zero)}" x2="{across(figure.zero)}" y1="{_TOP}" y2="{bottom}"/>'
-        )
-    for k, (point, series) in enumerate(lines):
-        y = _TOP + _LINE * k + _LINE / 2
-        span = ""
-        if point.low is not None and point.high is not None:
-            span = f'<line class="s" x1="{across(point.low)}" x2="{across(point.high)}" y1="{y}" y2="{y}"/>'
-        said = plain(point.x, 1, "+" if figure.zero is not None else "")
-        limits = (
-            f" {plain(point.low, 1)} to {plain(point.high, 1)}"
-            if point.low is not None and point.high is not None
-            else ""
-        )
-        out.append(
-            f'<g class="{"e" if series.emphasis else ""}">{span}{_mark(across(point.x), y, series, said + limits)}'
-            f"{_text(left - 10, y + 4, _cut(point.label, 34), 'end')}{_text(right + 56, y + 4, said, 'end')}"
-            f"{_text(right + 66, y + 4, limits.strip(), kind='minor')}</g>"
-        )
-    out.append(_text((left + right) / 2, bottom + 36, figure.x_title, "middle", "minor"))
-    return "".join(out), bottom + _BOTTOM
+        x = across(figure.zero)
+        out.append(f'<line class="axis zero" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>')
+    for each, start in zip(entries, tops, strict=True):
+        out.append(_entry(each, start, across, figure, width))
+    out.append(_text((left + right) / 2, bottom + 38, figure.x_title, "middle", "minor"))
+    return "".join((*keys, *said, *out)), round(bottom + _BOTTOM)
 
 
-def _cut(words: str, most: int) -> str:
-    return words if len(words) <= most else words[: most - 1] + "…"
+def _entry(each: _Entry, start: float, across: _Scale, figure: Figure, width: int) -> str:
+    narrow, point = width < WIDE, each.point
+    deep = 15 * (len(each.name) - 1)
+    y = start + (30 + deep if narrow else (_LINE + deep) / 2)
+    value = plain(point.x, 1, "+" if figure.zero is not None else "")
+    limits = interval(point.low, point.high, scale=1, sign="+" if figure.zero is not None else "")
+    parts = [
+        f"<g{_kind(series)}>{_mark(across(p.x), y, series, f'{series.name}: {plain(p.x, 1)}', k)}</g>"
+        for p, series, k in each.others
+    ]
+    own: list[str] = []
+    if point.low is not None and point.high is not None:
+        x, end = across(point.low), across(point.high)
+        own.append(f'<line class="s" x1="{x}" x2="{end}" y1="{y}" y2="{y}"/>')
+    own.append(_mark(across(point.x), y, each.series, f"{value} {limits}".strip()))
+    parts.append(f"<g{_kind(each.series)}>{''.join(own)}</g>")
+    if narrow:
+        names = [_text(0, start + 16 + 15 * k, line) for k, line in enumerate(each.name)]
+        said = f"{value} ({limits})" if limits else value
+        parts += [*names, _text(width, start + 16, said, "end", "minor")]
+    else:
+        first = y + 4.5 - deep / 2
+        right = width - _SCORES
+        parts += [_text(across.start - 10, first + 15 * k, line, "end") for k, line in enumerate(each.name)]
+        parts += [_text(right + 46, y + 4.5, value, "end"), _text(right + 54, y + 4.5, limits, kind="minor")]
+    return "".join(parts)
 
 
-def _mark(x: float, y: float, series: Series, title: str) -> str:
+def _kind(series: Series) -> str:
+    return ' class="e"' if series.emphasis else ""
+
+
+def _keys(figure: Figure, entries: Sequence[_Entry], left: float, width: int) -> tuple[list[str], int]:
+    """What the marks mean, where several series share the lines."""
+    if not any(each.others for each in entries):
+        return [], _TOP
+    out: list[str] = []
+    x, y = (8.0, 12) if width < WIDE else (float(left), 12)
+    for k, series in enumerate(figure.series):
+        room = 24 + _LETTER * len(series.name)
+        if x + room > width and x > left:
+            x, y = (8.0 if width < WIDE else float(left)), y + 20
+        out.append(f"<g{_kind(series)}>{_mark(x, y, series, series.name, k)}</g>{_text(x + 11, y + 4.5, series.name)}")
+        x += room
+    return out, y + 18
+
+
+def _rules(figure: Figure, across: _Scale, top: int, width: int) -> tuple[list[str], int]:
+    """The names of the lines across, above the plot; those that would touch stand on lines of their own."""
+    ends: list[float] = []
+    placed: list[tuple[int, float, str]] = []
+    for rule in sorted(figure.rules, key=lambda rule: rule.x):
+        half = _LETTER * len(rule.label) / 2
+        x = min(max(across(rule.x), half), width - half)
+        level = next((k for k, end in enumerate(ends) if x - half > end + 8), len(ends))
+        if level == len(ends):
+            ends.append(0.0)
+        ends[level] = x + half
+        placed.append((level, round(x, 1), rule.label))
+    height = 16 * len(ends)
+    drawn = [_text(x, top + 10 + 16 * level, label, "middle", "minor") for level, x, label in placed]
+    return drawn, top + height + (6 if ends else 0)
+
+
+def _mark(x: float, y: float, series: Series, title: str, place: int = 0) -> str:
+    """Emphasised points are filled diamonds; others open, of a shape by the series' place."""
     said = f"<title>{escape(title)}</title>"
     if series.emphasis:
-        return f'<path class="dot" d="M{x} {y - 5}l5 5l-5 5l-5 -5z">{said}</path>'
+        return f'<path class="dot" d="M{x} {y - 5.5}l5.5 5.5l-5.5 5.5l-5.5 -5.5z">{said}</path>'
+    shapes = ("", f"M{x - 4} {y - 4}h8v8h-8z", f"M{x} {y - 5}l5 8.5h-10z", f"M{x - 1} {y - 7}h2v14h-2z")
+    if shape := shapes[place % len(shapes)]:
+        return f'<path class="dot" d="{shape}">{said}</path>'
     return f'<circle class="dot" cx="{x}" cy="{y}" r="4">{said}</circle>'
 
 
-def _plane(figure: Figure) -> tuple[str, int]:
-    every, height = _points(figure), 360
+def _plane(figure: Figure, width: int) -> tuple[str, int]:
+    narrow, every, height = width < WIDE, _points(figure), 400
     ys = [v for p in every for v in (p.y, p.low, p.high) if v is not None]
     xs = [p.x for p in every]
-    x_marks, y_marks = (
-        (log_ticks(min(xs), max(xs)) if figure.log_x else ticks(min(xs), max(xs))),
-        ticks(min(ys), max(ys)),
-    )
-    bottom = height - _BOTTOM
+    x_marks = log_ticks(min(xs), max(xs)) if figure.log_x else ticks(min(xs), max(xs), 3 if narrow else 6)
+    y_marks = ticks(min(ys), max(ys))
+    names = [name for series in figure.series for name in _named(figure, series)]
+    left = round(14 + _LETTER * max(len(_label(v)) for v in y_marks))
+    right = width - (26 if narrow else round(26 + _LETTER * max(map(len, names), default=0)))
+    bottom, top = height - _BOTTOM, _TOP + 18
     edges = (min(xs) * 0.94, max(xs) * 1.02) if figure.log_x else (x_marks[0], x_marks[-1])
-    across = _Scale(*edges, _LEFT, WIDTH - _RIGHT, figure.log_x)
-    up = _Scale(y_marks[0], y_marks[-1], bottom, _TOP + 12)
+    across = _Scale(*edges, left, right, figure.log_x)
+    up = _Scale(y_marks[0], y_marks[-1], bottom, top)
     out: list[str] = []
     for v in y_marks:
-        out.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{up(v)}" y2="{up(v)}"/>')
-        out.append(_text(_LEFT - 8, up(v) + 4, _label(v), "end"))
+        out.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{up(v)}" y2="{up(v)}"/>')
+        out.append(_text(left - 8, up(v) + 4.5, _label(v), "end", "minor"))
+    last = -1e9
     for v in (mark for mark in x_marks if edges[0] <= mark <= edges[1]):
-        out.append(f'<line class="axis" x1="{across(v)}" x2="{across(v)}" y1="{bottom}" y2="{bottom + 4}"/>')
-        out.append(_text(across(v), bottom + 18, _label(v), "middle"))
-    out.append(f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{bottom}" y2="{bottom}"/>')
-    ends: list[tuple[float, float, str, bool]] = []
+        x, room = across(v), _LETTER * len(_label(v))
+        out.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}"/>')
+        if x - room > last:
+            out.append(_text(x, bottom + 18, _label(v), "middle", "minor"))
+            last = x
+    out.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
+    ends: list[tuple[float, float, str]] = []
     for k, series in enumerate(figure.series):
+        numbered = narrow and not series.line and bool(_named(figure, series))
         out.append(_series(series, k, across, up))
-        if series.line:
-            last = series.points[-1]
-            ends.append((across(last.x), up(last.y), series.name, series.emphasis))
-        elif series.emphasis or len(series.points) <= 12:
-            ends += [(across(p.x), up(p.y), p.label, series.emphasis) for p in series.points]
-    out += _labels(ends)
-    out.append(_text((_LEFT + WIDTH - _RIGHT) / 2, height - 6, figure.x_title, "middle", "minor"))
-    out.append(_text(4, 10, figure.y_title, "start", "minor"))
+        if series.line and not narrow:
+            ends.append((across(series.points[-1].x), up(series.points[-1].y), series.name))
+        elif not narrow and _named(figure, series):
+            ends += [(across(p.x), up(p.y), p.label) for p in series.points]
+        elif numbered:
+            ends += [(across(p.x), up(p.y), str(names.index(p.label) + 1)) for p in series.points]
+    out += _labels(ends, narrow)
+    out.append(_text((left + right) / 2, height - 8, figure.x_title, "middle", "minor"))
+    out.append(_text(0, 12, figure.y_title, "start", "minor"))
+    if narrow:
+        below, height = _below(figure, names, height)
+        out += below
     return "".join(out), height
+
+
+def _named(figure: Figure, series: Series) -> list[str]:
+    """The names that stand beside a series: its own at the end of a line, those of its points if they are few."""
+    if series.line:
+        return [series.name]
+    return [p.label for p in series.points] if series.emphasis or len(series.points) <= 12 else []
+
+
+def _below(figure: Figure, names: Sequence[str], height: int) -> tuple[list[str], int]:
+    """On a phone names stand below the plot: beside a piece of their line, or after their number."""
+    out: list[str] = []
+    at = height + 16
+    for k, series in enumerate(figure.series):
+        for name in _named(figure, series):
+            if series.line:
+                dash = f' stroke-dasharray="{_DASHES[k % len(_DASHES)]}"' if k % len(_DASHES) else ""
+                mark = f'<path class="s" d="M0 {at - 4}h26"{dash}/>{_mark(13, at - 4, series, name)}'
+            else:
+                mark = _text(0, at, str(names.index(name) + 1))
+            for i, line in enumerate(_wrapped(name, 40)):
+                out.append(f"<g{_kind(series)}>{mark if not i else ''}{_text(34, at, line)}</g>")
+                at += 19
+    return out, at
 
 
 def _series(series: Series, place: int, across: _Scale, up: _Scale) -> str:
@@ -186,18 +330,18 @@ def _series(series: Series, place: int, across: _Scale, up: _Scale) -> str:
             x = across(p.x)
             out.append(f'<line class="s thin" x1="{x}" x2="{x}" y1="{up(p.low)}" y2="{up(p.high)}"/>')
         out.append(_mark(across(p.x), up(p.y), series, f"{p.label}: {plain(p.y, 1)} at {_label(p.x)}"))
-    return f'<g class="{"e" if series.emphasis else ""}">{"".join(out)}</g>'
+    return f"<g{_kind(series)}>{''.join(out)}</g>"
 
 
-def _labels(ends: Sequence[tuple[float, float, str, bool]]) -> list[str]:
+def _labels(ends: Sequence[tuple[float, float, str]], narrow: bool) -> list[str]:
     """Names beside the points, moved apart as little as keeps them from lying on one another."""
     out: list[str] = []
     columns: dict[int, list[tuple[float, float, str]]] = {}
-    for x, y, name, _ in sorted(ends, key=lambda end: end[1]):
-        columns.setdefault(int(x // 110), []).append((x, y + 4, name))
+    for x, y, name in sorted(ends, key=lambda end: end[1]):
+        columns.setdefault(int(x // (24 if narrow else 150)), []).append((x, y + 4.5, name))
     for column in columns.values():
-        places = spread([y for _, y, _ in column], 13)
-        out += [_text(x + 9, round(y, 1), _cut(name, 18)) for (x, _, name), y in zip(column, places, strict=True)]
+        places = spread([y for _, y, _ in column], 15)
+        out += [_text(x + 9, round(y, 1), name) for (x, _, name), y in zip(column, places, strict=True)]
     return out
 
 

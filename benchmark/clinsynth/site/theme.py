@@ -38,3 +38,8 @@ def app_css() -> str:
 
 def _rules() -> str:
     return (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+
+
+def script() -> str:
+    """The one script of the site and the app."""
+    return (Path(__file__).parent / "board.js").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from .builder import build as build
 from .builder import scores_of as scores_of
 from .direct_track import suites_of as suites_of
 from .schema import AuditRow as AuditRow
+from .schema import BandRow as BandRow
 from .schema import ConditionRow as ConditionRow
 from .schema import CostRow as CostRow
 from .schema import CurveRow as CurveRow
@@ -11,6 +12,7 @@ from .schema import DifferenceRow as DifferenceRow
 from .schema import DirectPairRow as DirectPairRow
 from .schema import DirectRow as DirectRow
 from .schema import ElsewhereRow as ElsewhereRow
+from .schema import ExampleRow as ExampleRow
 from .schema import GenerationRow as GenerationRow
 from .schema import GradeRow as GradeRow
 from .schema import Manifest as Manifest
@@ -21,6 +23,7 @@ from .schema import ScoreRow as ScoreRow
 from .schema import Snapshot as Snapshot
 from .schema import SubmissionRow as SubmissionRow
 from .schema import SuiteRow as SuiteRow
+from .schema import SummaryRow as SummaryRow
 from .schema import Tables as Tables
 from .schema import TaskRow as TaskRow
 from .schema import TypeRow as TypeRow

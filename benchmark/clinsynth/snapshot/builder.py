@@ -16,6 +16,7 @@ from clinsynth.snapshot import direct_track
 from clinsynth.snapshot import standings as numbers
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.differences import difference_rows
+from clinsynth.snapshot.excerpts import example_rows
 from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
 from clinsynth.standings import CONSTANT, Collection, Profiler, Standings, Stored, collect, folders, standings_of
@@ -62,7 +63,8 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     differences = difference_rows(tables, stored, profiler)
     said(f"{len(differences):,} differences")
     omitted = Omitted()
-    quality, audits = beside.quality_rows(collection.stored, omitted), beside.audit_rows(collection.stored, omitted)
+    quality, bands = beside.quality_rows(collection.stored, omitted)
+    audits = beside.audit_rows(collection.stored, omitted)
     generation, drops = beside.generation_rows(collection.stored, omitted)
     store = profiler.store if profiler else None
     answers = direct_track.direct_rows(asked, wanted.kind, omitted, store)
@@ -71,6 +73,8 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         scores_of(collection, tables),
         differences=differences,
         quality=quality,
+        bands=bands,
+        examples=example_rows(collection.stored, audits),
         audits=audits,
         generation=generation,
         drops=drops,
@@ -100,7 +104,7 @@ def scores_of(collection: Collection, tables: Sequence[Standings]) -> Tables:
         tasks=task_rows(),
         submissions=(*(_card(each) for _, each in sorted(stored.items())), *_constant(tables)),
         conditions=tuple(map(numbers.condition_row, tables)),
-        overall=tuple(row for table in tables for row in numbers.overall_rows(table)),
+        overall=tuple(row for table in tables for row in numbers.overall_rows(table, stored)),
         types=tuple(row for table in tables for row in numbers.type_rows(table)),
         scores=tuple(row for table in tables for row in numbers.score_rows(table)),
         summaries=tuple(row for table in tables for row in numbers.summary_rows(table)),
@@ -202,7 +206,9 @@ def task_rows() -> tuple[TaskRow, ...]:
         TaskRow(
             task=spec.name, title=spec.title, type=spec.type, metric=spec.metric, description=spec.description,
             labels=len(spec.labels), access=spec.access, licence=spec.licence, homepage=spec.homepage,
-            citation=spec.citation, notes=tuple(spec.notes),
+            citation=spec.citation, notes=tuple(spec.notes), unit=spec.unit, test=spec.rows.get("test"),
+            label_names=tuple(spec.labels),
+            label_texts=tuple(spec.label_descriptions.get(label, "") for label in spec.labels),
         )
         for spec in (task.spec for task in TASKS.values())
     )  # fmt: skip
@@ -225,6 +231,8 @@ def _card(each: Stored) -> SubmissionRow:
         real_details=card.real_data.details,
         llm=llm.name if llm else "",
         llm_snapshot=llm.snapshot if llm else "",
+        llm_parameters=llm.parameters if llm else None,
+        llm_open=llm.open_weights if llm else None,
         calls=cost.calls,
         tokens_in=cost.tokens_in,
         tokens_out=cost.tokens_out,
@@ -242,8 +250,9 @@ def _constant(tables: Sequence[Standings]) -> Iterator[SubmissionRow]:
         yield SubmissionRow(
             submission=found.name, title=found.title, kind="reference", authors=(), paper="", bibtex="", licence="",
             generator="computed from the answers of each test set: always the one answer that scores best",
-            disclosures=(), real_data="none", real_details="", llm="", llm_snapshot="", calls=None, tokens_in=None,
-            tokens_out=None, dollars=None, price_source="", price_date="", seconds=None,
+            disclosures=(), real_data="none", real_details="", llm="", llm_snapshot="",
+            llm_parameters=None, llm_open=None,
+            calls=None, tokens_in=None, tokens_out=None, dollars=None, price_source="", price_date="", seconds=None,
         )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from clinsynth.audit import AuditRecord, audit_path, is_audited, read_audit
 from clinsynth.core import RecordFault, UserError
+from clinsynth.quality import bands_of
 from clinsynth.quality import record as quality
-from clinsynth.snapshot.descriptions import AuditRow, DropRow, GenerationRow, LeftOutRow, QualityRow
+from clinsynth.snapshot.descriptions import AuditRow, BandRow, DropRow, GenerationRow, LeftOutRow, QualityRow
 from clinsynth.standings import Stored
 
 
@@ -44,28 +45,40 @@ class Omitted:
         self.rows.append(LeftOutRow(submission=name, reason=reason))
 
 
-def quality_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[QualityRow, ...]:
-    """Every number of every quality record that can be read; ``omitted`` is told of the others."""
-    return tuple(row for each in stored for row in _quality(each, omitted))
+def quality_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[tuple[QualityRow, ...], tuple[BandRow, ...]]:
+    """Every number of every quality record that can be read, and those in words; ``omitted`` is told of the others."""
+    records = [(each.card.name, record) for each in stored for record in _quality_records(each, omitted)]
+    numbers = tuple(row for name, record in records for row in _numbers(name, record))
+    return numbers, tuple(row for name, record in records for row in _bands(name, record))
 
 
-def _quality(each: Stored, omitted: Omitted) -> Iterator[QualityRow]:
+def _quality_records(each: Stored, omitted: Omitted) -> Iterator[quality.QualityRecord]:
     folder = quality.record_path(each.folder, each.kind, "x").parent
     for path in sorted(folder.glob("*.json")):
         try:
-            record = quality.read_record(path)
+            yield quality.read_record(path)
         except (UserError, OSError) as error:
             # No record, or measured by another method: it says nothing that could stand beside the others.
             omitted.record(each.card.name, path, each.folder, error)
-            continue
-        for number in quality.NUMBERS.values():
-            data, real = record.data, record.real
-            yield QualityRow(
-                data=record.kind, submission=each.card.name, task=record.task, number=number.name, title=number.title,
-                group=number.group, show=number.show, value=data.value(number.name),
-                spread=data.spread.get(number.name), reason=data.reason(number.name),
-                real=real.value(number.name) if real else None, rows=data.rows,
-            )  # fmt: skip
+
+
+def _numbers(name: str, record: quality.QualityRecord) -> Iterator[QualityRow]:
+    data, real = record.data, record.real
+    for number in quality.NUMBERS.values():
+        yield QualityRow(
+            data=record.kind, submission=name, task=record.task, number=number.name, title=number.title,
+            group=number.group, show=number.show, value=data.value(number.name),
+            spread=data.spread.get(number.name), reason=data.reason(number.name),
+            real=real.value(number.name) if real else None, rows=data.rows,
+        )  # fmt: skip
+
+
+def _bands(name: str, record: quality.QualityRecord) -> Iterator[BandRow]:
+    for band in bands_of(record.data, record.real):
+        yield BandRow(
+            data=record.kind, submission=name, task=record.task, number=band.name, title=band.title, level=band.level,
+            words=band.words, advice=band.advice if band.level in ("off", "far") else "",
+        )  # fmt: skip
 
 
 def audit_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[AuditRow, ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from clinsynth.core import Access, TaskTypeName
+from clinsynth.quality import Level
 from clinsynth.results import DataKind
 from clinsynth.standings import Verdict
 
@@ -36,6 +37,13 @@ class TaskRow(Row):
     homepage: str
     citation: str
     """BibTeX of the data set."""
+    unit: str
+    """What is independent in the test set: document, claim, question or example."""
+    test: int | None
+    """Test examples; ``None`` where they are not counted yet."""
+    label_names: tuple[str, ...]
+    label_texts: tuple[str, ...]
+    """What each of the labels means; empty where the task says no more than its name."""
     notes: tuple[str, ...]
     """What a reader must know of the data."""
 
@@ -60,6 +68,10 @@ class SubmissionRow(Row):
     llm: str
     """The language model that wrote the rows; empty if none did."""
     llm_snapshot: str
+    llm_parameters: float | None
+    """In billions; ``None`` where nobody says."""
+    llm_open: bool | None
+    """Whether its weights can be downloaded; ``None`` where nobody says."""
     calls: int | None
     """Requests to the model; ``None`` where it is not known, as in all columns of the cost."""
     tokens_in: int | None
@@ -89,6 +101,32 @@ class QualityRow(Row):
     """The same number of as many real rows."""
     rows: int
     """Rows of a draw."""
+
+
+class BandRow(Row):
+    """A number of a submission's data in words, beside the same number of real rows."""
+
+    data: DataKind
+    submission: str
+    task: str
+    number: str
+    title: str
+    level: Level
+    words: str
+    """Both numbers."""
+    advice: str
+    """What to do about it; empty where nothing needs doing."""
+
+
+class ExampleRow(Row):
+    """A row to look at: of a submission, or one that was written by hand to show what a task is."""
+
+    submission: str
+    """Empty: written by hand for the task."""
+    task: str
+    answer: str
+    text: str
+    """Its beginning where it is long."""
 
 
 class AuditRow(Row):

@@ -11,10 +11,12 @@ from typing import Literal, get_args, get_type_hints
 
 from clinsynth.snapshot.descriptions import (
     AuditRow,
+    BandRow,
     DirectPairRow,
     DirectRow,
     DropRow,
     ElsewhereRow,
+    ExampleRow,
     GenerationRow,
     GradeRow,
     LeftOutRow,
@@ -43,6 +45,7 @@ __all__ = [
     "MODELS",
     "AgreementRow",
     "AuditRow",
+    "BandRow",
     "ConditionRow",
     "CostRow",
     "CurveRow",
@@ -51,6 +54,7 @@ __all__ = [
     "DirectRow",
     "DropRow",
     "ElsewhereRow",
+    "ExampleRow",
     "GenerationRow",
     "GradeRow",
     "LeftOutRow",
@@ -92,6 +96,8 @@ class Tables:
     curves: tuple[CurveRow, ...] = ()
     costs: tuple[CostRow, ...] = ()
     quality: tuple[QualityRow, ...] = ()
+    bands: tuple[BandRow, ...] = ()
+    examples: tuple[ExampleRow, ...] = ()
     audits: tuple[AuditRow, ...] = ()
     generation: tuple[GenerationRow, ...] = ()
     drops: tuple[DropRow, ...] = ()

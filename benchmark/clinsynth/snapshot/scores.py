@@ -81,6 +81,11 @@ class OverallRow(Row):
     """Tasks with a score."""
     seeds: int
     """The fewest seeds of any task."""
+    scored: str
+    """The day of the newest run, ISO 8601; empty for what needs no run."""
+    reproduced: Literal["reproduced", "in part", "not reproduced", "as handed in"]
+    """Whether the runs were trained again from the rows: those of all tasks, of some, of one with another outcome, or
+    of none."""
     borda: float | None
     """Points: on each task one for every ranked row beaten, a half for an equal one."""
     win_rate: float | None

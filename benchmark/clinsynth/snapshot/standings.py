@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from clinsynth.core import TASKS, TaskTypeName
+from clinsynth.results import Cell, RunRecord
 from clinsynth.snapshot.descriptions import Place
 from clinsynth.snapshot.scores import (
     AgreementRow,
@@ -36,7 +37,9 @@ def _why(row: Standing, table: Standings) -> list[tuple[str, str]]:
     """Code and text of each reason; that of being a reference is said by the place."""
     found: list[tuple[str, str]] = [(reason.code, reason.text) for reason in row.reasons if reason.code != "reference"]
     if not found and place_of(row) == "unranked":
-        found.append(("unchecked", "no statistics were asked for" if not table.computed else "no overall score"))
+        found.append(
+            ("unchecked", "this snapshot was made without intervals" if not table.computed else "no overall score")
+        )
     return found
 
 
@@ -63,7 +66,7 @@ def condition_row(table: Standings) -> ConditionRow:
     )  # fmt: skip
 
 
-def overall_rows(table: Standings) -> Iterator[OverallRow]:
+def overall_rows(table: Standings, stored: Mapping[str, Stored]) -> Iterator[OverallRow]:
     """A row for each submission, in the order of the standings."""
     for row in table.rows:
         found = row.statistics
@@ -71,6 +74,7 @@ def overall_rows(table: Standings) -> Iterator[OverallRow]:
         ranks = found.ranks if found else None
         shares = found.variance_shares if found else {}
         largest = max(shares, key=lambda task: shares[task], default="")
+        runs = _runs(row, table, stored.get(row.name))
         yield OverallRow(
             **_key(table),
             submission=row.name,
@@ -91,9 +95,32 @@ def overall_rows(table: Standings) -> Iterator[OverallRow]:
             **_to_leader(found.leader if found else None),
             tasks=len(row.scores),
             seeds=row.seeds,
+            scored=max((record.created[:10] for own in runs.values() for record in own), default=""),
+            reproduced=_reproduced(stored.get(row.name), runs),
             borda=found.borda if found else None,
             win_rate=found.win_rate if found else None,
         )
+
+
+def _runs(row: Standing, table: Standings, stored: Stored | None) -> dict[str, list[RunRecord]]:
+    """The runs behind a row, by task; none for what needs no run."""
+    cells = {record.cell: record for record in stored.records} if stored else {}
+    return {
+        task: [cells[Cell(task, table.recipe, score.rows, seed)] for seed in sorted(score.by_seed)]
+        for task, score in row.scores.items()
+        if stored
+    }
+
+
+def _reproduced(
+    stored: Stored | None, runs: Mapping[str, Sequence[RunRecord]]
+) -> Literal["reproduced", "in part", "not reproduced", "as handed in"]:
+    states = {stored.reproductions.state(own) for own in runs.values()} if stored else set[str]()
+    if "not reproduced" in states:
+        return "not reproduced"
+    if states == {"reproduced"}:
+        return "reproduced"
+    return "in part" if "reproduced" in states else "as handed in"
 
 
 def _no_gap(row: Standing) -> str:
@@ -174,7 +201,7 @@ def summary_rows(table: Standings) -> Iterator[SummaryRow]:
             constant=found.constant if found else "",
             ceiling=found.ceiling if found else "",
             real_rows=found.real_rows if found else (),
-            unavailable=table.unavailable.get(task, "" if found else "no statistics were asked for"),
+            unavailable=table.unavailable.get(task, "" if found else "this snapshot was made without intervals"),
         )
 
 

@@ -43,6 +43,10 @@ class Llm(_Model):
     """The model as its provider names it."""
     snapshot: str = ""
     """The dated version or the revision of the weights; empty if it is not known."""
+    parameters: Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)] | None = None
+    """Parameters in billions, such as 1.5; absent if they are not published."""
+    open_weights: bool | None = None
+    """Whether anybody can download the weights; absent if it is not known."""
 
 
 class RealData(_Model):

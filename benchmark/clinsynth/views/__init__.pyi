@@ -2,9 +2,11 @@ from .common import crossed as crossed
 from .common import of as of
 from .compare import comparisons as comparisons
 from .direct import suite_tables as suite_tables
+from .model import Answer as Answer
 from .model import Block as Block
 from .model import Cell as Cell
 from .model import Column as Column
+from .model import Facet as Facet
 from .model import Facts as Facts
 from .model import Figure as Figure
 from .model import Filter as Filter
@@ -12,10 +14,12 @@ from .model import Page as Page
 from .model import Point as Point
 from .model import Prose as Prose
 from .model import Query as Query
+from .model import Rule as Rule
 from .model import Section as Section
 from .model import Series as Series
 from .model import Table as Table
 from .model import Value as Value
+from .model import interval as interval
 from .model import number as number
 from .model import plain as plain
 from .other import agreement as agreement
@@ -23,5 +27,6 @@ from .pages import TITLES as TITLES
 from .pages import VIEWS as VIEWS
 from .pages import over_tasks as over_tasks
 from .pages import page as page
+from .pages import shown as shown
 from .scores import left_out as left_out
 from .scores import means as means

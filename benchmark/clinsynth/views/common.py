@@ -209,3 +209,8 @@ def stacked(first: Sequence[Column], tables: Mapping[tuple[str, ...], Table], ca
     made = Table(key, caption, every, (Section("", tuple(drawn)),), notes)
     placed = any(title for table in tables.values() for title, _ in table.rows)
     return made if placed else made.with_columns([k for k, column in enumerate(every) if column.key != "place"])
+
+
+def no_results() -> tuple[str, str]:
+    """What a page without a condition says."""
+    return "No results", "No submission in this snapshot has a result yet."

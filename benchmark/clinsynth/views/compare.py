@@ -9,7 +9,6 @@ from clinsynth.standings import Compared, Comparison, Judgement, words
 from clinsynth.standings import turned as opposite
 from clinsynth.views.common import MEAN, cards, condition_filters, forest, named, of
 from clinsynth.views.model import (
-    DASH,
     Cell,
     Choice,
     Column,
@@ -35,8 +34,10 @@ def compare(snapshot: Snapshot, query: Query) -> Page:
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     names = [row.submission for row in of(snapshot.tables.overall, condition)]
-    base = pick(query, "base", "Compare", [Choice(name, name) for name in names], warnings)
-    others = _others(query, [name for name in names if name != base.value], warnings)
+    stored = _stored(snapshot, condition)
+    firsts = [name for name in names if name in stored] or names
+    base = pick(query, "base", "Compare", [Choice(name, name) for name in firsts], warnings)
+    others = _others(query, names, base.value, stored.get(base.value, set()), warnings)
     chosen = [name for name in others.value.split(",") if name]
     found = _between(snapshot, condition, base.value, chosen)
     missing = [name for name in chosen if name not in {row.other for row in found}]
@@ -48,23 +49,34 @@ def compare(snapshot: Snapshot, query: Query) -> Page:
     shown = tuple(figure for figure in figures if figure.series)
     return Page(
         "compare",
-        "Compare",
-        "What is the difference between two training sets worth?",
+        f"{chosen[0]} against {base.value}" if len(chosen) == 1 else "Compare",
+        "What is the difference between two training sets worth? Paired by test unit and seed.",
         (*filters, base, others),
-        (*_verdicts(found), table, *shown),
+        (*_verdicts(found), *shown, table),
         tuple(warnings),
         (base.value, *chosen),
     )
 
 
-def _others(query: Query, names: list[str], warnings: list[str]) -> Filter:
+def _stored(snapshot: Snapshot, condition: ConditionRow | None) -> dict[str, set[str]]:
+    """With whom each submission is compared in this snapshot."""
+    found: dict[str, set[str]] = {}
+    for row in of(snapshot.tables.differences, condition):
+        found.setdefault(row.base, set()).add(row.other)
+        found.setdefault(row.other, set()).add(row.base)
+    return found
+
+
+def _others(query: Query, every: list[str], base: str, stored: set[str], warnings: list[str]) -> Filter:
     asked = [name for name in query.get("others", "").split(",") if name]
+    names = [name for name in every if name != base]
+    offered = [name for name in names if name in stored] or names
     unknown = [name for name in asked if name not in names]
     warnings += [f"The link asks for “{name[:80]}”, which cannot be compared here." for name in unknown]
-    value = [name for name in asked if name in names][:MOST] or names[:1]
+    value = [name for name in asked if name in names][:MOST] or offered[:1]
     if len(asked) - len(unknown) > MOST:
         warnings.append(f"Only the first {MOST} submissions of the link are compared.")
-    return Filter("others", "With", tuple(Choice(name, name) for name in names), ",".join(value), many=True)
+    return Filter("others", "With", tuple(Choice(name, name) for name in offered), ",".join(value), many=True)
 
 
 def _not_stored(base: str, other: str) -> str:
@@ -119,7 +131,7 @@ def _verdicts(rows: list[DifferenceRow]) -> tuple[Prose, ...]:
 
 def _p(value: float | None) -> Cell:
     if value is None:
-        return Cell(DASH, muted=True)
+        return Cell("–", muted=True)
     return Cell("<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.1 else f"{value:.2f}", value)
 
 
@@ -127,51 +139,60 @@ _NOTE = "The claim to make is the one over all tasks; single tasks show where it
 
 
 def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: list[DifferenceRow]) -> Table:
-    known = cards(snapshot)
+    known, others = cards(snapshot), dict.fromkeys(row.other for row in rows)
+    many = len(others) > 1
     where = f" ({condition.recipe}, {condition.rows:,} rows)" if condition else ""
-    lines = tuple(_line(row, named(known, row.other), verdict(row)) for row in rows)
-    return Table("compare", f"Differences to {base}{where}" if base else "Nothing to compare", _columns(base),
-                 (Section("", lines),), (_NOTE,))  # fmt: skip
+
+    def draw(row: DifferenceRow) -> tuple[Cell, ...]:
+        link = f"tasks?task={row.scope}" if row.scope in row.tasks else ""
+        names = (Cell(row.scope, row.scope, link=link), *((named(known, row.other),) if many else ()))
+        return (*names, *_numbers(row), Cell(said := verdict(row), said, small=row.note))
+
+    columns = (Column("scope", "Task"), *((Column("other", "With"),) if many else ()),
+               *_columns(base, "Other" if many else next(iter(others), "Other")))  # fmt: skip
+    return Table("compare", f"Differences to {base}{where}" if base else "Nothing to compare", columns,
+                 (Section("", tuple(draw(row) for row in rows)),), (_NOTE,))  # fmt: skip
 
 
 def comparisons(found: Compared) -> Table:
     """What ``clinsynth compare`` found, with the adjusted p and the outcome in a word."""
-    columns = _columns(found.base)
-    extra = (Column("p_holm", "p (Holm)", number=True, spare=True,
-                    help="Adjusted for the comparisons of the same line of tasks."),
-             Column("outcome", "Outcome"))  # fmt: skip
-    at = [column.key for column in columns].index("p") + 1
-    rows: list[tuple[Cell, ...]] = []
-    for row in found.comparisons:
-        line = _line(row, text(row.other), row.words)
-        rows.append((*line[:at], _p(row.p_holm), text(row.judgement.verdict), *line[at:]))
     budget = "all their rows" if found.rows is None else f"{found.rows:,} rows"
-    return Table("compare", f"Differences to {found.base} ({found.recipe}, {budget})",
-                 (*columns[:at], *extra, *columns[at:]), (Section("", tuple(rows)),), found.remarks)  # fmt: skip
+    first, p, *rest = _columns(found.base, "Other")
+    columns = (
+        Column("scope", "Task"), Column("other", "With"), first, p,
+        Column("p_holm", "p (Holm)", number=True, spare=True,
+               help="Adjusted for the comparisons of the same line of tasks."),
+        Column("outcome", "Outcome"), *rest,
+    )  # fmt: skip
+
+    def draw(row: Comparison) -> tuple[Cell, ...]:
+        difference, chance, *others = _numbers(row)
+        return (text(row.scope), text(row.other), difference, chance, _p(row.p_holm), text(row.judgement.verdict),
+                *others, Cell(row.words, row.words, small=row.note))  # fmt: skip
+
+    return Table("compare", f"Differences to {found.base} ({found.recipe}, {budget})", columns,
+                 (Section("", tuple(draw(row) for row in found.comparisons)),), found.remarks)  # fmt: skip
 
 
-def _columns(base: str) -> tuple[Column, ...]:
+def _columns(base: str, other: str) -> tuple[Column, ...]:
     return (
-        Column("scope", "Task"),
-        Column("other", "With"),
         Column("difference", "Difference", number=True, interval=True,
                help="The other minus the first, in points, paired by test unit and by seed; behind it 95 %."),
         Column("p", "p", number=True, spare=True,
                help="Two-sided, of this comparison alone: the more are read, the more are chance."),
-        Column("detectable", "Resolves", number=True, spare=True,
-               help="The true difference that is found 4 times in 5."),
+        Column("detectable", "Can tell apart", number=True, spare=True,
+               help="In points: the true difference that is found 4 times in 5."),
         Column("base_score", base or "First", number=True),
-        Column("other_score", "Other", number=True),
+        Column("other_score", other, number=True),
         Column("seeds", "Seeds", number=True, spare=True),
         Column("verdict", "Verdict"),
     )  # fmt: skip
 
 
-def _line(row: DifferenceRow | Comparison, other: Cell, said: str) -> tuple[Cell, ...]:
+def _numbers(row: DifferenceRow | Comparison) -> tuple[Cell, ...]:
     return (
-        text(row.scope), other, number(row.difference, row.low, row.high, sign="+", title=row.note), _p(row.p),
-        number(row.detectable), number(row.base_score), number(row.other_score), Cell(str(row.seeds), row.seeds),
-        Cell(said, said, small=row.note),
+        number(row.difference, row.low, row.high, sign="+", title=row.note), _p(row.p), number(row.detectable),
+        number(row.base_score), number(row.other_score), Cell(str(row.seeds), row.seeds),
     )  # fmt: skip
 
 

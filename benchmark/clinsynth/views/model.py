@@ -29,11 +29,13 @@ class Cell:
     high: float | None = None
     """The interval, where there is one."""
     link: str = ""
-    """A submission's name, or an address."""
+    """A submission's name, a view with its filters (``tasks?task=gad``), or an address."""
     muted: bool = False
     """Known to say less than its neighbours."""
     title: str = ""
     """What a pointer over it says; never the only place of a fact."""
+    shade: float | None = None
+    """How strongly the cell is coloured, from 0 to 1: a second way to read a number that stands in it too."""
 
     @property
     def said(self) -> str:
@@ -61,6 +63,10 @@ class Column:
     """Whether exports get ``<key>_low`` and ``<key>_high`` too."""
     help: str = ""
     """One sentence, shown under the table."""
+    group: str = ""
+    """What neighbouring columns have in common: a second line of the head, and a way to choose columns."""
+    link: str = ""
+    """Where the title leads, as in a cell."""
     spare: bool = False
     """Whether a narrow terminal does without it first."""
 
@@ -80,6 +86,16 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Facet:
+    """A property of the rows of a table, for a reader who wants to see only some of them."""
+
+    key: str
+    label: str
+    values: tuple[str, ...]
+    """Of each row of the table, in their order; empty: the row is always shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table."""
 
@@ -89,6 +105,9 @@ class Table:
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
     """Sentences below it."""
+    facets: tuple[Facet, ...] = ()
+    folded: bool = False
+    """Whether it stays closed until it is asked for: details that few need."""
 
     @property
     def rows(self) -> list[tuple[str, tuple[Cell, ...]]]:
@@ -101,20 +120,21 @@ class Table:
         return replace(self, columns=tuple(self.columns[k] for k in kept), sections=sections)
 
     def without_empty(self) -> Table:
-        """The table without columns that hold no number at all, and a note that says so, with the reason."""
+        """The table without columns that hold no number, or no word, in any row; a note gives the reasons, if any."""
         gone: list[str] = []
         kept: list[int] = []
         for k, column in enumerate(self.columns):
             cells = [row[k] for _, row in self.rows]
-            if not column.number or any(cell.value is not None for cell in cells):
+            if any(cell.value is not None if column.number else cell.text.strip(DASH) for cell in cells):
                 kept.append(k)
                 continue
             # A cell may have several reasons, which others have one of.
-            reasons = sorted({reason for cell in cells for reason in cell.title.split("; ") if reason})
-            gone.append(column.title + (f" ({'; '.join(reasons)})" if reasons else ""))
-        if not gone:
+            if reasons := sorted({reason for cell in cells for reason in cell.title.split("; ") if reason}):
+                gone.append(f"{column.title} ({'; '.join(reasons)})")
+        if not kept or len(kept) == len(self.columns):
             return self
-        return replace(self.with_columns(kept), notes=(*self.notes, f"No number yet: {', '.join(gone)}."))
+        notes = (*self.notes, f"No number yet: {', '.join(gone)}.") if gone else self.notes
+        return replace(self.with_columns(kept), notes=notes)
 
     def asides(self) -> list[str]:
         """What the cells of wide columns say, each text once behind the rows it is about: ``one; two: preliminary``."""
@@ -148,13 +168,25 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of one name; in a forest plot, ``y`` counts the lines from the top."""
+    """Points of one name.
+
+    In a forest plot ``y`` counts the lines from the top. Points of several series may share a line: that of the first
+    series is then the one that is named and written out.
+    """
 
     name: str
     points: tuple[Point, ...]
     line: bool = False
     emphasis: bool = False
     """Drawn in the accent colour and with another shape: a front, or a decided difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line across a forest plot, such as the score of a reference."""
+
+    x: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +204,7 @@ class Figure:
     """Where a reference line stands on the x axis."""
     description: str = ""
     """In words, for who does not see it."""
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +225,14 @@ class Prose:
     """Text in a fixed font, such as BibTeX."""
 
 
-Block = Table | Figure | Facts | Prose
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reader wants to know first: each question with the answer in few words, and what more is to be said."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+Block = Table | Figure | Facts | Prose | Answer
 
 
 @dataclass(frozen=True, slots=True)

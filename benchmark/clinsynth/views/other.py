@@ -79,7 +79,7 @@ _MEASURED = (
         "How many real training rows give the same score, read off the learning curve of real data.",
     ),
     (
-        "Resolves",
+        "Can tell apart",
         "The true difference that this test set would find four times in five. A smaller gap is noise until "
         "shown otherwise.",
     ),

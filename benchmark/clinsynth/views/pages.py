@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,9 +13,10 @@ from clinsynth.views.compare import compare
 from clinsynth.views.curves import cost, curves
 from clinsynth.views.data import quality
 from clinsynth.views.direct import direct
+from clinsynth.views.front import overall
 from clinsynth.views.model import Column, Page, Query, Table
 from clinsynth.views.other import elsewhere, method, submit
-from clinsynth.views.scores import LABEL_MIX, by_task, by_type, overall
+from clinsynth.views.scores import LABEL_MIX, by_task, by_type
 from clinsynth.views.submission import submission
 
 VIEWS: dict[str, Callable[[Snapshot, Query], Page]] = {
@@ -34,11 +36,25 @@ VIEWS: dict[str, Callable[[Snapshot, Query], Page]] = {
 """Every view, in the order in which they are offered."""
 
 TITLES = {
-    "overall": "Overall", "types": "By type", "tasks": "By task", "compare": "Compare", "curves": "Learning curves",
-    "cost": "Cost", "quality": "Data quality", "submission": "Submission", "direct": "Direct LLM",
-    "elsewhere": "Published elsewhere", "method": "How it is measured", "submit": "Submit",
+    "overall": "Leaderboard", "types": "Types", "tasks": "Tasks", "compare": "Compare", "curves": "Learning curves",
+    "cost": "Cost", "quality": "Data quality", "submission": "Submissions", "direct": "Direct LLM",
+    "elsewhere": "Published elsewhere", "method": "Method", "submit": "Submit",
 }  # fmt: skip
 """What a view is called where it is one of many."""
+
+
+def shown(snapshot: Snapshot) -> tuple[str, ...]:
+    """The views that have something to show in this snapshot, in order: menus leave out the others."""
+    tables = snapshot.tables
+    points = Counter((row.data, row.recipe, row.submission, row.task) for row in tables.curves)
+    filled = {
+        "types": bool(tables.types), "tasks": bool(tables.scores), "compare": bool(tables.differences),
+        "curves": any(count > 1 for count in points.values()),
+        "cost": any(row.dollars is not None or row.tokens is not None for row in tables.costs),
+        "quality": bool(tables.quality or tables.audits), "submission": bool(tables.submissions),
+        "direct": bool(tables.direct or tables.suites or tables.grades), "elsewhere": bool(tables.elsewhere),
+    }  # fmt: skip
+    return tuple(view for view in VIEWS if filled.get(view, True))
 
 
 def page(snapshot: Snapshot, view: str, query: Query) -> Page:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
+from clinsynth.views.about import task_blocks
 from clinsynth.views.common import MEAN, cards, condition_filters, crossed, named, of, sections, spoken, tasks
 from clinsynth.views.model import (
     DASH,
@@ -16,6 +17,7 @@ from clinsynth.views.model import (
     Page,
     Point,
     Query,
+    Rule,
     Section,
     Series,
     Table,
@@ -72,13 +74,10 @@ def reasons_cell(reasons: tuple[str, ...]) -> Cell:
     return Cell("; ".join(reasons), "; ".join(reasons), muted=True)
 
 
-def overall(snapshot: Snapshot, query: Query) -> Page:
-    """Every submission over all tasks."""
-    warnings: list[str] = []
-    condition, filters = condition_filters(snapshot, query, warnings)
-    rows = of(snapshot.tables.overall, condition)
+def standing_table(snapshot: Snapshot, condition: ConditionRow, rows: list[OverallRow]) -> Table:
+    """What stands behind the ranks: gaps, ties, seeds, and why a row is not ranked."""
     known, groups = cards(snapshot), Counter(row.group for row in rows)
-    of_tasks = len(condition.tasks) if condition else 0
+    of_tasks = len(condition.tasks)
 
     def draw(row: OverallRow) -> tuple[Cell, ...]:
         return (
@@ -86,33 +85,38 @@ def overall(snapshot: Snapshot, query: Query) -> Page:
             named(known, row.submission),
             number(row.mean, row.low, row.high, title="a task is missing"),
             gap_cell(row),
+            number(row.leader_difference, row.leader_low, row.leader_high, sign="+"),
+            number(row.win_rate, digits=0),
             _largest(row),
             Cell(f"{row.tasks}/{of_tasks}", row.tasks),
             seeds_cell(row.seeds),
-            number(row.win_rate, digits=0),
-            number(row.leader_difference, row.leader_low, row.leader_high, sign="+"),
+            text(row.scored or DASH, muted=True),
+            text({"in part": "reproduced in part"}.get(row.reproduced, row.reproduced) if row.seeds else DASH,
+                 muted=row.reproduced != "reproduced"),
             reasons_cell(row.reasons),
-        )
+        )  # fmt: skip
 
     columns = (
         Column("rank", "Rank", number=True, interval=True, help=f"{TIE_NOTE} Behind it: ranks not ruled out."),
         Column("submission", "Submission"),
-        Column("score", "Mean of the types", number=True, interval=True,
+        Column("score", "Mean of types", number=True, interval=True,
                help="Mean over the task types of the mean over their tasks."),
         GAP,
-        Column("variance", "Largest share of the variance, %", number=True, spare=True,
-               help="Of the overall score's: the task that the interval mostly comes from."),
-        Column("tasks", "Tasks", number=True, help="Tasks with a score. A missing task leaves no overall score."),
-        Column("seeds", "Seeds", number=True, help="Fewest of any task; five are needed for a rank."),
-        Column("win_rate", "Win rate, %", number=True, spare=True,
-               help="Mean share of the other ranked rows beaten on a task."),
         Column("to_leader", "To the leader", number=True, interval=True,
                help="Difference in points to the first of the ranking (of the first: to the second), paired."),
+        Column("win_rate", "Win rate, %", number=True, spare=True,
+               help="Mean share of the other ranked rows beaten on a task."),
+        Column("variance", "Variance from, %", number=True, spare=True,
+               help="Of the overall score's variance: the share of the task that most of the interval comes from."),
+        Column("tasks", "Tasks", number=True, help="Tasks with a score. A missing task leaves no overall score."),
+        Column("seeds", "Seeds", number=True, help="Fewest of any task; five are needed for a rank."),
+        Column("scored", "Scored", spare=True, help="The day of the newest run."),
+        Column("reproduced", "Runs", spare=True,
+               help="Reproduced: the student was trained again from the rows, with the same outcome."),
         Column("remarks", "Remarks"),
     )  # fmt: skip
-    table = Table("overall", _caption("All tasks", condition), columns, sections(rows, draw), _notes(condition))
-    return Page("overall", "Overall", "Which training data makes the better student, over all tasks?", filters,
-                (table, *left_out(snapshot)), tuple(warnings), tuple(row.submission for row in rows))  # fmt: skip
+    caption = caption_of("Ranks, and what they rest on", condition)
+    return Table("overall", caption, columns, sections(rows, draw), (SCORE_NOTE,))
 
 
 def means(snapshot: Snapshot, query: Query) -> Page:
@@ -134,25 +138,27 @@ def means(snapshot: Snapshot, query: Query) -> Page:
     head = f"Students were fine-tuned by {condition.recipe} on {condition.rows:,} rows. " if condition else ""
     lacking = dict.fromkeys(row.reason for row in snapshot.tables.left_out)
     notes = (f"{head}Scores x 100: mean (SD over seeds).", *(condition.remarks if condition else ()), *lacking)
-    empty = Table("means", _caption("All scores", condition), (Column("metric", "metric"),), (), notes)
+    empty = Table("means", caption_of("All scores", condition), (Column("metric", "metric"),), (), notes)
     table = crossed(empty, Column("task", "task"), cells, metrics)
     return Page("means", "All scores", "Every score in one table.", filters, (table,), tuple(warnings),
                 tuple(row.submission for row in own))  # fmt: skip
 
 
-def _caption(what: str, condition: ConditionRow | None) -> str:
+def caption_of(what: str, condition: ConditionRow | None) -> str:
+    """What a table is of: student and rows, and that a sample means nothing."""
     if condition is None:
         return f"{what}: no results yet"
     sample = " — SAMPLE: these numbers try the machinery and mean nothing" if condition.data == "sample" else ""
     return f"{what}: {condition.recipe} on {condition.rows:,} training rows{sample}"
 
 
-def _notes(condition: ConditionRow | None) -> tuple[str, ...]:
+def notes_of(condition: ConditionRow | None) -> tuple[str, ...]:
+    """What a reader must know to read a table rightly."""
     return (SCORE_NOTE, *(condition.remarks if condition else ()))
 
 
 def left_out(snapshot: Snapshot) -> tuple[Table, ...]:
-    """What is not shown, if there is anything."""
+    """What is in no table, with the reason."""
     rows = tuple((text(row.submission), text(row.reason)) for row in snapshot.tables.left_out)
     columns = (Column("submission", "Submission"), Column("reason", "What is left out, and why"))
     caption = "Left out, with the reason"
@@ -186,7 +192,7 @@ def by_type(snapshot: Snapshot, query: Query) -> Page:
         Column("score", "Mean of the types", number=True, interval=True),
         *(Column(name, spoken(name), number=True, interval=True) for name in types),
     )
-    table = Table("types", _caption("By task type", condition), columns, sections(rows, draw), _notes(condition))
+    table = Table("types", caption_of("By task type", condition), columns, sections(rows, draw), notes_of(condition))
     return Page("types", "By task type", "The mean over the tasks of each type; a missing task leaves a gap.", filters,
                 (table,), tuple(warnings), tuple(row.submission for row in rows))  # fmt: skip
 
@@ -210,10 +216,10 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
             rank_cell(row.group, None, None, groups[row.group] > 1, "not ranked"),
             named(known, row.submission),
             number(row.mean, row.low, row.high, title=row.interval_reason),
-            number(row.spread),
-            number(row.detectable, title=row.interval_reason),
             gap_cell(row),
             worth,
+            number(row.spread),
+            number(row.detectable, title=row.interval_reason),
             number(row.variance_share, digits=0),
             Cell(f"{row.rows_used:,}", row.rows_used),
             seeds_cell(row.seeds),
@@ -221,30 +227,30 @@ def by_task(snapshot: Snapshot, query: Query) -> Page:
         )
 
     spec = specs.get(chosen.value)
-    metric = spec.metric.replace("_", " ") if spec else "score"
+    metric = (spec.metric.replace("_", " ") if spec else "score").replace("f1", "F1")
     columns = (
         Column("rank", "Rank", number=True, help=TIE_NOTE),
         Column("submission", "Submission"),
-        Column("score", metric.replace("f1", "F1"), number=True, interval=True),
-        Column("spread", "SD", number=True, spare=True,
-               help="Standard deviation over the seeds: no interval, test items stay."),
-        Column("detectable", "Resolves", number=True,
-               help="Minimum detectable difference: the true difference that is found 4 times in 5."),
+        Column("score", metric, number=True, interval=True),
         GAP,
         Column("worth", "Worth, real rows", number=True, interval=True,
                help="How many real rows give the same score, from the learning curve of gold-n."),
-        Column("variance_share", "Share of the variance, %", number=True, spare=True,
+        Column("spread", "SD", number=True, help="Standard deviation over the seeds: no interval, test items stay."),
+        Column("detectable", "Can tell apart", number=True,
+               help="In points: the true difference to the leader that this test set would find 4 times in 5."),
+        Column("variance_share", "Share of the variance, %", number=True,
                help="Of that of the row's overall score, over seeds and test units."),
         Column("rows_used", "Rows", number=True),
         Column("seeds", "Seeds", number=True),
         Column("remarks", "Remarks"),
     )  # fmt: skip
-    notes = (SCORE_NOTE, *_no_intervals(rows), *_label_mix(rows), *(spec.notes if spec else ()))
+    notes = (SCORE_NOTE, *_no_intervals(rows), *_label_mix(rows))
     title = f"{spec.title} ({chosen.value})" if spec else "By task"
-    table = Table("tasks", _caption(title, condition), columns, sections(rows, draw), notes)
-    lead = spec.description if spec else "Scores on one task."
+    table = Table("tasks", caption_of(f"Scores on {chosen.value}", condition), columns, sections(rows, draw), notes)
+    facts, *about = task_blocks(snapshot, condition, spec) if spec else (None,)
     figures = (_forest(rows, metric),) if len(rows) > 1 else ()
-    return Page("tasks", "By task", lead, (*filters, chosen), (table, *figures), tuple(warnings),
+    return Page("tasks", title, spec.description if spec else "Scores on one task.", (*filters, chosen),
+                (*((facts,) if facts else ()), *figures, table, *about), tuple(warnings),
                 tuple(row.submission for row in rows))  # fmt: skip
 
 
@@ -254,20 +260,29 @@ def _no_intervals(rows: list[ScoreRow]) -> tuple[str, ...]:
 
 
 def _forest(rows: list[ScoreRow], metric: str, most: int = 40) -> Figure:
-    shown = rows[:most]
-    points = tuple(
-        Point(
-            100 * row.mean,
-            k,
-            None if row.low is None else 100 * row.low,
-            None if row.high is None else 100 * row.high,
-            row.submission,
-        )
-        for k, row in enumerate(shown)
-    )
-    more = f" The first {most} of {len(rows)}." if len(rows) > most else ""
-    return Figure("task-scores", "Scores with intervals", "forest", (Series("score", points),), f"{metric} x 100",
-                  description=f"Scores of the table above with their 95 % intervals.{more}")  # fmt: skip
+    ordered = [row for row in rows if row.place != "reference"]
+    shown = ordered[:most]
+    kinds = (("ranked", True), ("not ranked", False))
+    series = [
+        Series(name, tuple(_point(row, k) for k, row in enumerate(shown) if (row.place == "ranked") is ranked),
+               emphasis=ranked)
+        for name, ranked in kinds
+    ]  # fmt: skip
+    references = [row for row in rows if row.place == "reference"]
+    rules = tuple(Rule(100 * row.mean, f"{row.submission} {plain(row.mean)}") for row in references)
+    if not shown:
+        # References alone are no lines across anything: they are what is shown.
+        series, rules = [Series("references", tuple(_point(row, k) for k, row in enumerate(references)))], ()
+    more = f" The first {most} of {len(ordered)}." if len(ordered) > most else ""
+    lines = " Lines across are the references." if rules else ""
+    return Figure("task-scores", "Scores with intervals", "forest", tuple(each for each in series if each.points),
+                  f"{metric} x 100", description=f"Scores of the table with their 95 % intervals.{lines}{more}",
+                  rules=rules)  # fmt: skip
+
+
+def _point(row: ScoreRow, place: int) -> Point:
+    ends = [None if end is None else 100 * end for end in (row.low, row.high)]
+    return Point(100 * row.mean, place, ends[0], ends[1], row.submission)
 
 
 def _label_mix(rows: list[ScoreRow]) -> tuple[str, ...]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from clinsynth.snapshot import ScoreRow, Snapshot, SubmissionRow
+from dataclasses import replace
+
+from clinsynth.snapshot import ConditionRow, ScoreRow, Snapshot, SubmissionRow
+from clinsynth.views.about import row_table
 from clinsynth.views.common import MEAN, condition_filters, of, where
 from clinsynth.views.compare import turned, verdict
 from clinsynth.views.data import audit_table, generation_tables, quality_cell
+from clinsynth.views.front import parameters
 from clinsynth.views.model import (
     Block,
     Cell,
     Choice,
     Column,
     Facts,
+    Figure,
     Page,
+    Point,
     Prose,
     Query,
     Section,
+    Series,
     Table,
     count,
     number,
@@ -39,17 +46,22 @@ def submission(snapshot: Snapshot, query: Query) -> Page:
     audits = where(snapshot.tables.audits, submission=card.submission)
     blocks: list[Block] = [
         *_place(snapshot, query, card.submission),
+        *_cost(card),
         _card(card),
-        _cost(card),
+        *_figure(snapshot, condition, card.submission, scores),
         _scores(scores, place),
-        *_seeds(snapshot, query, card.submission),
         *_differences(snapshot, query, card.submission),
-        audit_table(snapshot, card.submission, audits, by_task=True),
-        *_quality(snapshot, card.submission),
-        *generation_tables(snapshot, card.submission),
-        _reproduce(card, scores),
-        _citation(card),
-    ]
+        *row_table(snapshot, card.submission),
+        *_bands(snapshot, card.submission),
+        *((audit_table(snapshot, card.submission, audits, by_task=True),)
+          if audits or card.kind == "submission" else ()),
+        *((_reproduce(card, scores), _citation(card)) if card.authors else ()),
+        *(replace(table, folded=True) for table in (
+            *_seeds(snapshot, query, card.submission),
+            *_quality(snapshot, card.submission),
+            *generation_tables(snapshot, card.submission),
+        )),
+    ]  # fmt: skip
     lead = f"{card.title}: {card.generator}"
     return Page(
         "submission", card.submission, lead, (name, *filters), tuple(blocks), tuple(warnings), (card.submission,)
@@ -69,6 +81,7 @@ def _place(snapshot: Snapshot, query: Query, name: str) -> tuple[Facts, ...]:
         ("Mean of the types", number(row.mean, row.low, row.high)),
         ("Gap recovered, %", gap_cell(row)),
         ("Seeds", seeds_cell(row.seeds)),
+        *((("Scored", text(row.scored)), ("Runs", text(row.reproduced))) if row.scored else ()),
         *(("Not ranked", text(reason)) for reason in row.reasons),
         *left,
     )
@@ -78,11 +91,14 @@ def _place(snapshot: Snapshot, query: Query, name: str) -> tuple[Facts, ...]:
 def _card(card: SubmissionRow) -> Facts:
     real = {"none": "none"}.get(card.real_data, f"{card.real_data}: {card.real_details}")
     model = f"{card.llm} {card.llm_snapshot}".strip() if card.llm else "none"
+    size = parameters(card)
+    weights = {True: "open weights", False: "closed weights", None: ""}[card.llm_open]
+    about = ", ".join(filter(None, (f"{size:g}B parameters" if size and card.llm else "", weights)))
     pairs = [
         ("Kind", text(card.kind if card.kind == "submission" else "reference, never ranked")),
         ("Authors", text(", ".join(card.authors))),
         ("Generator", text(card.generator)),
-        ("Language model", text(model)),
+        ("Language model", text(model, small=about)),
         ("Real text seen", text(real)),
         ("Licence of the rows", text(card.licence)),
         ("Paper", text(card.paper or "none", link=card.paper)),
@@ -91,11 +107,69 @@ def _card(card: SubmissionRow) -> Facts:
     return Facts("Card", tuple(pairs))
 
 
-def _cost(card: SubmissionRow) -> Facts:
+def _figure(
+    snapshot: Snapshot, condition: ConditionRow | None, name: str, scores: list[ScoreRow]
+) -> tuple[Figure, ...]:
+    """Its score on each task, with those of the references on the same line."""
+    if len(scores) < 2:
+        return ()
+    at = {row.task: float(k) for k, row in enumerate(scores)}
+    own = Series(name, tuple(_point(row, at[row.task]) for row in scores), emphasis=True)
+    others: list[Series] = []
+    for reference in ("gold-n", "gold-full", "gold-few", "constant"):
+        rows = [row for row in of(snapshot.tables.scores, condition, submission=reference) if row.task in at]
+        if rows and reference != name:
+            others.append(Series(reference, tuple(Point(100 * row.mean, at[row.task]) for row in rows)))
+    return (Figure(
+        "submission-tasks", "Task by task", "forest", (own, *others), "score x 100",
+        description="Each score with its 95 % interval, beside the references on the same task.",
+    ),)  # fmt: skip
+
+
+def _point(row: ScoreRow, place: float) -> Point:
+    ends = [None if end is None else 100 * end for end in (row.low, row.high)]
+    return Point(100 * row.mean, place, ends[0], ends[1], row.task)
+
+
+_LEVELS = {"like real": "● like real", "off": "◐ off", "far": "○ far off", "unknown": "– not known"}
+
+
+def _bands(snapshot: Snapshot, name: str) -> tuple[Table, ...]:
+    """Quality in words: a line for each question, a column for each task."""
+    rows = [row for row in where(snapshot.tables.bands, submission=name) if row.data == "real"] or list(
+        where(snapshot.tables.bands, submission=name)
+    )
+    tasks = sorted({row.task for row in rows})
+    at = {(row.title, row.task): row for row in rows}
+    drawn: list[tuple[Cell, ...]] = []
+    for title in dict.fromkeys(row.title for row in rows):
+        cells: list[Cell] = []
+        for task in tasks:
+            row = at.get((title, task))
+            if row is None:
+                cells.append(Cell("–", muted=True))
+            else:
+                quiet = row.level in ("like real", "unknown")
+                cells.append(Cell(_LEVELS[row.level], row.level, muted=quiet, title=row.words))
+        advice = next((row.advice for row in rows if row.title == title and row.advice), "")
+        drawn.append((text(title), *cells, text(advice)))
+    columns = (Column("what", "What"), *(Column(task, task) for task in tasks), Column("advice", "What would help"))
+    notes = (
+        "Beside the same number of real rows: like real up to 1.25 times, off up to 2, far off beyond. A reading aid: "
+        "no part of any score.",
+    )
+    return (Table("bands", "What the rows are like", columns, (Section("", tuple(drawn)),), notes),) if drawn else ()
+
+
+def _cost(card: SubmissionRow) -> tuple[Facts, ...]:
+    if card.kind == "reference":
+        return ()
     dollars = Cell("unknown", muted=True) if card.dollars is None else Cell(f"{card.dollars:,.2f}", card.dollars)
     minutes = None if card.seconds is None else card.seconds / 60
     price = " ".join(filter(None, (card.price_source, card.price_date)))
-    return Facts(
+    if not card.llm and all(value is None for value in (card.dollars, card.calls, card.tokens_in, card.seconds)):
+        return (Facts("Cost of the rows", (("Dollars", text("none: no language model was asked")),)),)
+    return (Facts(
         "Cost of the rows, all tasks together",
         (
             ("Dollars", dollars),
@@ -105,13 +179,13 @@ def _cost(card: SubmissionRow) -> Facts:
             ("Tokens out", count(card.tokens_out)),
             ("Minutes", count(minutes)),
         ),
-    )
+    ),)  # fmt: skip
 
 
 def _scores(rows: list[ScoreRow], place: str) -> Table:
     def draw(row: ScoreRow) -> tuple[Cell, ...]:
         return (
-            Cell(row.task, row.task),
+            Cell(row.task, row.task, link=f"tasks?task={row.task}"),
             Cell(row.metric.replace("_", " ").replace("f1", "F1"), row.metric),
             number(row.mean, row.low, row.high, title=row.interval_reason),
             number(row.spread),
@@ -173,7 +247,7 @@ def _differences(snapshot: Snapshot, query: Query, name: str, most: int = 30) ->
         (
             text(row.base, link=row.base),
             number(row.difference, row.low, row.high, sign="+", title=row.reason),
-            text(verdict(row)),
+            Cell(verdict(row), verdict(row), link=f"compare?base={row.base}&others={row.other}"),
         )
         for row in rows[:most]
     )
@@ -213,24 +287,18 @@ def _reproduce(card: SubmissionRow, scores: list[ScoreRow]) -> Prose:
     folder = f"submissions/{card.submission}"
     tasks = ",".join(row.task for row in scores)
     lines = [
-        "$ git clone the repository, then make install; source .venv/bin/activate",
-        *([f"$ clinsynth prepare {' '.join(row.task for row in scores)}"] if tasks else []),
-        f"$ clinsynth validate {folder}",
-        f"$ clinsynth verify {folder}",
-        *(
-            [f"$ clinsynth score {folder} --tasks {tasks} --recipe {scores[0].recipe} --rows {scores[0].rows}"]
-            if tasks
-            else []
-        ),
+        f"$ clinsynth prepare {' '.join(row.task for row in scores)} && clinsynth verify {folder}",
     ]
+    again = [f"$ clinsynth reproduce {folder} --tasks {tasks} --recipe {scores[0].recipe} --rows {scores[0].rows}"]
     return Prose(
-        "How to reproduce",
+        "Check it yourself",
         (
-            "Verify recomputes each score from the stored answers and the test set on your machine. "
-            "Score makes the runs anew where their records are deleted; it repeats none that is there.",
+            "In a clone of the repository: every score again, from the stored answers and the test sets.",
             *lines,
-        ),
-    )
+            "The same by training the students again from the rows; it says whether the outcome agrees.",
+            *again,
+        ) if tasks else ("There is nothing to check yet.",),
+    )  # fmt: skip
 
 
 def _citation(card: SubmissionRow) -> Prose:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clinsynth.quality import NUMBERS, Measured, QualityRecord
+from clinsynth.quality.record import NUMBERS, Measured
 
 Level = Literal["like real", "off", "far", "unknown"]
 NEAR, FAR = 1.25, 2.0
@@ -55,11 +55,6 @@ class Band:
     real: float | None
     words: str
     advice: str
-
-
-def bands(record: QualityRecord) -> tuple[Band, ...]:
-    """The bands of a quality record."""
-    return bands_of(record.data, record.real)
 
 
 def bands_of(data: Measured, reference: Measured | None) -> tuple[Band, ...]:
