@@ -11,7 +11,7 @@ from clinsynth.core.registry import TASKS
 from clinsynth.quality import Level
 from clinsynth.snapshot import Snapshot, Tables, write_snapshot
 from clinsynth.snapshot.builder import task_rows
-from clinsynth.snapshot.published import published_elsewhere
+from clinsynth.snapshot.data_records import published_elsewhere
 from clinsynth.snapshot.schema import (
     AuditRow,
     BandRow,

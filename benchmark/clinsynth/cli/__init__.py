@@ -59,6 +59,7 @@ PLACES = {
     "show": "tasks", "prepare": "tasks", "new-task": "tasks", "new": "submissions", "import": "submissions",
     "validate": "submissions", "verify": "submissions", "canary": "audit", "lm-eval-path": "direct",
     "tune-llm": "direct", "knowledge": "generate", "notes": "generate", "compare": "standings",
+    "snapshot": "board", "leaderboard": "board", "site": "board", "export": "board",
 }  # fmt: skip
 """Modules of the commands that stand in one of another name."""
 

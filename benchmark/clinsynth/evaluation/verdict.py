@@ -9,7 +9,7 @@ from typing import Any
 
 from clinsynth.audit import AuditRecord
 from clinsynth.core import TaskSpec
-from clinsynth.evaluation.names import IN_WORDS, ITEMS, METRIC_NAMES
+from clinsynth.evaluation.rows import IN_WORDS, ITEMS, METRIC_NAMES
 from clinsynth.quality import Band, QualityRecord, bands_of
 from clinsynth.standings import Compared, Comparison, CostOfData, Curve, Score
 

@@ -14,11 +14,10 @@ from clinsynth.results import DataKind
 from clinsynth.snapshot import data_records as beside
 from clinsynth.snapshot import direct_track
 from clinsynth.snapshot import standings as numbers
-from clinsynth.snapshot.data_records import Omitted
-from clinsynth.snapshot.differences import difference_rows
+from clinsynth.snapshot.data_records import Omitted, published_elsewhere
 from clinsynth.snapshot.excerpts import example_rows
-from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
+from clinsynth.snapshot.standings import difference_rows
 from clinsynth.standings import CONSTANT, Collection, Profiler, Standings, Stored, collect, folders, standings_of
 
 Said = Callable[[str], None]
