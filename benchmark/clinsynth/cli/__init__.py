@@ -134,7 +134,7 @@ def add_format(parser: argparse._ActionsContainer) -> None:  # pyright: ignore[r
 
 
 def add_runs(parser: argparse.ArgumentParser, *, recipe: str, helps: tuple[str, str, str]) -> None:
-    """Which runs of a submission are meant, and who does them.
+    """Add the arguments that choose runs of a submission and the executor.
 
     Args:
         parser: of the command.

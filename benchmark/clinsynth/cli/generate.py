@@ -32,7 +32,7 @@ GENERATE_EXAMPLES = (
 LARGEST_BUDGET = 5_000
 """The largest headline budget of any recipe (protocol)."""
 MOST_ROWS = 20
-"""In one answer."""
+"""Most rows in one answer."""
 
 
 def configure_generate(parser: argparse.ArgumentParser) -> None:

@@ -108,7 +108,7 @@ def open_model(arguments: argparse.Namespace, stack: ExitStack) -> Client:
     if is_here(arguments):
         if arguments.batch:
             raise UserError("--batch is for OpenAI", found="--model local")
-        # A dry run asks nobody: no model need be here for it.
+        # A dry run sends nothing: no model need be here for it.
         name, base_url, timeout = LOCAL_NAME, "http://127.0.0.1:1/v1", 3_600.0
         if not arguments.dry_run:
             served = stack.enter_context(serve_local(arguments.model_file, say))

@@ -16,7 +16,7 @@ class Shown:
     """What a command prints."""
 
     snapshot: Snapshot
-    """What it is of: all of it is printed as JSON."""
+    """All of it is printed as JSON."""
     blocks: tuple[Block, ...]
     """What is printed as text or Markdown."""
     table: Table

@@ -326,7 +326,7 @@ def _direct_entry(place: Path, kind: DataKind) -> Entry:
         )  # fmt: skip
     name = f"{card.name}/shots{chosen[0].shots}"
     fixed = {record.task: _answers(name, record, results) for record in chosen}
-    return Entry(name, True, Results(folder, kind), {}, fixed)
+    return Entry(name, True, results, {}, fixed)
 
 
 def _answers(name: str, record: DirectRecord, results: DirectResults) -> Answers:

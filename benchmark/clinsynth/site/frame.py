@@ -15,7 +15,7 @@ from clinsynth.views import TITLES, Page, shown
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a page finds what it needs."""
+    """Addresses that a page needs."""
 
     addresses: Mapping[str, str]
     """Of each view."""

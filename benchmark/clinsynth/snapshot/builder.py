@@ -243,7 +243,7 @@ def _card(each: Stored) -> SubmissionRow:
 
 
 def _constant(tables: Sequence[Standings]) -> Iterator[SubmissionRow]:
-    """The row that nobody handed in."""
+    """The row of the best constant answers, which no submission made."""
     found = next((row for table in tables for row in table.rows if row.name == CONSTANT), None)
     if found:
         yield SubmissionRow(

@@ -1,6 +1,6 @@
 """A snapshot's files: ``snapshot.json``, ``schema.json``, and each table as Parquet and as JSON.
 
-The two forms of a table hold the same. Parquet is what the app reads; JSON is for whoever has no Parquet reader.
+The two forms of a table hold the same. Parquet is what the app reads; JSON is for readers without Parquet.
 """
 
 from __future__ import annotations

@@ -9,12 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError
 from clinsynth.data import ExampleStore
-from clinsynth.results import TOLERANCE, DataKind, Results, RunRecord, Tally, prediction_bytes, predictions_in
+from clinsynth.results import (
+    TOLERANCE,
+    DataKind,
+    RecordStore,
+    Results,
+    RunRecord,
+    Tally,
+    prediction_bytes,
+    predictions_in,
+)
 from clinsynth.scoring import METRICS, Metric
 from clinsynth.scoring.statistics import IntArray, Runs, sum_by_unit, unit_index
 from clinsynth.submissions import existing_card
@@ -53,13 +63,13 @@ class Answers:
     @classmethod
     def of(cls, entry: Entry, records: Sequence[RunRecord]) -> Answers:
         """The answers of runs, ordered by seed."""
-        paths = [entry.results.predictions_path(record.cell) for record in records]
+        paths = [entry.store.predictions_path(record.cell) for record in records]
         files = tuple(
             AnswerFile(path, record.predictions_sha256, record.score)
             for path, record in zip(paths, records, strict=True)
         )
         seeds = tuple(record.seed for record in records)
-        folder = entry.results.folder
+        folder = entry.store.folder
         return cls(entry.name, folder, records[0].test.fingerprint, seeds, files, tuple(records))
 
 
@@ -69,7 +79,8 @@ class Entry:
 
     name: str
     reference: bool
-    results: Results
+    store: RecordStore[Any]
+    """Where its records lie: runs, or answers of the direct track."""
     runs: Mapping[str, list[RunRecord]]
     """By task."""
     fixed: Mapping[str, Answers] = field(default_factory=dict[str, Answers])

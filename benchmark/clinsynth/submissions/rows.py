@@ -38,7 +38,7 @@ class Line(NamedTuple):
     """One line, either read or refused."""
 
     number: int | None
-    """From 1; ``None`` for a fault of the whole file."""
+    """Line number from 1; ``None`` for a fault of the whole file."""
     value: object = None
     """The JSON value of a line without a fault."""
     fault: Fault | None = None

@@ -59,7 +59,7 @@ def compare(snapshot: Snapshot, query: Query) -> Page:
 
 
 def _stored(snapshot: Snapshot, condition: ConditionRow | None) -> dict[str, set[str]]:
-    """With whom each submission is compared in this snapshot."""
+    """The submissions that each one is compared with in this snapshot."""
     found: dict[str, set[str]] = {}
     for row in of(snapshot.tables.differences, condition):
         found.setdefault(row.base, set()).add(row.other)

@@ -87,7 +87,7 @@ def _answer(row: DirectRow | None) -> Cell:
 
 
 def _largest(rows: Iterable[DirectRow]) -> list[DirectRow]:
-    """Of each model, task and number of demonstrations the answers to most of the test set."""
+    """The record with most answers for each model, task and number of demonstrations."""
     found: dict[tuple[str, str, int], DirectRow] = {}
     for row in rows:
         key = (row.submission, row.task, row.shots)

@@ -20,7 +20,7 @@ class Cell:
     """One cell: what is shown, and what an export takes."""
 
     text: str
-    """As shown."""
+    """The text that is shown."""
     value: Value = None
     """The unrounded value in its own unit; ``None`` is unknown or not applicable."""
     small: str = ""
@@ -31,7 +31,7 @@ class Cell:
     link: str = ""
     """A submission's name, a view with its filters (``tasks?task=gad``), or an address."""
     muted: bool = False
-    """Known to say less than its neighbours."""
+    """Whether it is shown in grey, since it says less than its neighbours."""
     title: str = ""
     """What a pointer over it says; never the only place of a fact."""
     shade: float | None = None
@@ -92,7 +92,7 @@ class Facet:
     key: str
     label: str
     values: tuple[str, ...]
-    """Of each row of the table, in their order; empty: the row is always shown."""
+    """A value for each row of the table, in order; empty: the row is always shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +203,13 @@ class Figure:
     zero: float | None = None
     """Where a reference line stands on the x axis."""
     description: str = ""
-    """In words, for who does not see it."""
+    """The same in words, for readers who cannot see the plot."""
     rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and what is to be said of each."""
+    """Pairs of a name and a value."""
 
     title: str
     pairs: tuple[tuple[str, Cell], ...]
@@ -262,11 +262,11 @@ class Page:
     view: str
     title: str
     lead: str
-    """One sentence that says what is to be seen."""
+    """One sentence on what the page shows."""
     filters: tuple[Filter, ...] = ()
     blocks: tuple[Block, ...] = ()
     warnings: tuple[str, ...] = ()
-    """What in the query could not be had."""
+    """Parts of the query that could not be met."""
     submissions: tuple[str, ...] = ()
     """Submissions shown: whose BibTeX belongs to the page."""
 

@@ -24,7 +24,7 @@ from clinsynth.submissions.rows import MAX_LINE, MAX_ROWS
 MEMORY = 3 << 30
 """Bytes of address space: 200,000 rows, read some at a time, need under a tenth."""
 SECONDS = 300
-"""Of computing."""
+"""Seconds of computing time."""
 MAX_WORKBOOK = 256 * 2**20
 """Unpacked bytes of a workbook: a sheet is several times as large as the text in it, and slow to parse."""
 _AT_A_TIME = 64

@@ -115,7 +115,7 @@ def format_of(path: Path) -> str:
 def import_data(
     path: Path, format_name: str, spec: TaskSpec, out: Path, options: ImportOptions | None = None
 ) -> ImportReport:
-    """Turn somebody else's file or folder into the data file of one task in a submission's folder.
+    """Turn a file or folder in another form into the data file of one task in a submission's folder.
 
     Args:
         path: the source; for the format ``datasets`` also the name of a data set on the Hugging Face Hub.
@@ -188,7 +188,7 @@ def _check_source(path: Path, chosen: Format) -> None:
 
 
 def _check_outcome(path: Path, kept: int, report: ImportReport, session: Session) -> None:
-    """Refuse to write what nobody can have meant."""
+    """Refuse to write an outcome that cannot have been meant, such as rows without any known label."""
     ours, met = " | ".join(session.spec.labels), session.quoted(", ".join(session.labels.met))
     if unmatched := session.labels.unmatched():
         raise UserError(

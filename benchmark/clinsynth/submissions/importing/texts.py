@@ -246,7 +246,7 @@ def _head(path: Path) -> bytes:
         with open_bytes(path, follow=True) as stream:
             return stream.read(4096)
     except (OSError, EOFError, zlib.error):
-        return b""  # whoever reads the file says what is wrong with it
+        return b""  # the reader of the file says what is wrong with it
 
 
 def _wide(head: bytes) -> str:
