@@ -19,7 +19,6 @@ import clinsynth
 from clinsynth.bundle import installer
 from clinsynth.bundle.contents import Contents, Member, Part, Request, member
 from clinsynth.bundle.packages import (
-    LOCK,
     collect,
     installed_size,
     missing,
@@ -72,7 +71,7 @@ def write_bundle(request: Request, contents: Contents) -> Written:
 
 def packages_to_get(request: Request) -> str:
     """What a call would do about the packages: how many are here, how many it fetches, about how large they are."""
-    packages = pinned(source_folder(request.source) / LOCK)
+    packages = pinned(source_folder(request.source))
     todo = missing(packages, request.wheels or default_wheels(request.out))
     unpacked = installed_size(packages)
     return (
@@ -106,7 +105,7 @@ def _alone(out: Path) -> Generator[Path]:
 
 def _packages(request: Request) -> Part:
     source = source_folder(request.source)
-    with progress("packages", len(pinned(source / LOCK))) as bar:
+    with progress("packages", len(pinned(source))) as bar:
         wheels = collect(source, request.wheels or default_wheels(request.out), request.extras, bar)
     members = tuple(member(f"wheels/{path.name}", path) for path in wheels)
     return Part("packages", f"{len(members)} wheels for {requirement(request.extras)}", members)

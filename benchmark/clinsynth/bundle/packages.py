@@ -23,6 +23,8 @@ EXTRAS = ("dev",)
 LOCK = "requirements.lock"
 AT_A_TIME = 12
 """Packages of one call of pip: what it fetched is kept when the next one is stopped."""
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Where the CPU build of torch is published: it needs none of the packages that the CUDA build does."""
 EPOCH = "315532800"
 """Time of files in wheels that are built here: 1980, so that the same source gives the same bytes."""
 
@@ -50,13 +52,21 @@ def source_folder(asked: Path | None) -> Path:
     )
 
 
-def pinned(lock: Path) -> list[Pinned]:
-    """The packages of a lock, in its order."""
+def pinned(source: Path) -> list[Pinned]:
+    """The packages of a checkout's lock, in its order; of torch, the CPU build alone where constraints.txt names it.
+
+    The CUDA build needs packages of NVIDIA that are not in the lock, and that not everybody may hand on.
+    """
+    lock, constraints = source / LOCK, source / "constraints.txt"
+    named = constraints.read_text("utf-8") if constraints.is_file() else ""
+    cpu = re.search(r"^# CPU build of torch: ([0-9a-f]{64})$", named, re.MULTILINE)
     found: list[Pinned] = []
     for text in re.split(r"\n(?=[A-Za-z0-9])", lock.read_text("utf-8")):
         if match := re.match(r"([A-Za-z0-9._-]+)==(\S+)", text):
-            hashes = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
-            found.append(Pinned(normal(match[1]), match[2], text.strip(), hashes))
+            of_torch = normal(match[1]) == "torch"
+            own = f"{match[0]} --hash=sha256:{cpu[1]}" if cpu and of_torch else text.strip()
+            hashes = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", own))
+            found.append(Pinned(normal(match[1]), match[2], own, hashes))
     return found
 
 
@@ -98,7 +108,7 @@ def collect(source: Path, folder: Path, extras: Sequence[str], bar: Progress) ->
     Raises:
         UserError: pip cannot get or build a package, or what was collected is not enough.
     """
-    packages = pinned(source / LOCK)
+    packages = pinned(source)
     folder.mkdir(parents=True, exist_ok=True)
     todo = missing(packages, folder)
     bar.advance(len(packages) - len(todo))
@@ -108,7 +118,7 @@ def collect(source: Path, folder: Path, extras: Sequence[str], bar: Progress) ->
         bar.advance(len(some))
         bar.say(f"packages: {len(packages) - len(todo) + start + len(some)} of {len(packages)} are here")
     here = _digests(folder)
-    built = [_built(here[digest], folder) for each in packages for digest in each.hashes & here.keys()]
+    built = [_built(here[digest], folder, bar) for each in packages for digest in each.hashes & here.keys()]
     own = _wheel(source, folder)
     bar.say(f"packages: {own.name} is built")
     needed = _needed(folder, extras, packages)
@@ -125,17 +135,26 @@ def _fetch(packages: Sequence[Pinned], folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         wanted = Path(scratch, "wanted.txt")
         wanted.write_text("".join(f"{each.text}\n" for each in packages), "utf-8")
-        _pip("download", "--no-deps", "--require-hashes", "--dest", str(folder), "-r", str(wanted))
+        words = ("download", "--no-deps", "--require-hashes", "--dest", str(folder), "-r", str(wanted))
+        try:
+            _pip(*words)
+        except UserError:
+            if all(each.name != "torch" for each in packages):
+                raise
+            _pip(*words, "--extra-index-url", TORCH_INDEX)
 
 
-def _built(file: Path, folder: Path) -> Path:
+def _built(file: Path, folder: Path, bar: Progress) -> Path:
     """The wheel of a file: itself, or the one that is made from its source and has not been yet."""
     if file.suffix == ".whl":
         return file
     stem = file.name.removesuffix(".tar.gz").removesuffix(".zip")
     name, _, version = stem.rpartition("-")
     found = next((path for path in _wheels(folder) if _identity(path) == (normal(name), version)), None)
-    return found or _wheel(file, folder)
+    if found is None:
+        bar.say(f"packages: {file.name} is published as source alone and is built here")
+        found = _wheel(file, folder)
+    return found
 
 
 def _wheels(folder: Path) -> Iterator[Path]:
@@ -194,7 +213,9 @@ def _pip(*words: str, alone: bool = False) -> None:
         raise UserError(
             f"pip {words[0]} failed",
             found=" ".join(said[-2:])[:600] or f"status {done.returncode}",
-            remedy="look after the network or the index of pip, and call again: what was fetched is kept",
+            remedy="the lock lacks what is named, or its packages are for another Python: see --source"
+            if alone
+            else "look after the network or the index of pip, and call again: what was fetched is kept",
         )
 
 
