@@ -25,7 +25,8 @@ NAV: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Extend it", ("adding-a-task", "adding-a-baseline", "design", "scale", "reliability")),
 )
 """Every page but the first, by what a reader wants."""
-_LINK = re.compile(r"(?<!!)\[((?:[^\]\[]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"(!?)\[((?:[^\]\[]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+PICTURES = (".svg", ".png")
 _CODE = re.compile(r"(^```.*?^```$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
 
 
@@ -80,7 +81,7 @@ def prepare(work: Path, repository: str) -> None:
         (pages / name).write_text(relinked(text, DOCS, repository), encoding="utf-8")
     first = relinked((ROOT / "README.md").read_text("utf-8"), ROOT, repository)
     (pages / "index.md").write_text(first, encoding="utf-8")
-    for path in DOCS.rglob("*.svg"):
+    for path in (each for each in DOCS.rglob("*") if each.suffix in PICTURES):
         target = pages / path.relative_to(DOCS)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
@@ -96,15 +97,15 @@ def relinked(text: str, folder: Path, repository: str) -> str:
     """
 
     def link(found: re.Match[str]) -> str:
-        words, address = found.groups()
+        picture, words, address = found.groups()
         if re.match(r"[a-z]+:|#", address):
             return found.group()
         path, mark, anchor = address.partition("#")
         target = (folder / path).resolve()
         if target.parent == DOCS and target.suffix == ".md":
             return f"[{words}]({target.name}{mark}{anchor})"
-        if target.is_relative_to(DOCS) and target.suffix == ".svg":
-            return f"[{words}]({target.relative_to(DOCS).as_posix()})"
+        if target.is_relative_to(DOCS) and target.suffix in PICTURES:
+            return f"{picture}[{words}]({target.relative_to(DOCS).as_posix()})"
         if not repository:
             return words
         kind = "tree" if target.is_dir() else "blob"

@@ -335,6 +335,7 @@ def test_a_hostile_card_is_text_on_every_page(hostile: Snapshot, tmp_path: Path)
     for path in [*(tmp_path / "site").rglob("*.html"), *(tmp_path / "site").rglob("*.svg")]:
         text = path.read_text("utf-8")
         assert not RAW.search(text), path
+        text = re.sub(r'<script src="(?:\.\./)?board\.js" defer></script>', "", text, count=1)
         assert not re.search(r"<(?:script|img)|href=\"javascript", text), path
 
 

@@ -268,8 +268,9 @@ def test_sort_search_choose_and_share(site: Path, tab: Any) -> None:
     tab.goto((site / "index.html").as_uri())
     every = names(tab)
     tab.get_by_role("button", name="Sort by hoc").click()
-    values = [float(v) for v in tab.locator("#board tbody").first.locator("td[data-v]").evaluate_all(
-        "cells => cells.filter(c => c.cellIndex === 3).map(c => c.dataset.v)")]  # fmt: skip
+    shown_scores = "rows => rows.map(r => r.cells[3].querySelector('span').textContent)"
+    rows = tab.locator("#board tbody").first.locator("tr:not(.section)")
+    values = [float(value) for value in rows.evaluate_all(shown_scores)]
     assert values == sorted(values, reverse=True)
     tab.locator("#board").get_by_role("searchbox").fill("gold")
     assert set(names(tab)) == {"gold-few", "gold-n", "gold-full"}

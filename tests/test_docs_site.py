@@ -29,6 +29,7 @@ def tool() -> ModuleType:
     ("text", "folder", "repository", "expected"),
     [
         ("see [audits](docs/audits.md#leaks)", ROOT, "", "see [audits](audits.md#leaks)"),
+        ("![the board](docs/board.png)", ROOT, "", "![the board](board.png)"),
         ("see [audits](audits.md)", DOCS, "", "see [audits](audits.md)"),
         ("the [baselines](../baselines)", DOCS, "", "the baselines"),
         ("the [baselines](../baselines)", DOCS, "https://x.org/y", "the [baselines](https://x.org/y/tree/main/baselines)"),
@@ -37,7 +38,7 @@ def tool() -> ModuleType:
         ("```sh\n[x](../y)\n```", DOCS, "", "```sh\n[x](../y)\n```"),
         ("[up](#top) [out](https://example.org)", DOCS, "", "[up](#top) [out](https://example.org)"),
     ],
-    ids=["from-readme", "beside", "plain", "folder", "code-words", "code", "fence", "kept"],
+    ids=["from-readme", "picture", "beside", "plain", "folder", "code-words", "code", "fence", "kept"],
 )  # fmt: skip
 def test_links(tool: ModuleType, text: str, folder: Path, repository: str, expected: str) -> None:
     assert tool.relinked(text, folder, repository) == expected

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from tests.chromium import PATH as CHROMIUM
-from tests.chromium import browser, watched
+from tests.chromium import axe, browser, watched
 from tests.conftest import Submit, sample_rows
 from tests.invented_snapshot import write
 
@@ -144,6 +144,36 @@ def test_a_link_shows_the_same_to_everybody(address: str, chromium: Any, query: 
         context.close()
     assert shown[0] == shown[1]
     assert all(part in links[-1].replace("%2C", ",") for part in query.split("&"))
+
+
+def test_axe_finds_nothing_serious(address: str, chromium: Any) -> None:
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    for scheme, width, view in (("light", 1440, "overall"), ("dark", 390, "overall"), ("dark", 1440, "submission")):
+        context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+        opened = context.new_page()
+        opened.goto(f"{address}?view={view}")
+        opened.wait_for_selector(f"#page-{view} h1", state="visible")
+        assert axe(opened) == [], (scheme, width, view)
+        assert opened.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        context.close()
+
+
+def test_the_app_sorts_and_keeps_what_is_chosen_in_its_address(address: str, tab: Any) -> None:
+    tab.goto(address)
+    tab.locator("#page-overall #board").get_by_role("searchbox").fill("gold")
+    assert "board.find=gold" in tab.url
+    tab.get_by_role("tab", name=TITLES["tasks"], exact=True).click()
+    tab.wait_for_function("location.search.includes('view=tasks')")
+    assert "board.find=gold" in tab.url
+
+
+def test_the_card_of_a_link_speaks_of_the_board(address: str) -> None:
+    text = fetch(address)[0].decode()
+    assert "Click to try out the app" not in text
+    assert 'property="og:title" content="Which synthetic data' in text
+    content, media = fetch(f"{address}card.png")
+    assert media == "image/png"
+    assert content.startswith(b"\x89PNG")
 
 
 def test_a_link_to_what_is_not_there_is_said(address: str, tab: Any) -> None:

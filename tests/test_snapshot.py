@@ -88,8 +88,8 @@ def test_no_snapshot_and_another_format_are_said(tmp_path: Path) -> None:
         read_snapshot(tmp_path)
     write_snapshot(tmp_path / "s", tables(3))
     path = tmp_path / "s" / "snapshot.json"
-    path.write_text(path.read_text("utf-8").replace('"format": 3', '"format": 4'), "utf-8")
-    with pytest.raises(UserError, match="no manifest of format 3"):
+    path.write_text(path.read_text("utf-8").replace('"format": 4', '"format": 5'), "utf-8")
+    with pytest.raises(UserError, match="no manifest of format 4"):
         read_snapshot(tmp_path / "s")
 
 

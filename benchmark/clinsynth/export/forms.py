@@ -43,6 +43,12 @@ def as_json(snapshot: Snapshot, page: Page) -> str:
             }
             for table in page.tables
         ],
+        "answers": {
+            question: f"{short} {more}".strip()
+            for block in page.blocks
+            if isinstance(block, Answer)
+            for question, short, more in block.items
+        },
         "facts": {
             block.title: [[name, cell.text] for name, cell in block.pairs]
             for block in page.blocks
@@ -66,7 +72,7 @@ def markdown_blocks(blocks: Iterable[Block]) -> str:
 
 def _markdown(block: Table | Facts | Prose | Answer) -> str:
     if isinstance(block, Answer):
-        return "\n\n".join(f"**{inline(asked)}** {inline(f'{short} {more}')}" for asked, short, more in block.items)
+        return "\n".join(f"- {inline(f'{asked} {short} {more}')}" for asked, short, more in block.items)
     if isinstance(block, Table):
         return table_markdown(block)
     if isinstance(block, Facts):

@@ -63,7 +63,8 @@
       const value = (row) => {
         const cell = row.children[column];
         if (!head.classList.contains("n")) return shownText(cell).toLowerCase();
-        return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+        const found = shownText(cell).replace(/,/g, "").replace("−", "-").match(/[+-]?\d+(\.\d+)?/);
+        return found ? Number(found[0]) : null;
       };
       const sign = direction === "ascending" ? 1 : -1;
       const order = (a, b) => {

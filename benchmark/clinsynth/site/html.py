@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from clinsynth.site.markup import escape
 from clinsynth.site.svg_plots import svg
 from clinsynth.site.tables import table
-from clinsynth.views import Answer, Block, Facts, Figure, Filter, Page, Prose, Table
+from clinsynth.views import VIEWS, Answer, Block, Facts, Figure, Filter, Page, Prose, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,9 @@ class Links:
         if link.startswith(("https://", "http://", "#")):
             return link
         view, asked, query = link.partition("?")
-        return self.to(view, dict(parse_qsl(query))) if asked else self.to("submission", {"name": link})
+        # What is neither is a stranger's word for an address: it leads to a submission that there is not.
+        known = asked and view in VIEWS
+        return self.to(view, dict(parse_qsl(query))) if known else self.to("submission", {"name": link})
 
 
 def body(page: Page, links: Links) -> str:
@@ -44,9 +46,10 @@ def blocks(items: Sequence[Block], links: Links) -> str:
     left = list(items)
     alone = sum(isinstance(block, Facts) for block in left) == 1
     while left:
-        block = left.pop(0)
-        if isinstance(block, (Answer, Facts) if alone else Answer) and left and isinstance(left[0], Figure):
-            out.append(f'<div class="first">{_block(block, links)}{svg(left.pop(0))}</div>')
+        block, after = left.pop(0), left[0] if left else None
+        if isinstance(block, (Answer, Facts) if alone else Answer) and isinstance(after, Figure):
+            left.pop(0)
+            out.append(f'<div class="first">{_block(block, links)}{svg(after)}</div>')
         else:
             out.append(_block(block, links))
     return "\n".join(out)
@@ -97,8 +100,8 @@ def _facts(item: Facts, links: Links) -> str:
     pairs: list[str] = []
     for name, cell in item.pairs:
         words = escape(cell.text)
-        if cell.link:
-            words = f'<a href="{escape(links.address(cell.link))}">{words}</a>'
+        if cell.link.startswith(("https://", "http://")):
+            words = f'<a href="{escape(cell.link)}">{words}</a>'
         small = f" <small>{escape(cell.small)}</small>" if cell.small else ""
         pairs.append(f"<dt>{escape(name)}</dt><dd{' class=m' if cell.muted else ''}>{words}{small}</dd>")
     return (

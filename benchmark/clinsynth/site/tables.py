@@ -155,9 +155,8 @@ def _cell(cell: Cell, column: Column, layout: _Layout, place: int, address: Addr
     inner = f"<span>{words}</span>{small}" if room else words + (f" {small}" if small else "")
     opened = '<th scope="row"' if is_head else "<td"
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
-    value = f' data-v="{cell.value:.6g}"' if column.number and isinstance(cell.value, int | float) else ""
     label = f' data-t="{escape(column.title)}"' if layout.words and not is_head else ""
-    return f"{opened}{kind}{value}{label}{title}>{inner}{'</th>' if is_head else '</td>'}"
+    return f"{opened}{kind}{label}{title}>{inner}{'</th>' if is_head else '</td>'}"
 
 
 def _parts(small: str) -> str:

@@ -75,7 +75,7 @@ __all__ = [
     "TypeRow",
 ]
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever a column changes its name, type or meaning."""
 
 
@@ -129,7 +129,7 @@ class TableFile(Row):
 class Manifest(Row):
     """``snapshot.json``: what the snapshot is. Everything but ``id`` and ``tables`` may differ between equal ones."""
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     id: str
     """sha256 over the content of all tables and the format: equal content has an equal id."""
     created: str

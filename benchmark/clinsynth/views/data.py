@@ -13,6 +13,21 @@ _SCALES = {"share": (100.0, 1), "value": (1.0, 3), "count": (1.0, 0)}
 """How a number is shown: scale and decimals."""
 _SHORT = ("aps", "ingf", "cmd", "word_coverage", "duplicates", "near_duplicates", "conflicting", "label_noise")
 """The numbers of the summary, in this order; the page of a submission has all."""
+_HELP = {
+    "aps": "APS, average pairwise similarity: the mean cosine of all pairs of rows; lower is more varied.",
+    "aps_intra": "APS of pairs with the same answer.",
+    "aps_inter": "APS of pairs with different answers.",
+    "ingf": "INGF, inter-sample n-gram frequency: runs of three words for each distinct one; lower is more varied.",
+    "cmd": "CMD, central moment discrepancy: how far the rows' embeddings are distributed from real ones; 0 is alike.",
+    "frechet": "Between the embeddings of the rows and of real text, as two normal distributions; 0 is alike.",
+    "distinct_1": "Distinct words for each word.",
+    "distinct_2": "Distinct pairs of words for each pair.",
+    "distinct_3": "Distinct runs of three words for each run.",
+    "label_divergence": "Jensen-Shannon divergence of the shares of the labels from real ones; 0 is alike, 1 is most.",
+    "length_divergence": "Jensen-Shannon divergence of the lengths from real ones; 0 is alike, 1 is most.",
+    "label_noise": "Share of labels that look wrong to a classifier of the rows themselves (confident learning).",
+}
+"""What the short names stand for."""
 _GROUPS = ("summary", "diversity", "alignment", "faults")
 
 
@@ -69,7 +84,12 @@ def _quality_table(snapshot: Snapshot, task: str, group: str, rows: list[Quality
     columns = (
         Column("submission", "Submission"),
         *(
-            Column(n, wanted[n].title.strip() + (", %" if wanted[n].show == "share" else ""), number=True)
+            Column(
+                n,
+                wanted[n].title.strip() + (", %" if wanted[n].show == "share" else ""),
+                number=True,
+                help=_HELP.get(n, ""),
+            )
             for n in order
         ),
     )

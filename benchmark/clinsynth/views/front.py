@@ -258,7 +258,7 @@ class _Scores:
             self.absent = True
             return Cell(DASH, muted=True, title="not run")
         share, mark = self._gap(row)
-        said = [f"95 % interval {interval(row.low, row.high)}"] if row.low is not None else []
+        said = [f"95 %: {interval(row.low, row.high)}"] if row.low is not None else []
         said += [row.gap_reason] if row.gap is None and row.gap_reason else []
         small = "" if share is None else f"{plain(share, digits=0)} %{mark}"
         shade = None if share is None else min(1.0, max(0.0, share))
