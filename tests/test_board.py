@@ -268,7 +268,7 @@ def test_sort_search_choose_and_share(site: Path, tab: Any) -> None:
     tab.goto((site / "index.html").as_uri())
     every = names(tab)
     tab.get_by_role("button", name="Sort by hoc").click()
-    shown_scores = "rows => rows.map(r => r.cells[3].querySelector('span').textContent)"
+    shown_scores = "rows => rows.map(r => r.cells[3].firstChild.textContent)"
     rows = tab.locator("#board tbody").first.locator("tr:not(.section)")
     values = [float(value) for value in rows.evaluate_all(shown_scores)]
     assert values == sorted(values, reverse=True)

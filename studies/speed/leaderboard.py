@@ -99,7 +99,7 @@ def filters(context: Any, address: str, times: int) -> list[float]:
     """Seconds from a choice of another task to its table, measured in the page itself."""
     page = context.new_page()
     page.goto(f"{address}?view=tasks")
-    page.wait_for_selector("#page-tasks caption", state="visible")
+    page.wait_for_selector("#page-tasks h1", state="visible")
     page.wait_for_timeout(500)
     out: list[float] = []
     for k in range(times):
@@ -117,7 +117,7 @@ _WATCH = """wanted => {
   document.addEventListener('input', () => {
     const start = performance.now();
     const look = () => {
-      const caption = document.querySelector('#page-tasks caption');
+      const caption = document.querySelector('#page-tasks h1');
       if (caption && caption.textContent.includes(wanted)) window.seen = performance.now() - start;
       else requestAnimationFrame(look);
     };

@@ -150,7 +150,8 @@
           const own = read(this.name(place === "type" ? "types" : `f${place}`)).split("|");
           chip.setAttribute("aria-pressed", String(own.includes(value)));
         }
-        this.apply();
+        if (this.search.value || this.chips.some(({ chip }) => chip.getAttribute("aria-pressed") === "true")) this.apply();
+        else if (head) this.latex();
       }
     }
 

@@ -12,6 +12,9 @@ from clinsynth.site.markup import escape
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import TITLES, Page, shown
 
+MOST = 60
+"""Rows of a table up to which its LaTeX stands in the page; beyond, it is a file to take away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -90,7 +93,7 @@ def cite(snapshot: Snapshot, page: Page) -> str:
     manifest = snapshot.manifest
     tables = [table for table in page.tables if table.rows]
     latex = ""
-    if tables:
+    if tables and len(tables[0].rows) <= MOST:
         words = as_latex(snapshot, Page(page.view, page.title, page.lead, blocks=(tables[0],)))
         latex = f"<h3>The table as LaTeX</h3>{verbatim(words.strip(), key=tables[0].key)}"
     return (

@@ -152,7 +152,7 @@ def _cell(cell: Cell, column: Column, layout: _Layout, place: int, address: Addr
     if cell.link:
         words = f'<a href="{escape(address(cell.link))}">{words}</a>'
     small = f"<small>{_parts(cell.small)}</small>" if cell.small or (room and room != "below") else ""
-    inner = f"<span>{words}</span>{small}" if room else words + (f" {small}" if small else "")
+    inner = f"<span>{words}</span>{small}" if room and room != "below" else words + (f" {small}" if small else "")
     opened = '<th scope="row"' if is_head else "<td"
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
     label = f' data-t="{escape(column.title)}"' if layout.words and not is_head else ""

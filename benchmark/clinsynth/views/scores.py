@@ -33,6 +33,8 @@ TIE_NOTE = (
     "Rows with the same rank are tied: none is shown to be worse than the first of them (5 %, all pairs). "
     "The mark = says so."
 )
+LONG = 60
+"""Rows from which on the second table stays closed until it is asked for: browsers lay long tables out slowly."""
 GAP = Column("gap_recovered", "Gap recovered, %", number=True, interval=True,
              help="0 is the best constant answer, 100 is a student trained on all real rows (gold-full).")  # fmt: skip
 
@@ -116,7 +118,7 @@ def standing_table(snapshot: Snapshot, condition: ConditionRow, rows: list[Overa
         Column("remarks", "Remarks"),
     )  # fmt: skip
     caption = caption_of("Ranks, and what they rest on", condition)
-    return Table("overall", caption, columns, sections(rows, draw), (SCORE_NOTE,))
+    return Table("overall", caption, columns, sections(rows, draw), (SCORE_NOTE,), folded=len(rows) > LONG)
 
 
 def means(snapshot: Snapshot, query: Query) -> Page:
