@@ -30,8 +30,9 @@ from clinsynth.submissions import Card, RealData, read_submission, write_submiss
 from clinsynth.submissions.folder import fingerprint
 from clinsynth.task_types import TASK_TYPES, task_type
 from clinsynth.training.executors import EXECUTORS
+from clinsynth.training.jobs import Job, Outcome
 from clinsynth.training.recipe import RECIPES, Recipe, Settings, Weights
-from clinsynth.training.run import Job, run
+from clinsynth.training.worker import attempt
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background with Ctrl-C ignored, and that is inherited: some tests are about it.
@@ -195,12 +196,25 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """The local executor does its runs in this process, where the tiny recipe is; gives the runs it was asked for."""
     asked: list[Cell] = []
 
-    def do(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[tuple[Job, RunRecord]]:
-        for job in jobs:
-            asked.append(job.cell)
-            yield job, run(job)
+    class Here:
+        def __init__(self, workers: int, on_steps: Callable[[float], Any]) -> None:
+            self.waiting: list[Job] = []
 
-    monkeypatch.setattr(EXECUTORS, "_items", {**EXECUTORS, "local": do})
+        def where(self, jobs: Sequence[Job]) -> list[str]:
+            return ["in this process"]
+
+        def submit(self, jobs: Sequence[Job]) -> None:
+            self.waiting += jobs
+
+        def outcomes(self) -> list[tuple[Job, Outcome]]:
+            job = self.waiting.pop(0)
+            asked.append(job.cell)
+            return [(job, attempt(job, "tests"))]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(EXECUTORS, "_items", {**EXECUTORS, "local": Here})
     return asked
 
 

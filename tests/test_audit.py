@@ -1,5 +1,6 @@
 """Leaks are found however they are disguised, clean rows pass, and a record never holds text."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from clinsynth.data.samples import SampleStore
 from clinsynth.results.store import Cell, Results, RunRecord
 from clinsynth.submissions import Card, RealData, write_submission
 from clinsynth.task_types import task_type
-from clinsynth.text.near_duplicates import NearDuplicates, jaccard, shingles
+from clinsynth.text.near_duplicates import NearDuplicates, jaccard, shingles, sketches_of
 from clinsynth.text.normalising import fold, key, tight, words
 from clinsynth.text.sequences import Codes, Sequences, longest_shared, seen
 from clinsynth.training import embeddings
@@ -127,6 +128,15 @@ def test_near_duplicates_are_those_with_a_high_jaccard_index() -> None:
     assert list(NearDuplicates(sets).query(shingles([near, texts[1], []]), 0.6)) == [(0, 0), (1, 1)]
     assert jaccard(frozenset({1, 2, 3}), frozenset({2, 3, 4})) == 0.5
     assert jaccard(frozenset(), frozenset()) == 0
+
+
+def test_sketches_are_those_of_datasketch(rng: np.random.Generator) -> None:
+    """Values of datasketch 2.0 for ``MinHash(num_perm=96, hashfunc=int, seed=1)``, which audits were made with."""
+    datasketch: Any = importlib.import_module("datasketch")
+    sets = [frozenset(map(int, rng.integers(0, 2**32, size))) for size in (1, 7, 150, 0)]
+    expected = [m.hashvalues for m in datasketch.MinHash.generator(sets, num_perm=96, hashfunc=int, seed=1)]
+    assert np.array_equal(sketches_of(sets), np.array(expected))
+    assert list(NearDuplicates([frozenset()]).query([frozenset()], 0.6)) == []
 
 
 def test_candidates_miss_almost_no_near_duplicate(rng: np.random.Generator) -> None:

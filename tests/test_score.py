@@ -17,9 +17,7 @@ from clinsynth.results.store import Cell, Results, RunRecord, read_record
 from clinsynth.results.verification import verify
 from clinsynth.submissions import read_submission, write_submission
 from clinsynth.task_types import task_type
-from clinsynth.training.executors import EXECUTORS
 from clinsynth.training.recipe import Recipe
-from clinsynth.training.run import Job
 from clinsynth.training.scoring import Plan, Request, budgets_of, describe, plan, score, seeds_of
 
 Submit = Callable[..., Path]
@@ -134,18 +132,6 @@ def test_unknown_names(submit: Submit) -> None:
         score(ask(folder, executor="locale"))
     with pytest.raises(UserError, match="--workers -1"):
         score(ask(folder, workers=-1))
-
-
-def test_a_run_that_fails_does_not_stop_the_others(
-    submit: Submit, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(jobs: list[Job], workers: int, on_steps: object) -> object:
-        yield from ((job, UserError("no such luck")) for job in jobs)
-
-    monkeypatch.setattr(EXECUTORS, "_items", {"fails": fails})
-    scored = score(ask(submit({"gad": 40}), executor="fails"))
-    assert scored.records == []
-    assert [(cell.seed, str(error)) for cell, error in scored.failed] == [(0, "no such luck"), (1, "no such luck")]
 
 
 @pytest.mark.parametrize(
@@ -267,13 +253,3 @@ def test_the_command_line_with_the_default_student(submit: Submit) -> None:
         assert f"{to_do} to do (sample)" in done.stderr
         assert "gad" in done.stdout
     assert verify(folder, SAMPLE).findings == ()
-
-
-def test_slurm_options_are_read_or_refused() -> None:
-    from clinsynth.training.executors import _slurm_options  # pyright: ignore[reportPrivateUsage] - its own test
-
-    assert _slurm_options("partition=gpu gres=gpu:1") == {"partition": "gpu", "gres": "gpu:1"}
-    assert _slurm_options("") == {}
-    for text in ("gpu", "partition=", "=gpu"):
-        with pytest.raises(UserError, match=r"CLINSYNTH_SLURM(.|\n)*name=value"):
-            _slurm_options(text)

@@ -1,6 +1,7 @@
 """How much faster a run is than transformers' Trainer, at the same score, on this machine.
 
-    python -m studies.speed.fine_tune [--data-dir DIR | --sample] [--task ncbi-disease] [--steps N] [--pairs 3] [--json]
+    python -m studies.speed.fine_tune [--data-dir DIR | --sample] [--task ncbi-disease] [--steps N] [--pairs 3]
+        [--json FILE]
 
 Against three ways to use the Trainer: ``trainer``, as a careful user sets it: batches padded to their longest text,
 texts of like length together, fused AdamW, float32; ``trainer-bf16``, the same in bfloat16 with the word vectors
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from studies.speed.invented import examples_of
 
 from clinsynth.core.nouns import Example, Prediction, TaskSpec
 from clinsynth.core.registry import TASKS
@@ -45,8 +47,8 @@ EVAL_BATCH = 64
 
 def our_run(recipe: Recipe, cell: Cell, encoded: Sequence[Encoded], test: list[Example], threads: int) -> Any:
     """What ``clinsynth score`` does."""
+    from clinsynth.training.device import find_device
     from clinsynth.training.run import fit_and_read
-    from clinsynth.training.student import find_device
 
     spec = TASKS[cell.task].spec
     return fit_and_read(
@@ -133,22 +135,22 @@ def side(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do one side of a pair in this process."""
     import torch
 
+    from clinsynth.training.device import find_device
     from clinsynth.training.draws import draw
     from clinsynth.training.run import encode_for
-    from clinsynth.training.student import find_device
 
     torch.set_num_threads(arguments.threads)
-    task, store, recipe = (
-        TASKS[arguments.task],
-        open_store(arguments.data_dir, arguments.sample),
-        RECIPES[DEFAULT_RECIPE],
-    )
+    task, recipe = TASKS[arguments.task], RECIPES[arguments.recipe]
     spec = task.spec
     if arguments.steps:
         settings = dataclasses.replace(recipe.settings[spec.type], steps=arguments.steps, epochs=0)
         recipe = dataclasses.replace(recipe, settings={spec.type: settings})
     cell = Cell(spec.name, recipe.name, arguments.rows, arguments.seed)
-    train, test = draw(store.examples(task, "train"), cell), store.examples(task, "test")
+    if arguments.invented:
+        train, test = (examples_of(spec, count) for count in (arguments.rows, arguments.invented))
+    else:
+        store = open_store(arguments.data_dir, arguments.sample)
+        train, test = draw(store.examples(task, "train"), cell), store.examples(task, "test")
     encoded = [encode_for(examples, spec, recipe) for examples in ((), train, test)]
     importlib.import_module("transformers.trainer")  # imports are not what is measured
     began, busy = time.perf_counter(), time.process_time()
@@ -198,20 +200,24 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("--task", default="ncbi-disease")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
+    parser.add_argument("--invented", type=int, default=0, help="texts without meaning, so many of them to test on")
     parser.add_argument("--steps", type=int, default=0, help="default: the recipe's")
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1, help="of each side (default: 1, as the harness does runs)")
     parser.add_argument("--seed", type=int, default=0, help="of the first pair; the next has the next")
     parser.add_argument("--against", choices=tuple(RIVALS), default=None, help="default: each in turn")
-    parser.add_argument("--json", action="store_true", help="print every pair as JSON instead of a table")
+    parser.add_argument("--json", type=Path, help="also write every pair there")
     parser.add_argument("--side", choices=("ours", *RIVALS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
         print(json.dumps(side(arguments)))  # noqa: T201 - a script
         return
     found = [pairs_against(rival, arguments) for rival in ([arguments.against] if arguments.against else RIVALS)]
-    print(json.dumps(found, indent=1) if arguments.json else table(found))  # noqa: T201 - a script
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    print(table(found))  # noqa: T201 - a script
 
 
 if __name__ == "__main__":

@@ -76,9 +76,9 @@ def group_of(spec: TaskSpec) -> str:
 
 def attempt(trial: Trial, recipe_name: str, data_dir: Path | None) -> dict[str, Any]:
     """Run one trial."""
+    from clinsynth.training.device import find_device
     from clinsynth.training.draws import draw
     from clinsynth.training.run import encode_for, fit_and_read
-    from clinsynth.training.student import find_device
 
     recipe, spec = RECIPES[recipe_name], TASKS[trial.task].spec
     settings = dataclasses.replace(recipe.settings[spec.type], learning_rate=trial.rate, steps=trial.steps)

@@ -25,10 +25,10 @@ from studies.tuning.choose_recipe import development
 from clinsynth.core.registry import TASKS
 from clinsynth.results.store import Cell
 from clinsynth.scoring.metrics import METRICS, Counts, Metric
+from clinsynth.training.device import find_device
 from clinsynth.training.draws import draw
 from clinsynth.training.recipe import RECIPES, Recipe
 from clinsynth.training.run import encode_for, fit_and_read
-from clinsynth.training.student import find_device
 
 BASE = 400
 """Steps that every other number is compared with."""

@@ -16,7 +16,20 @@ import numpy as np
 import numpy.typing as npt
 
 from clinsynth.core import Example
-from clinsynth.text import Codes, Hashes, NearDuplicates, Sequences, Shingles, jaccard, key, seen, shingles, words
+from clinsynth.text import (
+    Codes,
+    Hashes,
+    NearDuplicates,
+    Sequences,
+    Shingles,
+    Sketches,
+    jaccard,
+    key,
+    seen,
+    shingles,
+    sketches_of,
+    words,
+)
 
 
 class TextSet:
@@ -57,6 +70,24 @@ class TextSet:
     def shingles(self) -> list[Shingles]:
         """Character n-grams of each text, without markers."""
         return shingles(self.words)
+
+    @cached_property
+    def sketches(self) -> Sketches:
+        """MinHash sketches of the shingles."""
+        return sketches_of(self.shingles)
+
+    @cached_property
+    def word_sets(self) -> list[Shingles]:
+        """The set of each text's words; empty for one with too few distinct ones to say anything."""
+        # 32 bits: what the sketches take. That two of a text's words share a number changes nothing that is compared.
+        codes = Codes()
+        sets = (frozenset(codes[word] & 0xFFFFFFFF for word in own) for own in self.words)
+        return [own if len(own) >= DISTINCT_WORDS else frozenset() for own in sets]
+
+    @cached_property
+    def word_sketches(self) -> Sketches:
+        """MinHash sketches of the sets of words."""
+        return sketches_of(self.word_sets)
 
     def _plain(self, text: str) -> str:
         for marker in self._markers:
@@ -211,22 +242,17 @@ def _long(texts: TextSet) -> list[bool]:
 
 def _near(hits: Hits, rows: TextSet, items: TextSet) -> None:
     ours, theirs = _long(rows), _long(items)
-    index = NearDuplicates([own if fits else frozenset() for own, fits in zip(items.shingles, theirs, strict=True)])
+    sets = [own if fits else frozenset[int]() for own, fits in zip(items.shingles, theirs, strict=True)]
+    index = NearDuplicates(sets, items.sketches)
     sets = [own if fits else frozenset[int]() for own, fits in zip(rows.shingles, ours, strict=True)]
-    for text, other in index.query(sets, NEAR):
+    for text, other in index.query(sets, NEAR, rows.sketches):
         _add(hits, text, other, "near-duplicate")
-
-
-def _word_sets(texts: TextSet) -> list[Shingles]:
-    # 32 bits: what the sketches take. That two of a text's words share a number changes nothing that is compared.
-    codes = Codes()
-    sets = (frozenset(codes[word] & 0xFFFFFFFF for word in own) for own in texts.words)
-    return [own if len(own) >= DISTINCT_WORDS else frozenset() for own in sets]
 
 
 def _same_words(hits: Hits, rows: TextSet, items: TextSet) -> None:
     """Texts whose words were put into another order: what the other comparisons see as another text."""
-    for text, other in NearDuplicates(_word_sets(items)).query(_word_sets(rows), SAME_WORDS):
+    index = NearDuplicates(items.word_sets, items.word_sketches)
+    for text, other in index.query(rows.word_sets, SAME_WORDS, rows.word_sketches):
         _add(hits, text, other, "same-words")
 
 

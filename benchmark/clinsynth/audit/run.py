@@ -23,13 +23,15 @@ from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, pro
 from clinsynth.data import DataStore, ExampleStore, few_shot
 from clinsynth.results import SEEDS, Results, drawn
 from clinsynth.submissions import Submission, read_submission
+from clinsynth.submissions import fingerprint as fingerprint_of
 from clinsynth.text import key
 
 REAL_SCANNED = 2_000
 """Real examples in which PHI patterns are counted, to know what is usual for a task."""
+_PRINTED: tuple[Split, ...] = ("train", "dev")
 _STAGES = ("leakage", "verbatim", "privacy")
 """What the progress bar counts."""
-_PACKAGES = ("datasketch", "numpy", "tokenizers", "torch", "transformers")
+_PACKAGES = ("numpy", "tokenizers", "torch", "transformers")
 
 
 def audit(
@@ -77,7 +79,8 @@ def audit_task(
     name = task.spec.name
     splits: dict[str, str] = {split: store.fingerprint(task, split) for split in store.rows(task)}
     splits["test"] = store.fingerprint(task, "test")  # says what to do where it is missing
-    data = submission.fingerprint(name)
+    examples = submission.rows(name)
+    data = fingerprint_of(examples, task.spec)
     old = _stored(submission.path, name, store)
     declared = submission.card.real_data.used
     reference = submission.card.kind == "reference"
@@ -93,28 +96,31 @@ def audit_task(
         if report:
             report.advance(len(_STAGES))
         return old if scores == old.scores else write_audit(submission.path, old.model_copy(update={"scores": scores}))
-    return write_audit(submission.path, _audited(submission, task, store, splits, canaries, report))
+    digests = {"data": data, **splits}
+    return write_audit(submission.path, _audited(submission, task, store, (examples, test, digests), canaries, report))
 
 
 def _audited(
     submission: Submission,
     task: Task,
     store: ExampleStore,
-    splits: dict[str, str],
+    given: tuple[list[Example], list[Example], dict[str, str]],
     hashes: CanaryHashes | None,
     report: Progress | None,
 ) -> AuditRecord:
+    """Audit anew; ``given`` are the rows, the test examples, and the digests of the rows (``data``) and the splits."""
     name = task.spec.name
+    examples, test, digests = given
     declared = submission.card.real_data.used
     reference = submission.card.kind == "reference"
-    test = store.examples(task, "test")
     seconds: dict[str, float] = {}
-    examples = submission.rows(name)
     rows = TextSet(examples, task.spec.markers)
-    public_split: Split | None = next((split for split in ("train", "dev") if store.rows(task).get(split)), None)
-    real = store.examples(task, public_split) if public_split else []
-    others: list[Example] = [e for s in ("train", "dev") if store.rows(task).get(s) for e in store.examples(task, s)]
-    public = TextSet(others, task.spec.markers)
+    public_split: Split | None = next((split for split in _PRINTED if store.rows(task).get(split)), None)
+    printed = {split: store.examples(task, split) for split in _PRINTED if store.rows(task).get(split)}
+    real = printed[public_split] if public_split else []
+    known = TextSet(real, task.spec.markers)
+    others = [example for split in printed.values() for example in split]
+    public = known if len(printed) < 2 else TextSet(others, task.spec.markers)
     items = TextSet(test, task.spec.markers)
     few = few_shot(store, task) if public_split else None
     shown = TextSet(few.examples if few else (), task.spec.markers)
@@ -124,7 +130,7 @@ def _audited(
     with _timed(seconds, report, "leakage"):
         leaks = measure.test_leaks(rows, items, public, len(test), embedder)
         if few and public_split:
-            train, repeated = measure.repeats(rows, TextSet(real, task.spec.markers), public_split, len(real))
+            train, repeated = measure.repeats(rows, known, public_split, len(real))
             shots, excused = measure.repeats(rows, shown, few.split, len(few.examples), embedder)
             if declared in ("none", "few-shot"):
                 undeclared = repeated - (excused if declared == "few-shot" else set())
@@ -133,7 +139,7 @@ def _audited(
     seconds["leakage"] -= embedder.seconds
     with _timed(seconds, report, "verbatim"):
         if public_split:
-            spans = measure.verbatim_text(rows, TextSet(real, task.spec.markers), public_split)
+            spans = measure.verbatim_text(rows, known, public_split)
     with _timed(seconds, report, "privacy"):
         private = measure.privacy(examples, real[:REAL_SCANNED])
     found = measure.canaries(examples, hashes) if hashes else None
@@ -153,7 +159,7 @@ def _audited(
     return AuditRecord(
         audit=AUDIT_VERSION, submission=submission.path.name, task=name, task_version=task.spec.version,
         kind=store.kind, declared=declared, reference=reference, rows=count,
-        data_fingerprint=submission.fingerprint(name), splits=splits,
+        data_fingerprint=digests["data"], splits={key: digest for key, digest in digests.items() if key != "data"},
         thresholds=gate.THRESHOLDS, embedder=embedder.fingerprint,
         packages={"clinsynth": __version__, **{package: version(package) for package in _PACKAGES}},
         test=leaks, train=train, few_shot=shots, verbatim=spans, privacy=private, canaries=found,

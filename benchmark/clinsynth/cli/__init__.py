@@ -27,6 +27,7 @@ COMMANDS = {
     "audit": "whether rows repeat test or training text or show what must stay private; resumes",
     "generate": "run a baseline: its output is an ordinary submission",
     "notes": "write synthetic notes from case reports, with requests and answers: a product of its own",
+    "plan": "what score would do: which runs, where, for how long, and what they need; trains nothing",
     "score": "fine-tune the student on a submission and test it on real text; resumes",
     "verify": "recompute every score and every hash of a submission from what is stored",
     "reproduce": "train stored runs again and compare: what a row needs to be ranked on a published board",
@@ -50,7 +51,7 @@ COMMANDS = {
 EXTRAS = {
     "gradio": "app", "plotly": "app", "kaleido": "app", "openai": "llm", "genai_prices": "llm", "lm_eval": "direct",
     "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
-    "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "submitit": "slurm", "ray": "ray",
+    "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "ray": "ray",
 }  # fmt: skip
 """Packages that are not always there, and the extra that brings each."""
 
@@ -146,7 +147,7 @@ def add_runs(parser: argparse.ArgumentParser, *, recipe: str, helps: tuple[str, 
     parser.add_argument("--recipe", default=recipe, help=helps[1])
     parser.add_argument("--rows", default="", help=helps[2])
     parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
-    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one per core, or one per GPU)")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: as many as go well)")
     parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
     parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     add_sample(parser)

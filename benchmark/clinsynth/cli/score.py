@@ -33,14 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """1 if the submission is refused or a run failed; 2 if nothing of what was asked for can be done."""
-    report = validate(arguments.submission, arguments.tasks or None)
-    if not report.usable:
-        sys.stderr.write(clean(f"{report}\n"))
-        return report.exit_code
-    say_notices(report)
-    request = Request(
+def request_of(arguments: argparse.Namespace) -> Request:
+    """What the arguments ask for. Raises ``UserError``."""
+    return Request(
         submission=arguments.submission,
         tasks=arguments.tasks,
         recipe=arguments.recipe,
@@ -52,6 +47,16 @@ def execute(arguments: argparse.Namespace) -> int:
         executor=arguments.executor,
         draw=arguments.draw,
     )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """1 if the submission is refused or a run failed; 2 if nothing of what was asked for can be done."""
+    report = validate(arguments.submission, arguments.tasks or None)
+    if not report.usable:
+        sys.stderr.write(clean(f"{report}\n"))
+        return report.exit_code
+    say_notices(report)
+    request = request_of(arguments)
     planned = plan(request)
     sys.stderr.writelines(
         clean(f"{line}\n") for line in describe(planned, open_store(arguments.data_dir, arguments.sample))
@@ -63,7 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
             remedy=f"clinsynth prepare {' '.join(planned.skipped)}, or try the way with --sample",
         )
     if arguments.dry_run:
-        for cell in sorted([*planned.missing, *planned.stale]):
+        for cell in planned.todo:
             print(cell.stem)
         return 0
     scored = score(request, planned)
@@ -82,6 +87,9 @@ def execute(arguments: argparse.Namespace) -> int:
             )
         if arguments.draw == "balanced":
             print("  balanced draw: not comparable with random draws")
+    if scored.failed:
+        sys.stderr.write(f"clinsynth: {len(scored.failed)} of {len(planned.done) + len(planned.todo)} runs failed:\n")
+        sys.stderr.writelines(clean(f"  {cell.stem}: {str(error).splitlines()[0]}\n") for cell, error in scored.failed)
     return int(bool(scored.failed))
 
 

@@ -13,6 +13,7 @@ from .files import sha256_jsonl as sha256_jsonl
 from .files import sha256_lines as sha256_lines
 from .files import stored_paths as stored_paths
 from .files import unpacked_bytes as unpacked_bytes
+from .files import write_bytes as write_bytes
 from .files import write_json as write_json
 from .files import write_jsonl_gz as write_jsonl_gz
 from .files import write_text as write_text
@@ -35,6 +36,7 @@ from .nouns import TaskSpec as TaskSpec
 from .nouns import TaskTypeName as TaskTypeName
 from .processes import Bounds as Bounds
 from .processes import BoundsError as BoundsError
+from .processes import end_with_parent as end_with_parent
 from .processes import run_bounded as run_bounded
 from .processes import worker_pool as worker_pool
 from .records import FaultCode as FaultCode

@@ -60,6 +60,12 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write ``content`` atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+
+
 def canonical_json(value: Any) -> str:
     """One line of JSON that depends on the value alone: sorted keys, no spaces, text unescaped."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

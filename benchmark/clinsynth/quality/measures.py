@@ -195,7 +195,10 @@ def _out_of_fold(features: Floats, given: npt.NDArray[np.int64], rng: np.random.
     folds = selection.StratifiedKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
     probabilities = np.zeros((len(given), int(given.max()) + 1))
     threads: Any = importlib.import_module("threadpoolctl")
-    with threads.threadpool_limits(1):  # many small products: on a busy machine, threads only wait for one another
+    sklearn: Any = importlib.import_module("sklearn")
+    # Many small fits: on a busy machine threads only wait for one another, and checks of what is known to be finite
+    # numbers take a quarter of the time.
+    with threads.threadpool_limits(1), sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         for train, held_out in folds.split(features, given):
             model = linear.LogisticRegression(C=STRENGTH, max_iter=1_000).fit(features[train], given[train])
             probabilities[held_out] = model.predict_proba(features[held_out])

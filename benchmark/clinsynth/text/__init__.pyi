@@ -1,8 +1,10 @@
 from .near_duplicates import PERMUTATIONS as PERMUTATIONS
 from .near_duplicates import NearDuplicates as NearDuplicates
 from .near_duplicates import Shingles as Shingles
+from .near_duplicates import Sketches as Sketches
 from .near_duplicates import jaccard as jaccard
 from .near_duplicates import shingles as shingles
+from .near_duplicates import sketches_of as sketches_of
 from .normalising import key as key
 from .normalising import sentence_ranges as sentence_ranges
 from .normalising import tight as tight

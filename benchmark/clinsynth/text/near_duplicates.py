@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clinsynth.text.sequences import Sequences
 
@@ -21,25 +21,37 @@ with 99.9 %."""
 
 
 Shingles = frozenset[int]
+"""32-bit hashes."""
+Sketches = npt.NDArray[np.uint32]
+"""``[n, PERMUTATIONS]``."""
+Numbers = npt.NDArray[np.int64]
 
 
 class NearDuplicates:
     """An index over texts, given as their shingles."""
 
-    def __init__(self, sets: Sequence[Shingles]) -> None:
-        """Texts without a shingle are never found."""
+    def __init__(self, sets: Sequence[Shingles], sketches: Sketches | None = None) -> None:
+        """Texts without a shingle are never found; ``sketches``: of these sets, where they are known already."""
         self._sets = sets
-        self._index: Any = importlib.import_module("datasketch").MinHashLSH(num_perm=PERMUTATIONS, params=BANDS)
-        for k, sketch in _sketches(sets):
-            self._index.insert(k, sketch, check_duplication=False)  # numbers are never inserted twice
+        self._numbers, self._bands = _bands(sets, sketches)
 
-    def query(self, sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, int]]:
+    def query(
+        self, sets: Sequence[Shingles], threshold: float, sketches: Sketches | None = None
+    ) -> Iterator[tuple[int, int]]:
         """``(index of the query, index of the text)`` of the pairs with a Jaccard index of ``threshold`` or more."""
-        for k, sketch in _sketches(sets):
-            candidates: list[int] = self._index.query(sketch)
-            for found in sorted(candidates):
-                if jaccard(sets[k], self._sets[found]) >= threshold:
-                    yield k, found
+        numbers, bands = _bands(sets, sketches)
+        pairs: set[tuple[int, int]] = set()
+        for ours, theirs in zip(bands, self._bands, strict=True):
+            order = np.argsort(theirs, kind="stable")
+            known = theirs[order]
+            first: Numbers = np.searchsorted(known, ours, "left")
+            last: Numbers = np.searchsorted(known, ours, "right")
+            for place in np.flatnonzero(last > first).tolist():
+                found = self._numbers[order[first[place] : last[place]]].tolist()
+                pairs.update((int(numbers[place]), other) for other in found)
+        for k, other in sorted(pairs):
+            if jaccard(sets[k], self._sets[other]) >= threshold:
+                yield k, other
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:
@@ -58,8 +70,49 @@ def shingles(texts: Sequence[Sequence[str]]) -> list[Shingles]:
     return [frozenset(hashes[start:end]) for start, end in pairwise(cuts)]
 
 
-def _sketches(sets: Sequence[Shingles]) -> Iterator[tuple[int, Any]]:
-    minhash: Any = importlib.import_module("datasketch").MinHash
-    filled = [k for k, own in enumerate(sets) if own]
-    sketches = minhash.generator((sets[k] for k in filled), num_perm=PERMUTATIONS, hashfunc=int, seed=1)
-    yield from zip(filled, sketches, strict=True)
+def sketches_of(sets: Sequence[Shingles]) -> Sketches:
+    """``[n, PERMUTATIONS]`` MinHash values of each set: those of datasketch's scheme ``affine32`` with seed 1.
+
+    Each permutation is h -> a h + b modulo 2^32 with an odd a, after a mixing of the hashes that all share. An empty
+    set has the largest value throughout.
+    """
+    sizes = np.array([len(own) for own in sets], np.int64)
+    filled = np.flatnonzero(sizes)
+    starts = np.zeros(len(filled), np.int64)
+    np.cumsum(sizes[filled][:-1], out=starts[1:])
+    values = np.fromiter((item for own in sets for item in own), np.uint32, int(sizes.sum()))
+    hashes = _mixed(values)
+    out = np.full((len(sets), PERMUTATIONS), np.iinfo(np.uint32).max, np.uint32)
+    if len(filled):
+        for number, (factor, shift) in enumerate(_permutations()):
+            out[filled, number] = np.minimum.reduceat(hashes * factor + shift, starts)
+    return out
+
+
+@cache
+def _permutations() -> list[tuple[np.uint32, np.uint32]]:
+    # The old generator, whose numbers are fixed: other permutations would find other candidates.
+    rng = np.random.RandomState(1)
+    factors = rng.randint(0, 1 << 31, PERMUTATIONS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return list(zip(factors, rng.randint(0, 1 << 32, PERMUTATIONS, dtype=np.uint32), strict=True))
+
+
+def _mixed(values: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """MurmurHash3's finaliser."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        values = (values ^ (values >> np.uint32(shift))) * np.uint32(factor)
+    return values ^ (values >> np.uint32(16))
+
+
+def _bands(sets: Sequence[Shingles], sketches: Sketches | None) -> tuple[Numbers, npt.NDArray[np.uint64]]:
+    """Numbers of the sets that are not empty, and ``[bands, n]`` one hash of each band of their sketches."""
+    numbers = np.flatnonzero([bool(own) for own in sets])
+    sketches = (sketches_of(sets) if sketches is None else sketches)[numbers]
+    bands, rows = BANDS
+    parts = sketches.reshape(len(numbers), bands, rows).astype(np.uint64)
+    # Two bands that differ and have one hash make a candidate too many, which the exact comparison refuses.
+    out = np.zeros((len(numbers), bands), np.uint64)
+    for row in range(rows):
+        out = (out ^ parts[:, :, row]) * np.uint64(0x9E3779B97F4A7C15)
+        out ^= out >> np.uint64(29)
+    return numbers, np.ascontiguousarray(out.T)

@@ -1,5 +1,6 @@
 from .embeddings import embed as embed
 from .embeddings import embedder_fingerprint as embedder_fingerprint
+from .forecasts import forecast as forecast
 from .recipe import DEFAULT_RECIPE as DEFAULT_RECIPE
 from .recipe import RECIPES as RECIPES
 from .recipe import Recipe as Recipe

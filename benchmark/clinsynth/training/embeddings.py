@@ -6,21 +6,21 @@ Source of pooling, normalisation and length: the model's own configuration for s
 
 from __future__ import annotations
 
-import importlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from clinsynth.core import atomic_path
+from clinsynth.training.device import Device, find_device
 
 if TYPE_CHECKING:
-    from clinsynth.training.student import Device
+    from clinsynth.training.minilm import MiniLM
 
 Vectors = npt.NDArray[np.float32]
 """``[n, DIMENSION]``, each row of length 1."""
@@ -28,8 +28,8 @@ Vectors = npt.NDArray[np.float32]
 DIMENSION = 384
 MAX_TOKENS = 256
 """Special tokens included; what is longer is truncated."""
-BATCH_TOKENS = 8_192
-"""Padded tokens in a batch."""
+BATCH_TOKENS = {"cpu": 2_048, "cuda": 8_192}
+"""Padded tokens in a batch; on a CPU as many as its caches hold."""
 SEGMENT = 4_096
 """Texts that are embedded between two writes: an interruption loses no more."""
 _KEY_BYTES = 16
@@ -80,11 +80,7 @@ def embed(texts: Sequence[str], cache_dir: Path | None = None) -> Vectors:
 
 
 def _device() -> Device:
-    import torch
-
-    from clinsynth.training.student import find_device
-
-    return find_device(torch.get_num_threads())
+    return find_device(1)
 
 
 def _segments(folder: Path) -> Iterator[Path]:
@@ -117,60 +113,27 @@ def _write(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:
 
 
 @cache
-def _model(kind: str) -> Any:
-    import torch
-
+def _model(device: Device) -> MiniLM:
+    from clinsynth.training.minilm import MiniLM
     from clinsynth.training.recipe import MINILM
     from clinsynth.training.weights import find_weights
 
-    transformers: Any = importlib.import_module("transformers")
-    logging = transformers.utils.logging
-    verbosity = logging.get_verbosity()
-    # No progress bar and no list of unused pooler weights for a file that loads in a blink.
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        model = transformers.AutoModel.from_pretrained(
-            find_weights(MINILM),
-            trust_remote_code=False,
-            add_pooling_layer=False,
-            dtype=torch.float32,
-            # Plain products beat the fused kernel on a CPU at sentence length (training/student.py).
-            attn_implementation="sdpa" if kind == "cuda" else "eager",
-        )
-    finally:
-        logging.set_verbosity(verbosity)
-        logging.enable_progress_bar()
-    return model.to(torch.device(kind)).eval()
+    return MiniLM(find_weights(MINILM), device, MAX_TOKENS)
 
 
 def _encoder(device: Device) -> Callable[[Sequence[str]], Vectors]:
     import torch
 
     from clinsynth.training.encoding import reading_batches
-    from clinsynth.training.recipe import MINILM
-    from clinsynth.training.student import load_tokenizer
 
-    where = torch.device(device.kind)
-    model = _model(device.kind)
-    tokenizer = load_tokenizer(MINILM)
+    model = _model(device)
 
     def encode(texts: Sequence[str]) -> Vectors:
-        ids = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        ids = model.ids(texts)
         vectors = np.empty((len(texts), DIMENSION), np.float32)
-        with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.dtype == "bfloat16"):
-            for batch in reading_batches([len(i) for i in ids], BATCH_TOKENS):
-                longest = max(len(ids[k]) for k in batch)
-                padded = torch.zeros((len(batch), longest), dtype=torch.long)
-                mask = torch.zeros((len(batch), longest), dtype=torch.long)
-                for row, k in enumerate(batch):
-                    padded[row, : len(ids[k])] = torch.tensor(ids[k])
-                    mask[row, : len(ids[k])] = 1
-                padded, mask = padded.to(where), mask.to(where)
-                states = model(input_ids=padded, attention_mask=mask).last_hidden_state.float()
-                weight = mask.unsqueeze(-1).float()
-                pooled = (states * weight).sum(1) / weight.sum(1)
-                vectors[batch] = torch.nn.functional.normalize(pooled, dim=1).float().cpu().numpy()
+        with torch.inference_mode():
+            for batch in reading_batches([len(i) for i in ids], BATCH_TOKENS[device.kind]):
+                vectors[batch] = model.pooled([ids[k] for k in batch]).cpu().numpy()
         return vectors
 
     return encode

@@ -1,152 +1,138 @@
-"""Where runs are done: processes of this machine, or jobs of a cluster. State is the records on disk, nothing else."""
+"""Who does runs: processes of this machine, or jobs of a cluster. State is the records on disk, nothing else."""
 
 from __future__ import annotations
 
 import importlib
-import multiprocessing
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from itertools import groupby
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol
 
-from clinsynth.core import TASKS, Registry, UserError, worker_pool
-from clinsynth.results import RunRecord
-from clinsynth.training.recipe import RECIPES
-from clinsynth.training.run import Job, run
+from clinsynth.core import Registry, UserError
+from clinsynth.results import Cell, RunRecord
+from clinsynth.training.claims import claim_path, holder
+from clinsynth.training.jobs import Busy, Finished, Job, Lost, Outcome
+from clinsynth.training.worker import store_here
 
-Outcome = tuple[Job, RunRecord | UserError]
-Executor = Callable[[Sequence[Job], int, Callable[[float], Any]], Iterator[Outcome]]
-"""(jobs, workers, called with steps done) to outcomes as they come."""
-
-SLURM_VARIABLE = "CLINSYNTH_SLURM"
-POLL_SECONDS = 0.5
-SLURM_MINUTES_PER_RUN = 30
-"""Time limit asked for one run; a chunk of runs asks for its multiple."""
-
-_steps_done: Any = None
-"""In a worker: the counter it shares with the parent."""
+OnSteps = Callable[[float], Any]
+"""Called with optimiser steps that are done."""
+ATTEMPTS = 3
+"""How often a run is begun whose worker dies."""
+LOOK_SECONDS = 5.0
+"""How often to look what has become of runs that another call is at."""
 
 
-def _share(counter: Any) -> None:
-    global _steps_done  # noqa: PLW0603 - how a pool hands a shared counter to its workers
-    _steps_done = counter
+class Executor(Protocol):
+    """Somewhere where runs are done. It knows of processes and jobs; which runs are left to do is ``dispatch``'s."""
+
+    def where(self, jobs: Sequence[Job]) -> list[str]:
+        """Where these would be done, for people. Starts nothing. Raises ``UserError`` if they cannot be."""
+        ...
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Have them done; called again for those that are to be tried again. Raises ``UserError``."""
+        ...
+
+    def outcomes(self) -> Sequence[tuple[Job, Outcome]]:
+        """What has become of runs since the last call; waits a little if nothing has."""
+        ...
+
+    def close(self) -> None:
+        """End whatever is not over, here or on a cluster. May be called at any time, and again."""
+        ...
 
 
-def _count_step() -> None:
-    with _steps_done.get_lock():
-        _steps_done.value += 1
+class _Ledger:
+    """Which runs are under way, which another call is at, and how often a run was lost."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.open: dict[Cell, Job] = {job.cell: job for job in jobs}
+        self._busy: dict[Cell, str] = {}
+        self._lost: Counter[Cell] = Counter()
+        self._looked = 0.0
+
+    def left_to(self, job: Job, who: str) -> bool:
+        """Another call is at a run; gives whether that is news."""
+        news = who not in self._busy.values()
+        self._busy[job.cell] = who
+        return news
+
+    def lose(self, job: Job, why: str) -> UserError | None:
+        """A worker died; gives the error if the run is not to be tried again."""
+        self._lost[job.cell] += 1
+        if self._lost[job.cell] < ATTEMPTS:
+            return None
+        return UserError(f"given up after {ATTEMPTS} attempts: {why}", remedy="look after the machine, then call again")
+
+    def freed(self) -> list[Job]:
+        """Runs that another call was at and is no more: done, or left behind; whoever takes them looks which."""
+        if not self._busy or time.monotonic() < self._looked + LOOK_SECONDS:
+            return []
+        self._looked = time.monotonic()
+        jobs = [self.open[cell] for cell in self._busy]
+        free = [job for job in jobs if job.finished() or not holder(claim_path(job.results.record_path(job.cell)))]
+        for job in free:
+            del self._busy[job.cell]
+        return free
 
 
-def _attempt(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord | UserError:
-    try:
-        return run(job, on_step)
-    except UserError as error:
-        return error
+def dispatch(
+    jobs: Sequence[Job], executor: Executor, say: Callable[[str], Any]
+) -> Generator[tuple[Job, RunRecord | UserError]]:
+    """Every job with its record, or with the reason why there is none; each is stored when it comes.
 
+    Runs of a worker that died are taken again, as often as ``ATTEMPTS`` says; those that another call is at are waited
+    for. However this ends, nothing that was submitted is left behind.
 
-def _counted_attempt(job: Job) -> RunRecord | UserError:
-    return _attempt(job, _count_step)
-
-
-def local(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[Outcome]:
-    """Processes on this machine. Raises ``UserError`` if one of them is killed; finished runs are kept."""
-    counter = multiprocessing.get_context("spawn").Value("L", 0)
-    try:
-        with worker_pool(min(workers, len(jobs)), _share, (counter,)) as pool:
-            pending: dict[Future[RunRecord | UserError], Job] = {
-                pool.submit(_counted_attempt, job): job for job in jobs
-            }
-            seen = 0
-            while pending:
-                finished, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                on_steps(counter.value - seen)
-                seen = counter.value
-                for future in finished:
-                    yield pending.pop(future), future.result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process was killed, most likely for want of memory",
-            remedy="call again with fewer --workers: finished runs are kept",
-        ) from error
-
-
-def _attempt_all(jobs: Sequence[Job]) -> list[RunRecord | UserError]:
-    return [_attempt(job) for job in jobs]
-
-
-def slurm(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[Outcome]:
-    """One array task for each task of the benchmark, ``workers`` at a time, through submitit.
-
-    Runs of a task share its tokenised test set, and schedulers dislike arrays of tiny jobs. Partition, account and the
-    like come from ``CLINSYNTH_SLURM`` ("partition=gpu gres=gpu:1"). Without a scheduler on this machine, submitit runs
-    the chunks here.
+    Args:
+        jobs: each of another cell.
+        executor: who does them.
+        say: takes a line that is worth telling.
     """
+    ledger = _Ledger(jobs)
     try:
-        submitit: Any = importlib.import_module("submitit")
-    except ImportError as error:
-        raise UserError("SLURM needs submitit", remedy="pip install 'clinsynth[slurm]'") from error
-    chunks = [list(chunk) for _, chunk in groupby(jobs, key=lambda job: job.cell.task)]
-    extra = _slurm_options(os.environ.get(SLURM_VARIABLE, ""))
-    executor = submitit.AutoExecutor(folder=Path("slurm-logs"), cluster=None if shutil.which("srun") else "local")
-    executor.update_parameters(
-        name="clinsynth",
-        timeout_min=SLURM_MINUTES_PER_RUN * max(map(len, chunks)),
-        cpus_per_task=max(job.threads for job in jobs),
-        slurm_array_parallelism=workers,
-        slurm_additional_parameters=extra,
-    )
-    waiting = list(zip(chunks, executor.map_array(_attempt_all, chunks), strict=True))
-    while waiting:
-        for chunk, handle in [pair for pair in waiting if pair[1].done()]:
-            waiting.remove((chunk, handle))
-            on_steps(sum(steps_of(job) for job in chunk))
-            yield from zip(chunk, handle.result(), strict=True)
-        time.sleep(POLL_SECONDS)
-
-
-def _slurm_options(text: str) -> dict[str, str]:
-    """Options from ``partition=gpu gres=gpu:1``. Raises ``UserError``."""
-    pairs = [pair.partition("=") for pair in text.split()]
-    if any(not (name and sign and value) for name, sign, value in pairs):
-        raise UserError(
-            f"{SLURM_VARIABLE}={text!r} cannot be read",
-            expected="name=value pairs with blanks between them, as in: partition=gpu gres=gpu:1",
-        )
-    return {name: value for name, _, value in pairs}
-
-
-def ray(jobs: Sequence[Job], workers: int, on_steps: Callable[[float], Any]) -> Iterator[Outcome]:
-    """Runs as Ray tasks, as many at a time as the cluster has room for; a GPU each where it has any."""
-    try:
-        engine: Any = importlib.import_module("ray")
-    except ImportError as error:
-        raise UserError("Ray is not installed", remedy="pip install 'clinsynth[ray]'") from error
-    engine.init(
-        ignore_reinit_error=True, num_cpus=None if os.environ.get("RAY_ADDRESS") else workers, log_to_driver=False
-    )
-    gpus = 1 if engine.cluster_resources().get("GPU") else 0
-    remote = engine.remote(num_cpus=1, num_gpus=gpus)(_attempt)
-    pending = {remote.remote(job): job for job in jobs}
-    try:
-        while pending:
-            finished, _ = engine.wait(list(pending))
-            for handle in finished:
-                job = pending.pop(handle)
-                on_steps(steps_of(job))
-                yield job, engine.get(handle)
+        executor.submit(jobs)
+        while ledger.open:
+            again: list[Job] = []
+            for job, outcome in executor.outcomes():
+                if isinstance(outcome, Busy):
+                    if ledger.left_to(job, outcome.who):
+                        say(f"{job.cell.stem}: {outcome.who} is at it; waiting for what that call does")
+                    continue
+                if isinstance(outcome, Lost):
+                    given_up = ledger.lose(job, outcome.why)
+                    if given_up is None:
+                        say(f"{job.cell.stem}: lost: {outcome.why}; taken again")
+                        again.append(job)
+                        continue
+                    ended: RunRecord | UserError = given_up
+                else:
+                    ended = store_here(job, outcome) if isinstance(outcome, Finished) else outcome
+                del ledger.open[job.cell]
+                yield job, ended
+            if again := [*again, *ledger.freed()]:
+                executor.submit(again)
     finally:
-        engine.shutdown()
+        executor.close()
 
 
-def steps_of(job: Job) -> int:
-    """Optimiser steps of a run: what progress counts."""
-    recipe = RECIPES[job.cell.recipe]
-    return recipe.few_shot_steps + recipe.settings[TASKS[job.cell.task].spec.type].steps_for(job.cell.rows)
+Make = Callable[[int, OnSteps], Executor]
+"""(runs at a time; 0: what is best there; called with steps done) to an executor."""
 
 
-EXECUTORS: Registry[Executor] = Registry("executor", lambda: {"local": local, "slurm": slurm, "ray": ray})
+def _of(module: str, name: str) -> Make:
+    def make(workers: int, on_steps: OnSteps) -> Executor:
+        made: Executor = getattr(importlib.import_module(f"clinsynth.training.{module}"), name)(workers, on_steps)
+        return made
+
+    return make
+
+
+EXECUTORS: Registry[Make] = Registry(
+    "executor",
+    lambda: {
+        "local": _of("local_processes", "LocalProcesses"),
+        "slurm": _of("slurm_jobs", "SlurmJobs"),
+        "ray": _of("ray_tasks", "RayTasks"),
+    },
+)

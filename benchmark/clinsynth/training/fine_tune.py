@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from clinsynth.training.device import Device
 from clinsynth.training.encoding import Encoded, Item, collate, reading_batches, targets, training_batches
 from clinsynth.training.recipe import Settings
-from clinsynth.training.student import Device, Student
+from clinsynth.training.student import Student
 
 _NO_DIVISION_BY_ZERO = 1e-6
 """Added to the norm that the gradient is divided by: as in ``torch.nn.utils.clip_grad_norm_``."""

@@ -16,34 +16,29 @@ import torch
 
 from clinsynth.core import TASKS, Example, Prediction, TaskSpec, UserError, environment
 from clinsynth.data import few_shot, open_store
-from clinsynth.results import Cell, Draw, Results, RunRecord, TestData, TrainingData
+from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring import score_all
 from clinsynth.submissions import fingerprint, read_submission
 from clinsynth.task_types import task_type
+from clinsynth.training.device import Device, find_device
 from clinsynth.training.draws import label_divergence, places, stream
 from clinsynth.training.encoding import Encoded, RowEncoder, decode_labels, decode_spans, encode, outputs_of
 from clinsynth.training.fine_tune import fine_tune, read
+from clinsynth.training.jobs import Job
 from clinsynth.training.recipe import RECIPES, Recipe, recipe_fingerprint
-from clinsynth.training.student import Device, find_device, load_tokenizer, new_student
+from clinsynth.training.student import load_tokenizer, new_student
 from clinsynth.training.weights import find_weights, weights_fingerprint
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A run that is to be done; small, so that it travels to another process or node."""
-
-    submission: Path
-    cell: Cell
-    data_dir: Path | None
-    sample: bool
-    threads: int
-    draw: Draw = "random"
 
 
 @lru_cache(maxsize=4)
 def _training_rows(submission: Path, task: str) -> tuple[list[Example], str]:
     rows = read_submission(submission).rows(task)
     return rows, fingerprint(rows, TASKS[task].spec)
+
+
+def rows_fingerprint(submission: Path, task: str) -> str:
+    """sha256 over the rows that a submission has for a task. Raises ``UserError`` where they cannot be read."""
+    return _training_rows(submission, task)[1]
 
 
 @lru_cache(maxsize=2)
@@ -95,7 +90,7 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
     task, recipe = TASKS[cell.task], RECIPES[cell.recipe]
     spec = task.spec
     device = find_device(job.threads)
-    rows, rows_fingerprint = _training_rows(job.submission, cell.task)
+    rows, made_of_rows = _training_rows(job.submission, cell.task)
     test, test_fingerprint, encoded_test = _test_rows(cell.task, cell.recipe, job.data_dir, job.sample)
     chosen = places(rows, cell, job.draw)
     drawn = [rows[place] for place in chosen]
@@ -126,7 +121,7 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
             rows=cell.rows,
             seed=cell.seed,
             training=TrainingData(
-                fingerprint=rows_fingerprint,
+                fingerprint=made_of_rows,
                 available=len(rows),
                 used=len(drawn),
                 few_shot=len(first),

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clinsynth.core import TASKS, NotPreparedError, Task, UserError, progress
+from clinsynth.core import TASKS, NotPreparedError, UserError, progress
 from clinsynth.data import ExampleStore, open_store
 from clinsynth.results import Cell, Draw, Results, RunRecord
 from clinsynth.submissions import fingerprint, read_submission
+from clinsynth.training.jobs import Job, MadeOf
 from clinsynth.training.recipe import DEFAULT_RECIPE
-
-RUN_BYTES = 3 << 30
-"""Memory of a run of the CPU student in bytes, at most (seen: 1 to 3.3 GB)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +30,7 @@ class Request:
     data_dir: Path | None = None
     sample: bool = False
     workers: int = 0
-    """Runs at a time; 0: one for each core, or for each GPU."""
+    """Runs at a time; 0: here one for each core, or for each GPU; elsewhere as many as the cluster gives."""
     executor: str = "local"
     draw: Draw = "random"
 
@@ -49,6 +47,13 @@ class Plan:
     """Tasks with fewer rows than the budget, and how many they have: all of them are used."""
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     """Tasks that cannot be scored here, with the reason."""
+    made_of: dict[str, MadeOf] = field(default_factory=dict[str, MadeOf])
+    """Digests of each task's rows, test set and settings: what its runs have to be made of."""
+
+    @property
+    def todo(self) -> list[Cell]:
+        """Runs that are missing or stale, those of a task one after the other: they share its tokenised test set."""
+        return sorted([*self.missing, *self.stale], key=lambda cell: (cell.task, cell.rows, cell.seed))
 
 
 def plan(request: Request) -> Plan:
@@ -58,7 +63,7 @@ def plan(request: Request) -> Plan:
         UserError: the submission cannot be read, or a task that was asked for cannot be scored.
     """
     from clinsynth.training.draws import check_draw
-    from clinsynth.training.recipe import RECIPES
+    from clinsynth.training.recipe import RECIPES, recipe_fingerprint
 
     submission = read_submission(request.submission)
     recipe = RECIPES[request.recipe]
@@ -78,34 +83,23 @@ def plan(request: Request) -> Plan:
             continue
         check_draw(task.spec, request.draw)
         rows = submission.rows(name)
-        current = _Current(fingerprint(rows, task.spec), test_fingerprint, task)
+        out.made_of[name] = MadeOf(
+            fingerprint(rows, task.spec), test_fingerprint, recipe_fingerprint(recipe, task.spec)
+        )
         budgets = request.budgets or (recipe.budget,)
         if max(budgets) > len(rows):
             out.short[name] = len(rows)
         for budget in sorted({min(budget or len(rows), len(rows)) for budget in budgets}):
             for seed in request.seeds:
-                _place(Cell(name, request.recipe, budget, seed), current, results, out)
+                _place(Cell(name, request.recipe, budget, seed), results, out)
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class _Current:
-    """What a record must have been made of to count."""
-
-    rows: str
-    test: str
-    task: Task
-
-
-def _place(cell: Cell, current: _Current, results: Results, out: Plan) -> None:
-    from clinsynth.training.recipe import RECIPES, recipe_fingerprint
-
+def _place(cell: Cell, results: Results, out: Plan) -> None:
     record = results.done(cell)
     if record is None:
         out.missing.append(cell)
-    elif (record.training.fingerprint, record.test.fingerprint, record.recipe_fingerprint) == (
-        current.rows, current.test, recipe_fingerprint(RECIPES[cell.recipe], current.task.spec),
-    ):  # fmt: skip
+    elif (record.training.fingerprint, record.test.fingerprint, record.recipe_fingerprint) == out.made_of[cell.task]:
         out.done.append(record)
     else:
         out.stale.append(cell)
@@ -120,57 +114,50 @@ class Scored:
     failed: list[tuple[Cell, UserError]]
 
 
+def jobs_of(request: Request, planned: Plan) -> list[Job]:
+    """What is to be done, as workers are told it: with whole paths, since they have another working folder."""
+    data_dir = request.data_dir.expanduser().absolute() if request.data_dir else None
+    return [
+        Job(
+            request.submission.absolute(), cell, data_dir, request.sample, threads=1, draw=request.draw,
+            made_of=planned.made_of[cell.task],
+        )
+        for cell in planned.todo
+    ]  # fmt: skip
+
+
 def score(request: Request, planned: Plan | None = None) -> Scored:
     """Do the missing runs. Each is stored when it is done: a call that was stopped goes on where it was.
 
     Raises:
-        UserError: as ``plan``; or a worker was killed.
+        UserError: as ``plan``; or the executor cannot be had.
     """
-    from clinsynth.training.executors import EXECUTORS, steps_of
-    from clinsynth.training.run import Job
+    from clinsynth.training.executors import EXECUTORS, dispatch
 
     if request.workers < 0:
-        raise UserError(f"--workers {request.workers}", expected="1 or more; 0: one for each core, or for each GPU")
+        raise UserError(f"--workers {request.workers}", expected="1 or more; 0: as many as go well there")
     planned = planned or plan(request)
-    # Runs of a task one after the other: they share its tokenised test set.
-    cells = sorted([*planned.missing, *planned.stale], key=lambda cell: (cell.task, cell.rows, cell.seed))
-    workers = request.workers or _places()
-    jobs = [
-        Job(request.submission.absolute(), cell, request.data_dir, request.sample, threads=1, draw=request.draw)
-        for cell in cells
-    ]
+    jobs = jobs_of(request, planned)
     records, failed = list(planned.done), list[tuple[Cell, UserError]]()
     if jobs:
         started = time.monotonic()
-        with progress(f"{len(jobs)} runs", sum(map(steps_of, jobs))) as bar:
-            for number, (job, outcome) in enumerate(EXECUTORS[request.executor](jobs, workers, bar.advance), 1):
-                where = f"{number}/{len(jobs)} {job.cell.stem}"
-                left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
-                if isinstance(outcome, UserError):
-                    failed.append((job.cell, outcome))
-                    bar.say(f"{where} failed: {outcome}")
-                else:
-                    records.append(outcome)
-                    seconds = sum(outcome.seconds.values())
-                    untrained = "; not trained: its rows have one answer" if outcome.fit == "constant" else ""
-                    later = f"; about {left:.0f} min left" if number < len(jobs) else ""
-                    bar.say(f"{where} {outcome.metric} {100 * outcome.score:.1f} ({seconds:.0f} s{later}){untrained}")
+        with progress(f"{len(jobs)} runs", sum(job.steps for job in jobs)) as bar:
+            executor = EXECUTORS[request.executor](request.workers, bar.advance)
+            with closing(dispatch(jobs, executor, bar.say)) as outcomes:
+                for number, (job, outcome) in enumerate(outcomes, 1):
+                    where = f"{number}/{len(jobs)} {job.cell.stem}"
+                    left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
+                    if isinstance(outcome, UserError):
+                        failed.append((job.cell, outcome))
+                        bar.say(f"{where} failed: {outcome}")
+                    else:
+                        records.append(outcome)
+                        seconds = sum(outcome.seconds.values())
+                        untrained = "; not trained: its rows have one answer" if outcome.fit == "constant" else ""
+                        later = f"; about {left:.0f} min left" if number < len(jobs) else ""
+                        score = f"{outcome.metric} {100 * outcome.score:.1f}"
+                        bar.say(f"{where} {score} ({seconds:.0f} s{later}){untrained}")
     return Scored(sorted(records, key=lambda record: record.cell), failed)
-
-
-def _places() -> int:
-    """Runs that this machine does well at a time: one per GPU, else one per core as far as memory goes.
-
-    Every run has one thread: two runs on two cores finish sooner than one after the other on both, and what a run
-    computes does not depend on how many go on beside it.
-    """
-    import torch
-
-    if gpus := torch.cuda.device_count():
-        return gpus
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(cores, memory // RUN_BYTES))
 
 
 def budgets_of(text: str) -> tuple[int, ...]:
@@ -211,6 +198,8 @@ def describe(planned: Plan, store: ExampleStore) -> Sequence[str]:
     lines += [f"{name}: only {rows:,} rows, all of them are used" for name, rows in planned.short.items()]
     if planned.stale:
         lines.append(f"{len(planned.stale)} runs were made of other data, tests or settings and are done again")
-    runs = len(planned.missing) + len(planned.stale)
-    lines.append(f"{len(planned.done)} runs are done, {runs} to do" + (" (sample)" if store.kind == "sample" else ""))
+    lines.append(
+        f"{len(planned.done)} runs are done, {len(planned.todo)} to do"
+        + (" (sample)" if store.kind == "sample" else "")
+    )
     return lines

@@ -6,36 +6,16 @@ import copy
 import importlib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from clinsynth.task_types import Head
+from clinsynth.training.device import Device
 from clinsynth.training.encoding import Tokenizer
 from clinsynth.training.recipe import Recipe, Settings, Weights
 from clinsynth.training.weights import find_weights
-
-
-class Device(NamedTuple):
-    """Device and number type of the arithmetic; recorded with every run."""
-
-    kind: Literal["cpu", "cuda"]
-    dtype: Literal["float32", "bfloat16"]
-    """Type of the student's arithmetic; the weights that are updated, and the updates, stay in float32."""
-    threads: int
-
-
-def find_device(threads: int) -> Device:
-    """The GPU where there is one, else the CPU; bfloat16 where the hardware has it.
-
-    An x86 CPU without AVX512-BF16 or AMX only imitates bfloat16, slower than float32.
-    """
-    if torch.cuda.is_available():
-        return Device("cuda", "bfloat16" if torch.cuda.is_bf16_supported() else "float32", threads)
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    native = any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
-    return Device("cpu", "bfloat16" if native else "float32", threads)
 
 
 class Student(nn.Module):

@@ -1,0 +1,42 @@
+"""Where arithmetic is done, found without torch where there is no GPU: torch takes seconds to load."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+_GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Where Linux has a GPU that torch can use: of NVIDIA, of AMD, and in the subsystem of Windows."""
+
+
+class Device(NamedTuple):
+    """Where and how the arithmetic is done; recorded with every run."""
+
+    kind: Literal["cpu", "cuda"]
+    dtype: Literal["float32", "bfloat16"]
+    """Type of the student's arithmetic; the weights that are updated, and the updates, stay in float32."""
+    threads: int
+
+
+def gpus() -> int:
+    """GPUs that torch can use here."""
+    if sys.platform == "linux" and not any(Path(file).exists() for file in _GPU_FILES):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def find_device(threads: int) -> Device:
+    """The GPU where there is one, else the CPU; bfloat16 where the hardware has it.
+
+    An x86 CPU without AVX512-BF16 or AMX only imitates bfloat16, slower than float32.
+    """
+    if gpus():
+        import torch
+
+        return Device("cuda", "bfloat16" if torch.cuda.is_bf16_supported() else "float32", threads)
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    native = any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
+    return Device("cpu", "bfloat16" if native else "float32", threads)
