@@ -208,7 +208,7 @@ def test_a_table_fits_the_terminal(capsys: pytest.CaptureFixture[str], monkeypat
     assert said.endswith("(--wide).")
     assert clinsynth(f"{line} --wide") == 0
     wide = capsys.readouterr().out
-    assert "Largest share of the variance" in wide
+    assert "Variance from" in wide
     assert "No room" not in wide
 
 
