@@ -1,4 +1,4 @@
-"""gold-few: five real examples a class, the same that few-shot generators see."""
+"""gold-few: five real examples per class, the same that few-shot generators see."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Genera
 BASELINE = Baseline(
     name="gold-few",
     title="Real data, 5 a class",
-    description="five real examples a class: what few-shot generators start from",
+    description="five real examples per class: what few-shot generators start from",
     real_data="few-shot",
     generate=generate,
     reference=True,

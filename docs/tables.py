@@ -76,7 +76,10 @@ def results() -> str | None:
 
     ``None``, to leave the block alone, before a run.
     """
-    from clinsynth.standings import as_markdown, collect, standings_of
+    from clinsynth.export import table_markdown
+    from clinsynth.snapshot import scores_of, snapshot_of
+    from clinsynth.standings import collect, standings_of
+    from clinsynth.views import means
 
     place, recipe = ROOT / "submissions", _stored_recipe()
     if not any(place.glob(f"*/runs/*/{recipe.name}/n*/seed*.json")):
@@ -90,7 +93,8 @@ def results() -> str | None:
         if record.recipe == recipe.name
     )
     (budget, _), *_ = budgets.most_common(1) or [(recipe.budget, 0)]
-    return as_markdown(standings_of(collection, recipe.name, budget)).strip()
+    made = snapshot_of(scores_of(collection, [standings_of(collection, recipe.name, budget)]))
+    return table_markdown(means(made, {}).tables[0], heading=False)
 
 
 def _stored_recipe() -> Recipe:
@@ -102,13 +106,15 @@ def _stored_recipe() -> Recipe:
 def direct() -> str | None:
     """The direct track in ``submissions/``; ``None``, to leave the block alone, before anything was asked."""
     from clinsynth.direct import direct_folders
-    from clinsynth.direct.report import direct_standings
-    from clinsynth.direct.tables import track
+    from clinsynth.export import table_markdown
+    from clinsynth.snapshot import answers_of, snapshot_of
+    from clinsynth.views import page
 
     place, recipe = ROOT / "submissions", _stored_recipe()
     if not direct_folders([place]):
         return None
-    return table(*track(direct_standings([place], recipe.name, recipe.budget, "real")))
+    made = snapshot_of(answers_of([place], "real", (recipe.name, recipe.budget), None))
+    return table_markdown(page(made, "direct", {}).tables[0], heading=False)
 
 
 def clinicalgpt() -> str | None:
@@ -122,13 +128,13 @@ def asclepius_notes() -> str | None:
 
 
 def _suite(name: str) -> str | None:
-    from clinsynth.direct.suites.report import suite_report
+    from clinsynth.direct import direct_folders
+    from clinsynth.export import table_markdown
+    from clinsynth.snapshot import snapshot_of, suites_of
+    from clinsynth.views import suite_tables
 
-    place = ROOT / "submissions"
-    if not any(place.glob(f"*/suites/{name}/*.json")):
-        return None
-    (head, rows), _ = suite_report(name, [place])
-    return table(head, rows)
+    found = suite_tables(snapshot_of(suites_of(direct_folders([ROOT / "submissions"]), name)))
+    return table_markdown(found[0].without_empty(), heading=False) if found else None
 
 
 def recipes() -> str:
@@ -149,9 +155,10 @@ def recipes() -> str:
 def students() -> str:
     """Every recipe's student and budget."""
     rows = [
-        (f"`{r.name}`", f"`{r.weights.repo}`", r.pooling, f"{r.budget:,}", "5 a class" if r.few_shot_steps else "none")
+        (f"`{r.name}`", f"`{r.weights.repo}`", r.pooling, f"{r.budget:,}",
+         "5 per class" if r.few_shot_steps else "none")
         for r in RECIPES.values()
-    ]
+    ]  # fmt: skip
     return table(("recipe", "student", "pooling", "headline rows", "real text"), rows)
 
 

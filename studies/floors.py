@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clinsynth.core import TASKS, NotPreparedError
 from clinsynth.data import open_store
-from clinsynth.standings.constants import RECORDS, Constant, constant_of, record
+from clinsynth.standings.profiles import RECORDS, Constant, constant_of, record
 from clinsynth.standings.runs import TestSet
 
 

@@ -11,7 +11,7 @@ from clinsynth.core.registry import TASKS
 from clinsynth.quality import Level
 from clinsynth.snapshot import Snapshot, Tables, write_snapshot
 from clinsynth.snapshot.builder import task_rows
-from clinsynth.snapshot.published import published_elsewhere
+from clinsynth.snapshot.data_records import published_elsewhere
 from clinsynth.snapshot.schema import (
     AuditRow,
     BandRow,
@@ -113,7 +113,7 @@ def tables(methods: int = 10, seed: int = 0, conditions: int = len(RECIPES)) -> 
     ]
     made["suites"] = [
         SuiteRow(suite="clinicalgpt", set=name, area="exams", submission="model-x", model="model_x", measure="accuracy",
-                 value=0.2 + 0.5 * rng.random(), examples=100, limited=True, unread=3)
+                 value=0.2 + 0.5 * rng.random(), examples=100, limited=True, unread=3, cut=0)
         for name in ("medqa", "medmcqa")
     ]  # fmt: skip
     made["grades"] = [

@@ -15,7 +15,7 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import DATA_VARIABLE
 from clinsynth.evaluation.page import report_body
 from clinsynth.submissions import read_submission
-from clinsynth.submissions.importing import ImportOptions, format_of, hub, import_data
+from clinsynth.submissions.importing import ImportOptions, format_of, import_data, importer
 from clinsynth.training.recipe import DEFAULT_RECIPE, RECIPES, Recipe
 
 HEAVY = {"torch", "transformers", "datasets", "pydantic", "numpy", "pandas", "sklearn", "rich"}
@@ -97,7 +97,7 @@ def test_a_data_set_of_the_hub_by_name(tmp_path: Path, monkeypatch: pytest.Monke
         assert name == "org/name"
         return datasets.load_dataset(str(tmp_path / "local"), cache_dir=str(tmp_path / "cache"))
 
-    monkeypatch.setattr(hub, "load", stand_in)
+    monkeypatch.setattr(importer, "from_hub", stand_in)
     assert format_of(Path("org/name")) == "datasets"
     report = import_data(Path("org/name"), "datasets", TASKS["mqp"].spec, tmp_path / "mine", ImportOptions())
     assert "the split 'train' of" in str(report)
@@ -110,7 +110,7 @@ def test_a_name_that_the_hub_does_not_have(tmp_path: Path, monkeypatch: pytest.M
     def absent(name: str) -> Any:
         raise FileNotFoundError(f"Dataset '{name}' doesn't exist on the Hub")
 
-    monkeypatch.setattr(hub, "load", absent)
+    monkeypatch.setattr(importer, "from_hub", absent)
     with pytest.raises(cs.UserError, match="org/name cannot be loaded"):
         import_data(Path("org/name"), "datasets", TASKS["mqp"].spec, tmp_path / "mine")
     with pytest.raises(cs.UserError, match="there is nothing at org/name"):

@@ -27,7 +27,7 @@ from tests.invented_snapshot import tables, write
 
 from clinsynth.cli import main
 from clinsynth.core import UserError, clean, replaced_folder, run_bounded
-from clinsynth.core.bounded import Bounds
+from clinsynth.core.processes import Bounds
 from clinsynth.export import FORMATS
 from clinsynth.export.bibtex import EntryError, read_entries
 from clinsynth.leaderboard import archive, plots

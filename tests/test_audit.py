@@ -12,7 +12,7 @@ import pytest
 from studies.planted.edits import EDITS, SYNONYMS, paraphrased
 from studies.planted.leakage import same_sentence
 
-from clinsynth.audit import Verdict, audit, is_audited, leakage, record, verbatim
+from clinsynth.audit import Verdict, audit, is_audited, leakage, measurement, record
 from clinsynth.audit.leakage import TextSet
 from clinsynth.audit.run import _Embedder  # pyright: ignore[reportPrivateUsage]
 from clinsynth.cli import main
@@ -236,7 +236,7 @@ def test_markers_say_nothing() -> None:
 def test_verbatim_stretches() -> None:
     real = TextSet([Example((SENTENCE,)), Example(("Nothing else.",))])
     rows = TextSet([Example(("Some say that " + SENTENCE[:59] + " stopped.",)), Example(("quite other",))])
-    found = verbatim.longest(rows, real)
+    found = measurement.longest(rows, real)
     assert found.words.tolist() == [9, 0]
     assert found.characters[0] == len(tight(SENTENCE[:59])) + 1  # and the space behind it
     assert found.characters[1] == 0

@@ -6,7 +6,7 @@ from tests.oracle import SAMPLE, gone_on, spec_of
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Example, Prediction, Span
 from clinsynth.core.registry import TASKS
-from clinsynth.data.few_shots import few_shot
+from clinsynth.data.samples import few_shot
 from clinsynth.direct import prompts
 from clinsynth.direct.parsing import Failure, Finish, parse
 from clinsynth.direct.records import slug

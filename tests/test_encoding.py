@@ -11,20 +11,24 @@ import torch
 from clinsynth.core.nouns import Example, Prediction, Span
 from clinsynth.core.registry import TASKS
 from clinsynth.task_types import task_type
-from clinsynth.training.batching import POOL, collate, reading_batches, targets, training_batches
 from clinsynth.training.encoding import (
     IGNORED,
+    POOL,
     WINDOW_OVERLAP,
     Encoded,
     Item,
     Tokenizer,
+    collate,
     decode_labels,
     decode_spans,
     encode,
     outputs_of,
+    reading_batches,
     spans_from_tags,
     tags_from_spans,
     tags_of,
+    targets,
+    training_batches,
     word_spans,
 )
 

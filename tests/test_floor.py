@@ -14,9 +14,8 @@ from clinsynth.data.samples import SampleStore, default_data_dir
 from clinsynth.data.store import DataStore
 from clinsynth.results.store import Cell
 from clinsynth.scoring.metrics import METRICS
-from clinsynth.standings import constants, runs, standings
-from clinsynth.standings.constants import Constant, best_constant, constant_of, record, recorded
-from clinsynth.standings.profiles import Profiler
+from clinsynth.standings import profiles, runs, standings
+from clinsynth.standings.profiles import Constant, Profiler, best_constant, constant_of, record, recorded
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "micro_f1", "macro_f1"])
@@ -96,7 +95,7 @@ def test_without_test_sets_it_comes_from_the_record(tmp_path: Path, monkeypatch:
     found = [constant_of(runs.TestSet(TASKS[task], Toy())) for task in ("gad", "mqp")]
     edited = found[1].model_copy(update={"score": 0.99})
     record([found[0], edited], tmp_path / "constants.json")
-    monkeypatch.setattr(constants, "RECORDS", tmp_path / "constants.json")
+    monkeypatch.setattr(profiles, "RECORDS", tmp_path / "constants.json")
     recorded.cache_clear()
     try:
         made = standings([tmp_path], RECIPE, 1_000, "real")
@@ -153,7 +152,7 @@ def test_no_gap_where_the_ceiling_is_not_clearly_above_the_floor(tmp_path: Path)
     assert sum(row.statistics.variance_shares.values()) == pytest.approx(1)
 
 
-STORED = [Constant.model_validate(each) for each in json.loads(constants.RECORDS.read_text("utf-8"))]
+STORED = [Constant.model_validate(each) for each in json.loads(profiles.RECORDS.read_text("utf-8"))]
 
 
 def test_the_record_is_whole() -> None:

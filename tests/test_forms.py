@@ -14,7 +14,7 @@ from clinsynth.generation.asking.answers import Demo, Step, UnusableError, Wante
 from clinsynth.generation.baseline import Tally
 from clinsynth.llm.requests import Answer, Prompt
 from clinsynth.task_types import task_type
-from clinsynth.task_types.spans import locate, occurrences
+from clinsynth.task_types.types import locate, occurrences
 
 PROMPT = Prompt(text="Write a sentence like this one: The mouse was given nothing at all.", system="You are brief.")
 

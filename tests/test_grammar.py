@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clinsynth.llm.grammar import UnsupportedSchemaError, gbnf
+from clinsynth.llm.payloads import UnsupportedSchemaError, gbnf
 
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 PART = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[a-z][a-z0-9]*|[()|*+?])')

@@ -26,12 +26,11 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
 from clinsynth.generation import Request, generate
 from clinsynth.generation.asking.answers import form_of
-from clinsynth.generation.asking.batched import Several
 from clinsynth.generation.asking.prompts import (
     label_slots,
     writing,
 )
-from clinsynth.generation.asking.rounds import shares
+from clinsynth.generation.asking.rounds import Several, shares
 from clinsynth.generation.baseline import BASELINES, Asking
 from clinsynth.generation.record import read_generation
 from clinsynth.generation.run import Means

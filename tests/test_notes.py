@@ -20,7 +20,7 @@ from clinsynth.core.nouns import Example, Row
 from clinsynth.core.registry import TASKS
 from clinsynth.generation.baseline import BASELINES, Budget, Tally, TaskView, Tools, class_of
 from clinsynth.generation.notes import KINDS, Note, NotesRequest, NoteWriter, Report, make_notes, read_reports
-from clinsynth.generation.notes.table import NoteRow, read_table, table_text
+from clinsynth.generation.notes.corpus import NoteRow, read_table, table_text
 from clinsynth.generation.notes.writer import read_seeds, shortened, tokens
 from clinsynth.llm.requests import Answer, BudgetSpentError, Mode, Prompt
 from clinsynth.task_types import task_type

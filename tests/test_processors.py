@@ -11,7 +11,7 @@ import numpy as np
 from studies.simulation.worlds import World, simulate
 from clinsynth.scoring.statistics import TaskPairs, bootstrap, combine, gap_of, worth_of
 from clinsynth.scoring.statistics.gaps import LearningCurve
-from clinsynth.scoring.statistics.overall import overall_row, ranking
+from clinsynth.scoring.statistics.ranks import overall_row, ranking
 
 types = {"a": "x", "b": "x", "c": "y"}
 rng = np.random.default_rng(0)

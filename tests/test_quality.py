@@ -27,9 +27,9 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore, default_data_dir
 from clinsynth.data.store import DataStore
 from clinsynth.generation.record import GenerationRecord, write_generation
-from clinsynth.quality import NUMBERS, Measured, measure, noise, read_record, record_path, words
-from clinsynth.quality import geometry as geo
+from clinsynth.quality import NUMBERS, Measured, measure, measures, read_record, record_path, words
 from clinsynth.quality import measurement as measuring
+from clinsynth.quality import measures as geo
 from clinsynth.quality import words as repeats
 from clinsynth.quality.measurement import losses_of
 from clinsynth.quality.numbers import NO_LABEL, NO_SPANS, Draw, numbers_of
@@ -259,7 +259,7 @@ def test_planted_label_noise_is_found(planted: float) -> None:
     rng = np.random.default_rng(7)
     wrong = rng.random(900) < planted
     given = [int((label + rng.integers(1, 3)) % 3) if bad else label for label, bad in zip(labels, wrong, strict=True)]
-    found = noise.label_noise(features, given, np.random.default_rng(0))
+    found = measures.label_noise(features, given, np.random.default_rng(0))
     assert found.rate == pytest.approx(wrong.mean(), abs=0.01)
     if planted:
         hits = sum(wrong[k] for k in found.suspects)
@@ -271,7 +271,7 @@ def test_planted_label_noise_is_found(planted: float) -> None:
 def test_the_estimate_is_the_confident_joint_of_the_paper() -> None:
     features, labels = blobs(300, 3)
     given = np.array([(label + 1) % 3 if k % 10 == 0 else label for k, label in enumerate(labels)])
-    probabilities = noise._out_of_fold(features, given, np.random.default_rng(0))  # pyright: ignore[reportPrivateUsage]
+    probabilities = measures._out_of_fold(features, given, np.random.default_rng(0))  # pyright: ignore[reportPrivateUsage]
     thresholds = [probabilities[given == k, k].mean() for k in range(3)]
     confident = np.zeros((3, 3))
     for p, label in zip(probabilities, given, strict=True):
@@ -280,17 +280,17 @@ def test_the_estimate_is_the_confident_joint_of_the_paper() -> None:
             confident[label, max(candidates, key=lambda k: p[k])] += 1
     joint = confident / confident.sum(axis=1, keepdims=True) * np.bincount(given)[:, None]
     joint /= joint.sum()
-    found = noise.label_noise(features, given.tolist(), np.random.default_rng(0))
+    found = measures.label_noise(features, given.tolist(), np.random.default_rng(0))
     assert found.rate == pytest.approx(1 - np.trace(joint), abs=1e-3)  # cleanlab rounds to whole rows
 
 
 def test_label_noise_is_silent_where_it_cannot_know() -> None:
     features, _ = blobs(200, 2)
-    found = noise.label_noise(features, ["one"] * 200, np.random.default_rng(0))
+    found = measures.label_noise(features, ["one"] * 200, np.random.default_rng(0))
     assert (found.rate, found.accuracy) == (None, None)
     assert "two labels" in found.reason
     chance = np.random.default_rng(1).integers(2, size=200).tolist()
-    found = noise.label_noise(features, chance, np.random.default_rng(0))
+    found = measures.label_noise(features, chance, np.random.default_rng(0))
     assert found.rate is None
     assert found.accuracy is not None
     assert "cannot tell" in found.reason
@@ -310,13 +310,15 @@ def test_noise_planted_in_real_rows(name: str, recall: float, precision: float) 
     except NotPreparedError as error:
         pytest.skip(str(error).splitlines()[0])
     rows = [examples[int(k)] for k in np.random.default_rng(0).permutation(len(examples))[:1_000]]
-    features = noise.pair_features([embed([r.texts[k] for r in rows], store.root) for k in range(len(rows[0].texts))])
+    features = measures.pair_features(
+        [embed([r.texts[k] for r in rows], store.root) for k in range(len(rows[0].texts))]
+    )
     for planted in (0.0, 0.1, 0.2):
         wrong = np.random.default_rng(1).random(len(rows)) < planted
         one, other = task.spec.labels
         swap = {one: other, other: one}
         given = [swap[r.labels[0]] if bad else r.labels[0] for r, bad in zip(rows, wrong, strict=True)]
-        found = noise.label_noise(features, given, np.random.default_rng(0))
+        found = measures.label_noise(features, given, np.random.default_rng(0))
         hits = sum(wrong[k] for k in found.suspects)
         shares = hits / max(1, wrong.sum()), hits / max(1, len(found.suspects))
         print(name, planted, found.rate, found.accuracy, *shares, found.reason)  # noqa: T201 - the table, with -s
@@ -329,7 +331,7 @@ def test_rare_labels_are_left_out_and_indices_stay() -> None:
     features, labels = blobs(300, 2)
     wrong = set(range(10, 300, 10))
     given = [9, 9, *(1 - label if k in wrong else label for k, label in enumerate(labels))]
-    found = noise.label_noise(np.vstack([features[:2], features]), given, np.random.default_rng(0))
+    found = measures.label_noise(np.vstack([features[:2], features]), given, np.random.default_rng(0))
     hits = {k - 2 for k in found.suspects} & wrong
     assert len(hits) > 0.85 * max(len(wrong), len(found.suspects))
     assert not {0, 1} & set(found.suspects)
@@ -338,17 +340,17 @@ def test_rare_labels_are_left_out_and_indices_stay() -> None:
 def test_multi_label_noise() -> None:
     features, labels = blobs(600, 3)
     answers = [("abc"[label],) if k % 12 else () for k, label in enumerate(labels)]
-    found = noise.multi_label_noise(features, answers, ("a", "b", "c", "never"), np.random.default_rng(0))
+    found = measures.multi_label_noise(features, answers, ("a", "b", "c", "never"), np.random.default_rng(0))
     assert found.rate == pytest.approx(1 / 36, abs=0.015)  # a twelfth of the rows lack one of three yes-or-no labels
     lost = {k for k in range(600) if k % 12 == 0}
     assert len(lost & set(found.suspects)) > 0.75 * len(lost)
-    assert noise.multi_label_noise(features, [()] * 600, ("a",), np.random.default_rng(0)).rate is None
+    assert measures.multi_label_noise(features, [()] * 600, ("a",), np.random.default_rng(0)).rate is None
 
 
 def test_pair_features() -> None:
     u, v = unit(3).astype(np.float32), unit(3, seed=1).astype(np.float32)
-    assert noise.pair_features([u]) is u
-    assert np.array_equal(noise.pair_features([u, v]), np.hstack([u, v, abs(u - v), u * v]))
+    assert measures.pair_features([u]) is u
+    assert np.array_equal(measures.pair_features([u, v]), np.hstack([u, v, abs(u - v), u * v]))
 
 
 # A draw of rows

@@ -13,7 +13,7 @@ import pytest
 from studies.planted.edits import EDITS
 
 from clinsynth.audit import AuditRecord, audit, copies, gate, is_audited
-from clinsynth.audit.draws import draws_of, nearness_of
+from clinsynth.audit.run import draws_of, nearness_of
 from clinsynth.cli import main
 from clinsynth.core import TASKS, Example, Prediction
 from clinsynth.data.samples import SampleStore

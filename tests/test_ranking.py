@@ -22,28 +22,30 @@ from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Example, Prediction, Span, Split, Task
 from clinsynth.core.registry import TASKS
+from clinsynth.results.predictions import Tally
 from clinsynth.results.store import Cell, Results, TrainingData
-from clinsynth.results.tally import Tally
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics.ranks import kendall_tau
+from clinsynth.snapshot import Tables, snapshot_of
+from clinsynth.snapshot.standings import agreement_rows
 from clinsynth.standings import (
     Difference,
     Score,
     Standing,
     Standings,
     collect,
-    notes,
     profiles,
     standings,
     standings_of,
 )
-from clinsynth.standings import tasks as working
+from clinsynth.standings import task as working
 from clinsynth.standings.agreement import agreements
 from clinsynth.standings.collection import choose
 from clinsynth.standings.comparison import Request, compare
 from clinsynth.standings.profiles import Profiler
 from clinsynth.standings.runs import read_entry
 from clinsynth.submissions.card import Cost
+from clinsynth.views import agreement
 
 LEVELS = {"gad": 0.75, "mqp": 0.7, "ncbi-disease": 0.75}
 """Share of right answers of ``alpha``."""
@@ -349,11 +351,12 @@ def test_what_is_said_of_another_student() -> None:
     assert found.interval
     # Without gad among the resampled tasks the two have one order; with it, another.
     assert (found.interval.low, found.interval.high) == (pytest.approx(1 / 3), pytest.approx(1.0))
-    (line,) = [line for line in notes(replace(first, agreements=(found,)), "overall") if "Kendall" in line]
-    assert line == (
-        "Kendall's tau of small.v1, 300 rows and large.v1, 300 rows, 3 rows: 0.33 (0.33 to 1.00 over resampled tasks); "
-        "turned round: a and b."
-    )
+    shown = Tables(agreements=tuple(agreement_rows(replace(first, agreements=(found,)))))
+    (lines,) = agreement(snapshot_of(shown))
+    ((_, line),) = lines.rows
+    assert [cell.said for cell in line[1:]] == [
+        "small.v1, 300 rows", "large.v1, 300 rows", "3", "0.33 (0.33–1.00)", "a > b",
+    ]  # fmt: skip
     few = of("large.v1", ("a", a))
     (alone,) = agreements(first, [[few]])
     assert (alone.tau, alone.interval) == (None, None)
@@ -457,26 +460,25 @@ def test_the_command_shows_every_view_in_every_format(
         assert main([*command, "--view", view, "--format", form]) == 0
         shown[form] = capsys.readouterr().out
     value = json.loads(shown["json"])
-    assert {each["name"] for each in value["rows"] if each["ranked"]} == {"alpha", "beta", "gamma"}
-    assert value["statistics"]["computed"]
+    assert {row["submission"] for row in value["overall"] if row["group"] is not None} == {"alpha", "beta", "gamma"}
+    assert all(row["leader"] for row in value["summaries"])
     lines = list(csv.DictReader(io.StringIO(shown["csv"])))
     assert lines
     assert all(None not in line and None not in line.values() for line in lines)
     for form in ("table", "markdown"):
         assert "gold-n" in shown[form] if view != "cost" else "unknown" in shown[form]
     if view in ("means", "overall"):
-        assert "leaky: leaks: the audit on mqp failed: 7 of 1,000 rows" in shown["table"]
+        assert "leaky: the audit on mqp failed: 7 of 1,000 rows" in shown["table"]
     if view == "overall":
         by_name = {line["submission"]: line for line in lines}
-        assert by_name["alpha"]["group"] == "1"
-        assert by_name["few"]["reasons"].startswith("preliminary: ")
+        assert by_name["alpha"]["rank"] == "1"
+        assert by_name["few"]["remarks"]
 
 
 def test_no_statistics_reads_no_data(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--no-statistics", "--format", "json"]) == 0
     value = json.loads(capsys.readouterr().out)
-    assert not value["statistics"]["computed"]
-    assert all(each["statistics"] is None for row in value["rows"] for each in row["tasks"].values())
+    assert all(row["low"] is None and row["group"] is None for row in (*value["overall"], *value["scores"]))
 
 
 def test_the_ceiling_is_the_run_on_all_real_rows(tmp_path: Path, cache: Path) -> None:

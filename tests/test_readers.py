@@ -12,11 +12,20 @@ import pytest
 
 from clinsynth.core.nouns import Example, Span, Split
 from clinsynth.core.registry import TASKS
-from clinsynth.data.documents import documents_by_size, documents_by_text
 from clinsynth.data.fetch import Files, splits_of
-from clinsynth.data.formats import ReadError, counting, iob, json_fields, mark, pubtator, table
+from clinsynth.data.formats import (
+    ReadError,
+    counting,
+    documents_by_size,
+    documents_by_text,
+    iob,
+    json_fields,
+    mark,
+    pubtator,
+    table,
+)
 from clinsynth.task_types import task_type
-from clinsynth.text.sentences import sentence_ranges
+from clinsynth.text.normalising import sentence_ranges
 
 RAW = Path(os.environ.get("CLINSYNTH_RAW") or Path(__file__).parents[2] / "shared" / "data" / "raw")
 PUBLISHED = [(name, split) for name in sorted(TASKS) for split in splits_of(TASKS[name].spec)]

@@ -35,7 +35,8 @@ from clinsynth.core import (
     write_sealed,
 )
 from clinsynth.data.samples import SampleStore
-from clinsynth.results.store import Cell, Results, RunRecord, TrainingData, read_predictions
+from clinsynth.results.predictions import read_predictions
+from clinsynth.results.store import Cell, Results, RunRecord, TrainingData
 from clinsynth.results.store import TestData as OnTest
 from clinsynth.results.verification import verify
 from clinsynth.scoring import score_all
@@ -451,7 +452,7 @@ def test_an_older_quality_record_is_read_without_the_numbers_it_had_not(tmp_path
 
 def test_label_faults_of_spans() -> None:
     from clinsynth.core import Span
-    from clinsynth.quality.span_faults import span_faults
+    from clinsynth.quality.measures import span_faults
 
     def row(text: str, *mentions: str) -> Example:
         spans = [Span(text.index(each), text.index(each) + len(each), "Disease") for each in mentions]

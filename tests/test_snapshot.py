@@ -19,8 +19,8 @@ from clinsynth.data.samples import SampleStore
 from clinsynth.direct.card import DirectCard, write_card
 from clinsynth.direct.parsing import wrong
 from clinsynth.direct.records import Answered, Demonstrations, DirectCell, DirectRecord, DirectResults, Usage
-from clinsynth.direct.report import direct_standings
 from clinsynth.direct.runner import subset
+from clinsynth.direct.standings import direct_standings
 from clinsynth.results.store import Cell
 from clinsynth.results.store import TestData as SetFacts
 from clinsynth.scoring.metrics import score_all
@@ -231,8 +231,9 @@ def test_answers_of_language_models_stand_beside_students_of_their_rows(direct: 
     assert made.left_out == ()
     assert str(places) not in "".join(row.model_dump_json() for name in MODELS for row in getattr(made, name))
     view = page(write_snapshot(places / "s", made), "direct", {})
-    answers, pairs = view.tables
-    (figure,) = view.figures
+    _, answers, pairs = view.tables
+    scores, figure = view.figures
+    assert sum(len(series.points) for series in scores.series) == len(answers.rows)
     assert sum(len(series.points) for series in figure.series) == len(made.direct_pairs)
     assert {row[9].text for _, row in pairs.rows} <= {"tie", "train", "ask", "undecided"}
     remarks = [row[-1].text for _, row in answers.rows]
@@ -262,7 +263,7 @@ def test_records_that_cannot_be_read_are_named(direct: DirectResults, student: P
         student / "sample" / "quality" / "gad.json",
         student / "sample" / "audit" / "gad.json",
         student / "generation" / "gad.json",
-        direct.records_folder / "gad" / "model-x" / "shots0-limit10.json",
+        direct.runs / "gad" / "model-x" / "shots0-limit10.json",
     )
     for path in spoilt[:3]:
         path.parent.mkdir(parents=True, exist_ok=True)

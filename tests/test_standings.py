@@ -14,7 +14,9 @@ from clinsynth.core.errors import UserError
 from clinsynth.core.registry import TASKS
 from clinsynth.results import store as results
 from clinsynth.results.store import Cell, RunRecord
-from clinsynth.standings import RANKED_SEEDS, Standings, as_csv, as_json, as_markdown, grid, standings
+from clinsynth.snapshot import scores_of, snapshot_of
+from clinsynth.standings import RANKED_SEEDS, Standings, collect, standings, standings_of
+from clinsynth.views import Table, means
 
 Submit = Callable[..., Path]
 StoreRun = Callable[..., RunRecord]
@@ -54,6 +56,17 @@ def table(places: Path, budget: int = 40) -> Standings:
     return standings([places], RECIPE, budget, "sample")
 
 
+def drawn(places: Path) -> Table:
+    """The table of means as the board and the command line have it."""
+    collection = collect([places], "sample")
+    made = standings_of(collection, RECIPE, 40)
+    return means(snapshot_of(scores_of(collection, [made])), {}).tables[0]
+
+
+def body(places: Path) -> list[list[str]]:
+    return [[cell.said for cell in row] for _, row in drawn(places).rows]
+
+
 def test_mean_and_spread_equal_numpy(fill: Callable[..., Path], places: Path, rng: np.random.Generator) -> None:
     scores = {task: rng.random(RANKED_SEEDS).tolist() for task in ("gad", "cdr", "mqp", "hoc")}
     fill("one", scores)
@@ -75,7 +88,7 @@ def test_one_seed_has_no_spread(fill: Callable[..., Path], places: Path) -> None
     fill("one", {"gad": [0.5]})
     (row,) = table(places).rows
     assert row.scores["gad"].spread is None
-    assert grid(table(places))[1][0] == ["gad", "macro f1", "50.0"]
+    assert body(places)[0] == ["gad", "macro f1", "50.0"]
 
 
 def test_a_missing_task_makes_no_overall_and_goes_last(fill: Callable[..., Path], places: Path) -> None:
@@ -85,10 +98,10 @@ def test_a_missing_task_makes_no_overall_and_goes_last(fill: Callable[..., Path]
     made = table(places)
     assert [row.name for row in made.rows] == ["whole", "floor", "most"]
     assert [row.overall(made.tasks) for row in made.rows] == [pytest.approx(0.3), 0.0, None]
-    head, body = grid(made)
-    assert head == ["task", "metric", "whole", "floor", "most"]
-    assert ["mqp", "accuracy", "40.0 (0.0)", "0.0 (0.0)", "-"] in body
-    assert body[-1] == ["mean of the types", "", "30.0", "0.0", "-"]
+    lines = body(places)
+    assert [column.title for column in drawn(places).columns] == ["task", "metric", "whole", "floor", "most"]
+    assert ["mqp", "accuracy", "40.0 (0.0)", "0.0 (0.0)", "–"] in lines
+    assert lines[-1] == ["mean of the types", "", "30.0", "0.0", "–"]
     assert set(made.missing()) == TASKS.keys() - {"gad", "mqp"}
     assert any("hoc" in remark for remark in made.remarks())
 
@@ -99,10 +112,8 @@ def test_few_seeds_are_preliminary_and_the_sample_is_marked(fill: Callable[..., 
     remarks = table(places).remarks()
     assert f"Preliminary, fewer than {RANKED_SEEDS} seeds: three." in remarks
     assert any(remark.startswith("SAMPLE") for remark in remarks)
-    assert "SAMPLE" in as_markdown(table(places))
-    value = json.loads(as_json(table(places)))
-    assert value["data"] == "sample"
-    assert {row["name"]: row["preliminary"] for row in value["rows"]} == {"three": True, "five": False}
+    assert any(note.startswith("SAMPLE") for note in drawn(places).notes)
+    assert {row.name: row.preliminary for row in table(places).rows} == {"three": True, "five": False}
 
 
 @pytest.mark.parametrize(
@@ -183,29 +194,27 @@ def test_every_format_holds_the_same_numbers(
     for name, own in scores.items():
         fill(name, own)
     made = table(places)
-    value = json.loads(as_json(made))
-    for row in value["rows"]:
-        for task, score in row["tasks"].items():
-            assert list(score["by_seed"].values()) == scores[row["name"]][task]
-            assert score["mean"] == pytest.approx(mean(scores[row["name"]][task]))
-    lines = list(csv.DictReader(io.StringIO(as_csv(made))))
-    assert {(line["submission"], line["task"]) for line in lines} == {(n, t) for n in scores for t in ("gad", "mqp")}
-    for line in lines:
-        own = scores[line["submission"]][line["task"]]
-        assert float(line["mean"]) == pytest.approx(mean(own), abs=1e-6)
-        assert float(line["spread"]) == pytest.approx(deviation(own), abs=1e-6)
-        assert (line["seeds"], line["rows"], line["data"]) == ("5", "40", "sample")
-    drawn, _, remarks = as_markdown(made).partition("\n\n")
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in drawn.splitlines()]
-    head, body = grid(made)
-    assert [cells[0], *cells[2:]] == [head, *body]
-    assert {len(row) for row in cells} == {len(head)}
-    assert remarks.strip().splitlines() == made.remarks()
+    assert {line[0]: line[2:] for line in body(places)}["gad"] == [
+        f"{100 * mean(scores[row.name]['gad']):.1f} ({100 * deviation(scores[row.name]['gad']):.1f})"
+        for row in made.rows
+    ]
+    shown: dict[str, str] = {}
     for form in ("table", "markdown", "json", "csv"):
         words = ["standings", str(places), "--sample", "--recipe", RECIPE, "--rows", "40", "--format", form]
         assert main([*words, "--no-statistics"]) == 0
-        shown = capsys.readouterr().out
+        shown[form] = capsys.readouterr().out
+    value = json.loads(shown["json"])
+    by_seed = {(row["submission"], row["task"], row["seed"]): row["score"] for row in value["seeds"]}
+    assert by_seed == {(n, t, k): s for n, own in scores.items() for t in own for k, s in enumerate(own[t])}
+    lines = list(csv.DictReader(io.StringIO(shown["csv"])))
+    assert {(line["submission"], line["task"]) for line in lines} == {(n, t) for n in scores for t in ("gad", "mqp")}
+    for line in lines:
+        own = scores[line["submission"]][line["task"]]
+        assert float(line["score"]) == pytest.approx(mean(own), abs=1e-9)
+        assert float(line["spread"]) == pytest.approx(deviation(own), abs=1e-9)
+        assert (line["seeds"], line["rows_used"]) == ("5", "40")
+    for form in ("table", "markdown"):
         for name, own in scores.items():
-            assert name in shown
-            for values in own.values():
-                assert (f"{mean(values):.6f}" if form in ("json", "csv") else f"{100 * mean(values):.1f}")[:7] in shown
+            assert name in shown[form]
+            assert all(f"{100 * mean(values):.1f}" in shown[form] for values in own.values())
+        assert all(remark in shown[form].replace("\\", "") for remark in made.remarks())

@@ -35,10 +35,23 @@ from clinsynth.scoring.statistics import (
 )
 from clinsynth.scoring.statistics.contrasts import Terms
 from clinsynth.scoring.statistics.gaps import LearningCurve, gap_recovered, pareto, share_of_cost, worth
-from clinsynth.scoring.statistics.overall import Ranking, overall, overall_difference, ranking, type_weights
-from clinsynth.scoring.statistics.pairs import TaskPairs, combined_p_values, overall_row
-from clinsynth.scoring.statistics.ranks import borda, holm, kendall_tau, rank_intervals, tie_groups, win_rate
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.profiles import FloatArray
+from clinsynth.scoring.statistics.ranks import (
+    Ranking,
+    TaskPairs,
+    borda,
+    combined_p_values,
+    holm,
+    kendall_tau,
+    overall,
+    overall_difference,
+    overall_row,
+    rank_intervals,
+    ranking,
+    tie_groups,
+    type_weights,
+    win_rate,
+)
 
 stats: Any = importlib.import_module("scipy.stats")  # Any: scipy has no stubs
 DOCS = Path(__file__).parents[1] / "docs"

@@ -23,9 +23,8 @@ from clinsynth.core.nouns import Example, RawFiles, Source, Span, Split, Task, T
 from clinsynth.core.registry import TASKS, TASKS_DIR_VARIABLE
 from clinsynth.data import fetch, manifest, store
 from clinsynth.data.fetch import git_blob
-from clinsynth.data.few_shots import few_shot
 from clinsynth.data.formats import count, json_fields
-from clinsynth.data.samples import SampleStore, default_data_dir, open_store
+from clinsynth.data.samples import SampleStore, default_data_dir, few_shot, open_store
 from clinsynth.data.store import DataStore, Outcome, prepare_all
 
 NEVER_SHOWN = "hydralazine"
@@ -598,7 +597,7 @@ def test_open_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_importing_the_data_side_is_light() -> None:
     code = (
-        "import sys, clinsynth.data.samples, clinsynth.data.few_shots, clinsynth.data.store\n"
+        "import sys, clinsynth.data.samples, clinsynth.data.samples, clinsynth.data.store\n"
         "from clinsynth.core.registry import TASKS; list(TASKS)\n"
         "print(sorted({'torch', 'datasets', 'pandas', 'pydantic', 'pooch', 'pyarrow'} & sys.modules.keys()))"
     )

@@ -25,7 +25,7 @@ from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
 from clinsynth.llm import Client
 from clinsynth.llm.requests import LLM, Answer, Mode, Prompt
 from clinsynth.snapshot.data_records import Omitted
-from clinsynth.snapshot.suite_track import grade_rows, suite_rows
+from clinsynth.snapshot.direct_track import grade_rows, suite_rows
 
 RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
 
@@ -384,7 +384,8 @@ def test_clinicalgpt_end_to_end(here: Path, brought: Path, capsys: pytest.Captur
     assert main(["validate", "direct/scripted-1"]) == 0
     capsys.readouterr()
     assert main(["suite", "clinicalgpt", "--report", "direct"]) == 0
-    assert "mcmle      accuracy 100.0 (1 of 1)" in capsys.readouterr().out
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "mcmle" in line]
+    assert line.split()[:4] == ["exams", "mcmle", "scripted-1", "100.0"]
     omitted = Omitted()
     (choice, *_) = suite_rows([here / "direct/scripted-1"], omitted)
     assert (choice.set, choice.measure, choice.value, choice.area) == ("mcmle", "accuracy", 1.0, "exams")
@@ -513,9 +514,9 @@ def test_asclepius_notes_end_to_end(here: Path, notes: Path, capsys: pytest.Capt
     assert "cough" not in (folder / "grades.json").read_text()
     assert main(["suite", "asclepius-notes", "--report", "direct"]) == 0
     told = capsys.readouterr().out
-    assert "scripted-1 (8 answers), graded by judge-2" in told
-    last = next(line for line in told.splitlines() if line.startswith("all"))
-    assert last.split() == ["all", "3.00", "3.00", "(1", "without", "a", "grade)"]
+    assert "scripted-1 on synthetic notes, graded by judge-2" in told
+    last = [line.split() for line in told.splitlines() if line.startswith("all")]
+    assert last == [["all", "3.00", "8"], ["all", "3.00", "(1", "without", "a", "grade)", "8"]]
     assert main(["suite", "clinicalgpt", "--report", "direct"]) == 2
     rows = grade_rows([here / "direct/scripted-1"], Omitted())
     assert len(rows) == 2 * (len(KINDS) + 1)
@@ -570,7 +571,7 @@ def test_real_notes_end_to_end(here: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert "coughs" not in (folder / "grades.json").read_text()
     capsys.readouterr()
     assert main(["suite", "asclepius-notes", "--report", "direct"]) == 0
-    assert "scripted-1 on aci-bench (8 answers), graded by judge-1" in capsys.readouterr().out
+    assert "scripted-1 on real notes (aci-bench), graded by judge-1" in capsys.readouterr().out
     rows = grade_rows([here / "direct/scripted-1"], Omitted())
     assert {row.suite for row in rows} == {"asclepius-aci-bench"}
 

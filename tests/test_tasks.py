@@ -10,8 +10,7 @@ from clinsynth.core.errors import NotPreparedError
 from clinsynth.core.nouns import Example, Task
 from clinsynth.core.registry import TASKS
 from clinsynth.data.fetch import splits_of
-from clinsynth.data.few_shots import few_shot
-from clinsynth.data.samples import SampleStore
+from clinsynth.data.samples import SampleStore, few_shot
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.task_types import TASK_TYPES, task_type
 

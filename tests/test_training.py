@@ -13,8 +13,7 @@ from clinsynth.core.errors import UserError
 from clinsynth.core.files import sha256_file
 from clinsynth.core.nouns import Example, Prediction
 from clinsynth.core.registry import TASKS
-from clinsynth.data.few_shots import few_shot
-from clinsynth.data.samples import SampleStore
+from clinsynth.data.samples import SampleStore, few_shot
 from clinsynth.results.store import Cell, Draw, Results, RunRecord
 from clinsynth.scoring.metrics import score_all
 from clinsynth.task_types import TASK_TYPES, task_type

@@ -12,7 +12,7 @@ from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.direct.suites.notes import prompt
 from clinsynth.direct.tuning import RECORD, TuneSettings, tune_llm
-from clinsynth.generation.notes.table import NoteRow
+from clinsynth.generation.notes.corpus import NoteRow
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("peft", "lm_eval")),

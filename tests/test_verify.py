@@ -184,7 +184,7 @@ EDITS = {
         edit({"test": {"kind": "sample", "fingerprint": "0", "examples": 40}}, seal=True), RECORD, "another test set"
     ),
     "not the sample, sealed": Edit(
-        edit({"test": {"kind": "real", "fingerprint": "0", "examples": 40}}, seal=True), RECORD, "a run on real data"
+        edit({"test": {"kind": "real", "fingerprint": "0", "examples": 40}}, seal=True), RECORD, "a record on real data"
     ),
     "an edited data file": Edit(edit_the_data, "data/gad.jsonl.gz", "not the rows that the student was trained on"),
     "a spoiled data file": Edit(spoil_the_data, "data/gad.jsonl.gz", ""),
@@ -192,7 +192,7 @@ EDITS = {
     "no predictions": Edit(remove, RECORD, "cannot be read"),
     "stray predictions": Edit(add_a_stray, f"predictions/{MOVED.stem}.jsonl.gz", "of a run that has no record"),
     "a stray record": Edit(add_a_stray_elsewhere, "runs/gad/seed0.json", "no run record belongs there"),
-    "a moved record": Edit(move_the_record, f"runs/{MOVED.stem}.json", "holds the record of another run"),
+    "a moved record": Edit(move_the_record, f"runs/{MOVED.stem}.json", "holds another record"),
     "a moved record, what it left": Edit(move_the_record, PREDICTIONS, "of a run that has no record"),
     "a record at a name that ends alike": Edit(move_to_a_name_that_ends_alike, "xgad/tiny.v1/n40/seed0.json", "holds"),
     "a truncated file": Edit(truncate, RECORD, "cannot be read"),

@@ -16,7 +16,7 @@ from clinsynth.audit import phi
 from clinsynth.core.nouns import SPLITS
 from clinsynth.core.registry import TASKS
 from clinsynth.data.store import DataStore
-from clinsynth.text.sentences import sentence_ranges
+from clinsynth.text.normalising import sentence_ranges
 
 PUBMED = ("bc5cdr-disease", "ncbi-disease", "chemdner", "cdr", "gad", "chemprot", "hoc", "litcovid")
 OTHER = ("healthver", "mqp", "mediqa-rqe", "pubhealth")

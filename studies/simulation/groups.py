@@ -30,7 +30,7 @@ from studies.simulation.report import DOCS, limit, render_groups
 from clinsynth.core.files import write_json
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics import LazyPairs, Runs, TaskPairs, among_all, holm, jackknife, tie_groups
-from clinsynth.scoring.statistics.pairs import overall_row
+from clinsynth.scoring.statistics.ranks import overall_row
 
 ALPHA = 0.05
 ROWS, ITEMS, SPREADS = (5, 20, 50), 1_000, (0.003, 0.01, 0.02)

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, stdtr  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from clinsynth.scoring.statistics import Components, Measured, Profile, Runs, difference, jackknife
-from clinsynth.scoring.statistics.profiles import draw_weights
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.profiles import FloatArray, draw_weights
 
 
 def p_values(a: Runs, b: Runs, resamples: int = 0) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from clinsynth.scoring.statistics.estimates import seed_nodes
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.profiles import FloatArray
 
 RATIOS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 """Variance by seeds over variance by items, both of the mean."""

@@ -17,7 +17,7 @@ from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - sci
 from clinsynth.core.nouns import MetricName
 from clinsynth.scoring.metrics import METRICS
 from clinsynth.scoring.statistics import Runs, sum_by_unit
-from clinsynth.scoring.statistics.units import FloatArray, IntArray
+from clinsynth.scoring.statistics.profiles import FloatArray, IntArray
 
 ITEM, OWN, NOISE = 0.5, 0.25, 0.25
 """Shares of the variance: of the item, of item and method, of item and run. Two runs of a method then agree on 84 % of

@@ -3,8 +3,8 @@
     python -m studies.speed.generate [--concurrency 32] [--latency-ms 200] [--requests 1600] [--mode chat]
 
 The server runs in a process of its own and answers each request after the latency, however many there are. Ideal are
-``concurrency / latency`` answers a second from the first request to the last answer. The time includes everything that
-a run does with an answer: cache on disk, ledger, order. Connecting and importing come first and are not counted.
+``concurrency / latency`` answers per second from the first request to the last answer. The time includes everything
+that a run does with an answer: cache on disk, ledger, order. Connecting and importing come first and are not counted.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ hide nothing."""
 
 
 class CanaryHashes(BaseModel):
-    """What is kept to look for canaries: worthless to whoever wants to know them."""
+    """What is kept to look for canaries; the canaries cannot be computed from it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""When the gate is shut, and what is said then. The numbers are explained in docs/audits.md."""
+"""When an audit fails, and the reasons that it then gives. docs/audits.md explains the numbers."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class TextSet:
 
 Method = Literal["exact", "13-gram", "near-duplicate", "same-words", "embedding"]
 METHODS: tuple[Method, ...] = ("exact", "13-gram", "near-duplicate", "same-words", "embedding")
-"""From the surest to the least sure."""
+"""Methods, the surest first."""
 
 NGRAM = 13
 """Words in a row: the run of Brown et al. 2020 (GPT-3, appendix C)."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.audit import leakage, phi, verbatim
+from clinsynth.audit import leakage, phi
 from clinsynth.audit.canary import CanaryHashes, look
 from clinsynth.audit.leakage import TextSet
 from clinsynth.audit.record import (
@@ -26,6 +26,36 @@ from clinsynth.core import Example, Task, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.results import Results
 from clinsynth.scoring import METRICS
+from clinsynth.text import Codes, Sequences, longest_shared, tight
+
+FIRST_WORDS = 2
+FIRST_CHARACTERS = 16
+"""Shorter stretches are counted as 0: every sentence has them."""
+
+
+class Longest(NamedTuple):
+    """For each row, the longest stretch of one of its texts that is in one real text too."""
+
+    words: npt.NDArray[np.int64]
+    characters: npt.NDArray[np.int64]
+    """Of the form without case, accents and spaces beside punctuation."""
+
+
+def longest(rows: TextSet, real: TextSet) -> Longest:
+    """Compare the rows with real training text."""
+    codes = Codes()
+    in_words = longest_shared(Sequences.of(rows.words, codes), Sequences.of(real.words, codes), FIRST_WORDS)
+    in_characters = longest_shared(
+        Sequences.of_characters([tight(text) for text in rows.texts]),
+        Sequences.of_characters([tight(text) for text in real.texts]),
+        FIRST_CHARACTERS,
+    )
+    return Longest(_by_row(rows.places, in_words), _by_row(rows.places, in_characters))
+
+
+def _by_row(places: Sequence[tuple[int, ...]], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.array([max(lengths[number] for number in numbers) for numbers in places], np.int64)
+
 
 OVER = (13, 25, 50)
 """Lengths, in words, at which shared stretches are counted."""
@@ -80,7 +110,7 @@ def repeats(
 
 def verbatim_text(rows: TextSet, real: TextSet, split: str) -> Verbatim:
     """The longest stretches of real text."""
-    found = verbatim.longest(rows, real)
+    found = longest(rows, real)
     return Verbatim(
         split=split,
         quantiles={"words": _quantiles(found.words), "characters": _quantiles(found.characters)},

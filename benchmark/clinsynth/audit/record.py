@@ -54,7 +54,7 @@ class TestLeaks(_Stored):
 
 
 class Repeats(_Stored):
-    """Rows that repeat other examples than test ones; allowed to who says so in the card."""
+    """Rows that repeat other examples than test ones; allowed where the card says so."""
 
     split: str
     examples: int
@@ -193,14 +193,14 @@ class AuditRecord(_Stored, Sealed):
     sketch: Sketch | None = None
     scores: tuple[Rescored, ...]
     failures: tuple[str, ...]
-    """Why the gate is shut; empty if it is open."""
+    """Why the audit failed; empty if it passed."""
     seconds: dict[str, float]
     created: str
     """UTC, ISO 8601."""
 
     @property
     def clean(self) -> bool:
-        """Whether the rows pass the gate."""
+        """Whether the audit passed."""
         return not self.failures
 
     @property

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from clinsynth import __version__
 from clinsynth.audit import gate, leakage
 from clinsynth.audit import measurement as measure
 from clinsynth.audit.canary import CanaryHashes
 from clinsynth.audit.copied import sketch_of
-from clinsynth.audit.draws import draws_of, nearness_of
-from clinsynth.audit.leakage import TextSet
-from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, audit_path, read_audit, write_audit
+from clinsynth.audit.leakage import Embed, TextSet, Vectors
+from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, Draw, Nearness, audit_path, read_audit, write_audit
 from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, progress
 from clinsynth.data import DataStore, ExampleStore, few_shot
-from clinsynth.results import Results
+from clinsynth.results import SEEDS, Results, drawn
 from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions import fingerprint as fingerprint_of
+from clinsynth.text import key
 
 REAL_SCANNED = 2_000
 """Real examples in which PHI patterns are counted, to know what is usual for a task."""
@@ -209,3 +210,90 @@ def _stored(folder: Path, task: str, store: ExampleStore) -> AuditRecord | None:
     except UserError:
         return None  # made anew
     return record if record and (record.submission, record.task) == (folder.name, task) else None
+
+
+Bools = npt.NDArray[np.bool_]
+
+ITEMS = 1_000
+"""Examples of each split that rows are compared with, at most."""
+FEWEST = 50
+"""With fewer of either, whose text the rows are like cannot be told."""
+BUDGETS = (100, 300, 1_000, 5_000)
+"""Budgets that are always looked at: those of the recipes and of the learning curves."""
+_BLOCK = 1_024
+
+
+def draws_of(
+    task: str, rows: int, budgets: Iterable[int], leaked: Mapping[int, str], *, real: Set[int], nearer: Bools | None
+) -> tuple[Draw, ...]:
+    """Each seed's draw at each budget below ``rows``.
+
+    Args:
+        task: decides the draw, with seed and number of rows.
+        rows: of the file.
+        budgets: of the runs that are stored; the usual ones come on top.
+        leaked: rows (from 0) that repeat a test example, and how.
+        real: rows that repeat real text which the card does not own up to.
+        nearer: for each row whether it is nearer to test than to other real text.
+    """
+    out: list[Draw] = []
+    for budget in sorted({*BUDGETS, *budgets}):
+        if not 0 < budget < rows:
+            continue
+        for seed in SEEDS:
+            own = drawn(task, seed, rows, budget)
+            methods = [leaked[row] for row in own if row in leaked]
+            out.append(
+                Draw(
+                    budget=budget, seed=seed, exact=methods.count("exact"), leaks=len(methods),
+                    real=sum(row in real for row in own),
+                    nearer_test=None if nearer is None else round(float(nearer[own].mean()), 4),
+                )
+            )  # fmt: skip
+    return tuple(out)
+
+
+def nearness_of(
+    rows: Sequence[Example], test: Sequence[Example], real: Sequence[Example], split: str, embed: Embed
+) -> tuple[Nearness, Bools] | None:
+    """Whose text the rows are like, and for each row whether it is the test split's; ``None`` for too few examples.
+
+    Examples that both splits have, and repeats, are left out. As many of the test split as of the other are drawn; the
+    real examples that are not drawn show what is usual. The cosine of examples with two texts is the mean over both.
+    """
+    theirs, ours = ({_form(example): example for example in each} for each in (test, real))
+    both = theirs.keys() & ours.keys()
+    tests = [example for form, example in theirs.items() if form not in both]
+    others = [example for form, example in ours.items() if form not in both]
+    number = min(ITEMS, len(tests), len(others) // 2)
+    if number < FEWEST:
+        return None
+    rng = np.random.default_rng(0)
+    tests = [tests[int(k)] for k in rng.permutation(len(tests))[:number]]
+    order = [others[int(k)] for k in rng.permutation(len(others))]
+    left, right = _vectors(tests, embed), _vectors(order[:number], embed)
+    usual = _nearer(_vectors(order[number : 2 * number], embed), left, right)
+    own = _nearer(_vectors(rows, embed), left, right)
+    found = Nearness(
+        split=split, items=number, test=round(float((own > 0).mean()), 4), real=round(float((own < 0).mean()), 4),
+        usual=round(float((usual > 0).mean()), 4),
+    )  # fmt: skip
+    return found, own > 0
+
+
+def _form(example: Example) -> tuple[str, ...]:
+    return tuple(map(key, example.texts))
+
+
+def _vectors(examples: Sequence[Example], embed: Embed) -> Vectors:
+    texts = [text for example in examples for text in example.texts]
+    return embed(texts).reshape(len(examples), -1)
+
+
+def _nearer(rows: Vectors, left: Vectors, right: Vectors) -> npt.NDArray[np.float32]:
+    """For each row how much nearer the nearest of ``left`` is than that of ``right``."""
+    parts = [
+        (rows[start : start + _BLOCK] @ left.T).max(axis=1) - (rows[start : start + _BLOCK] @ right.T).max(axis=1)
+        for start in range(0, len(rows), _BLOCK)
+    ]
+    return np.concatenate(parts)

@@ -36,7 +36,7 @@ class Pinned:
     name: str
     version: str
     text: str
-    """As it stands in the lock, with its hashes."""
+    """The requirement as the lock has it, with its hashes."""
     hashes: frozenset[str]
 
 

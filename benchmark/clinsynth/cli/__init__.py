@@ -1,4 +1,4 @@
-"""The command line: one module a subcommand, each parses, calls one public function, and prints."""
+"""The command line: a subcommand parses, calls one public function, and prints; a module has those of one subject."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from clinsynth import __version__
 from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError, clean, cleaned_output, machine_fault
@@ -44,8 +45,7 @@ COMMANDS = {
     "bundle": "one file with packages, student, data and results, that installs where there is no network",
     "canary": "plant secret strings among real text, and look for them in a submission later",
 }
-"""Subcommands in the order in which they are used, with one line each. ``import`` is a keyword: its module is
-``import_``."""
+"""Subcommands in the order in which they are used, with one line each."""
 
 
 EXTRAS = {
@@ -56,28 +56,31 @@ EXTRAS = {
 """Packages that are not always there, and the extra that brings each."""
 
 
-class Command(Protocol):
-    """What a module of this package is."""
+PLACES = {
+    "show": "tasks", "prepare": "tasks", "new-task": "tasks", "new": "submissions", "import": "submissions",
+    "validate": "submissions", "verify": "submissions", "canary": "audit", "lm-eval-path": "direct",
+    "tune-llm": "direct", "knowledge": "generate", "notes": "generate", "compare": "standings",
+    "snapshot": "board", "leaderboard": "board", "site": "board", "export": "board",
+}  # fmt: skip
+"""Modules of the commands that stand in one of another name."""
 
-    EXAMPLES: Sequence[str]
+
+@dataclass(slots=True)
+class Command:
+    """A subcommand: its module has it in ``COMMANDS``."""
+
+    examples: Sequence[str]
     """Command lines that work as they stand where the folders they name exist; tests run them."""
-
-    @staticmethod
-    def configure(parser: argparse.ArgumentParser) -> None:
-        """Add the arguments."""
-        ...
-
-    @staticmethod
-    def execute(arguments: argparse.Namespace) -> int:
-        """Do it; gives the exit status."""
-        ...
+    configure: Callable[[argparse.ArgumentParser], None]
+    """Adds the arguments."""
+    execute: Callable[[argparse.Namespace], int]
+    """Does it; gives the exit status."""
 
 
 def command(name: str) -> Command:
-    """The module of a subcommand."""
-    own = "import_" if name == "import" else name.replace("-", "_")
-    module = importlib.import_module(f"clinsynth.cli.{own}")
-    return cast("Command", module)
+    """A subcommand, whose module is loaded."""
+    module = importlib.import_module(f"clinsynth.cli.{PLACES.get(name, name.replace('-', '_'))}")
+    return cast("dict[str, Command]", module.COMMANDS)[name]
 
 
 def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
@@ -111,10 +114,10 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if wanted in (None, name):
-            module = command(name)
-            subparser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in module.EXAMPLES)
-            module.configure(subparser)
-            subparser.set_defaults(execute=module.execute)
+            own = command(name)
+            subparser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in own.examples)
+            own.configure(subparser)
+            subparser.set_defaults(execute=own.execute)
     return parser
 
 
@@ -122,6 +125,33 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """``--data-dir``, on commands that read prepared data."""
     parser.add_argument("--data-dir", type=Path, metavar="DIR",
                         help="where prepared data lies (also CLINSYNTH_DATA; default ~/.cache/clinsynth)")  # fmt: skip
+
+
+def add_format(parser: argparse._ActionsContainer) -> None:  # pyright: ignore[reportPrivateUsage] - argparse's base
+    """Add ``--format`` and ``--wide``."""
+    parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table",
+                        help="json: everything, as the tables of a snapshot (default %(default)s)")  # fmt: skip
+    parser.add_argument("--wide", action="store_true", help="all columns, however narrow the terminal is")
+
+
+def add_runs(parser: argparse.ArgumentParser, *, recipe: str, helps: tuple[str, str, str]) -> None:
+    """Add the arguments that choose runs of a submission and the executor.
+
+    Args:
+        parser: of the command.
+        recipe: the one that is meant where none is named.
+        helps: what is said of ``--tasks``, ``--recipe`` and ``--rows``.
+    """
+    parser.add_argument("submission", type=Path, metavar="DIR")
+    parser.add_argument("--tasks", type=names, default=(), help=helps[0])
+    parser.add_argument("--recipe", default=recipe, help=helps[1])
+    parser.add_argument("--rows", default="", help=helps[2])
+    parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: as many as go well)")
+    parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+    add_sample(parser)
+    add_data_dir(parser)
 
 
 def add_sample(parser: argparse.ArgumentParser) -> None:

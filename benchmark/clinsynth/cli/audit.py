@@ -1,4 +1,4 @@
-"""``clinsynth audit``."""
+"""``clinsynth audit`` and ``clinsynth canary``: what the rows give away."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from clinsynth.audit import AuditRecord, Copy, audit, copies, read_hashes
-from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.cli.validate import say_unfilled
+from clinsynth.audit import HASHES_FILE, SECRETS_FILE, AuditRecord, Copy, audit, copies, look, plant, read_hashes
+from clinsynth.cli import Command, add_data_dir, add_sample, names
+from clinsynth.cli.submissions import say_unfilled
 from clinsynth.core import UserError, clean
 from clinsynth.data import open_store
 from clinsynth.results import DataKind
 from clinsynth.submissions import read_submission
 
-EXAMPLES = ("clinsynth audit submissions/demo --sample", "clinsynth audit submissions/demo --sample --tasks gad,hoc",
-            "clinsynth audit submissions/demo --sample --against submissions")  # fmt: skip
+AUDIT_EXAMPLES = (
+    "clinsynth audit submissions/demo --sample",
+    "clinsynth audit submissions/demo --sample --tasks gad,hoc",
+    "clinsynth audit submissions/demo --sample --against submissions",
+)
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure_audit(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
@@ -31,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_data_dir(parser)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute_audit(arguments: argparse.Namespace) -> int:
     """0: clean; 1: leaks or privacy findings above the gate; 2: a task could not be audited."""
     say_unfilled([arguments.submission])
     store = open_store(arguments.data_dir, arguments.sample)
@@ -92,3 +95,49 @@ def _summary(record: AuditRecord) -> Iterator[str]:
             f"  {run.recipe} n {run.rows:,} seed {run.seed}: {run.metric.replace('_', ' ')} {100 * run.score:.1f},"
             f" without the touched examples {without}"
         )
+
+
+CANARY_EXAMPLES = (
+    "clinsynth canary plant build/canaries --count 5",
+    "clinsynth canary look submissions/demo --hashes build/canaries/canary-hashes.json",
+)
+
+
+def configure_canary(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    steps = parser.add_subparsers(dest="step", metavar="plant|look", required=True)
+    planting = steps.add_parser("plant", help="make new canaries")
+    planting.add_argument("folder", type=Path, metavar="DIR", help="where to write them")
+    planting.add_argument("--count", type=int, default=10, help="default: %(default)s")
+    looking = steps.add_parser("look", help="look for canaries in a submission: whole ones and parts")
+    looking.add_argument("submission", type=Path, metavar="DIR")
+    looking.add_argument("--hashes", type=Path, required=True, metavar="FILE", help=f"{HASHES_FILE} of the planting")
+    looking.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names")
+
+
+def execute_canary(arguments: argparse.Namespace) -> int:
+    """0: planted, or none found; 1: some came out again."""
+    if arguments.step == "plant":
+        hashes = plant(arguments.folder, arguments.count)
+        print(
+            f"{arguments.folder / SECRETS_FILE}: {len(hashes.canaries)} lines to put among the real text, kept secret"
+        )
+        print(f"{arguments.folder / HASHES_FILE}: to keep; finds them later and does not give them away")
+        return 0
+    hashes = read_hashes(arguments.hashes)
+    submission = read_submission(arguments.submission)
+    found: set[int] = set()
+    for task in arguments.tasks or submission.tasks:
+        for row, example in enumerate(submission.rows(task), 1):
+            for sighting in look(example.texts, hashes):
+                found.add(sighting.canary)
+                how = "whole" if sighting.exact else f"{sighting.pairs} word pairs of it"
+                print(f"{task}, row {row}: canary {sighting.canary}, {how}")
+    print(f"{len(found)} of {len(hashes.canaries)} canaries found")
+    return int(bool(found))
+
+
+COMMANDS = {
+    "audit": Command(AUDIT_EXAMPLES, configure_audit, execute_audit),
+    "canary": Command(CANARY_EXAMPLES, configure_canary, execute_canary),
+}

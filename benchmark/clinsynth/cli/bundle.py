@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, names
+from clinsynth.cli import Command, add_data_dir, names
 
 EXAMPLES = (
     "clinsynth bundle clinsynth.zip --no-wheels --dry-run",
@@ -68,3 +68,6 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"\n{request.out}: {done.size / 1e6:,.1f} MB; digest of its listing {done.listing_sha256}")
     print(f"next, on the other machine: python3 {request.out.name} DIR --expect {done.listing_sha256}")
     return 0
+
+
+COMMANDS = {"bundle": Command(EXAMPLES, configure, execute)}

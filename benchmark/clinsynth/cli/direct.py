@@ -1,4 +1,4 @@
-"""``clinsynth direct``."""
+"""``clinsynth direct`` and what goes with it: a language model under test answers the tasks itself."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.cli.model import say
-from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
+from clinsynth.cli import Command, add_data_dir, add_format, add_sample, names
+from clinsynth.cli.model import add_model_under_test, model_of, positive, prices_of, print_estimates, say
 from clinsynth.training import DEFAULT_RECIPE
 
-EXAMPLES = (
+DIRECT_EXAMPLES = (
     "clinsynth direct --model local-chat-completions --model-args "
     "base_url=http://127.0.0.1:8000/v1/chat/completions,model=my-model --tasks hoc,ncbi-disease --shots 0",
     "clinsynth direct --model local-completions --model-args "
@@ -21,11 +20,11 @@ EXAMPLES = (
 )
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure_direct(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--tasks", type=names, default=(), help="all (default), or names with commas between")
     parser.add_argument("--shots", type=int, default=0,
-                        help="demonstrations a label, the benchmark's own draw (default %(default)s)")  # fmt: skip
+                        help="demonstrations per label, the benchmark's own draw (default %(default)s)")  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N",
                         help="ask a seeded subset of N test examples; the result is preliminary")  # fmt: skip
     parser.add_argument(
@@ -39,27 +38,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--send-restricted", action="store_true",
                         help="also send credentialed text to servers elsewhere, if your agreement allows")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
-    add_model(parser)
+    add_model_under_test(parser)
     report = parser.add_argument_group("the table")
     report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
-                        help="ask nothing: print the direct track in these folders beside their students")  # fmt: skip
-    report.add_argument("--recipe", default=DEFAULT_RECIPE, help="of the students")
+                        help="print stored answers in these folders beside their students; asks nothing")  # fmt: skip
+    report.add_argument("--recipe", default=DEFAULT_RECIPE, help="recipe of the students")
     report.add_argument("--rows", type=int, default=0, help="their budget (default: the recipe's own)")
-    report.add_argument("--plot", type=Path, metavar="FILE", help="also draw it, as SVG")
-    report.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
+    report.add_argument("--plot", type=Path, metavar="FILE", help="also draw a plot, as SVG")
+    add_format(report)
     add_sample(parser)
     add_data_dir(parser)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute_direct(arguments: argparse.Namespace) -> int:
     """0 if anything was asked or printed."""
     if arguments.report:
-        return _report(arguments)
+        return _report_direct(arguments)
     with ExitStack() as stack:
-        return _run(arguments, stack)
+        return _run_direct(arguments, stack)
 
 
-def _run(arguments: argparse.Namespace, stack: ExitStack) -> int:
+def _run_direct(arguments: argparse.Namespace, stack: ExitStack) -> int:
     from clinsynth.core import UserError, select_tasks
     from clinsynth.data import open_store
     from clinsynth.direct import Request, run, slug
@@ -92,18 +91,93 @@ def _run(arguments: argparse.Namespace, stack: ExitStack) -> int:
     return 0
 
 
-def _report(arguments: argparse.Namespace) -> int:
+def _report_direct(arguments: argparse.Namespace) -> int:
+    from clinsynth.cli.printing import answers_page, print_snapshot
+    from clinsynth.core import UserError, write_text
     from clinsynth.data import open_store
-    from clinsynth.direct import FORMATS, direct_standings
+    from clinsynth.site import svg
+    from clinsynth.snapshot import answers_of
     from clinsynth.training import RECIPES
+    from clinsynth.views import Figure
 
     store = open_store(arguments.data_dir, arguments.sample)
     rows = arguments.rows or RECIPES[arguments.recipe].budget
-    table = direct_standings(arguments.report, arguments.recipe, rows, store.kind, store)
+    shown = answers_page(answers_of(arguments.report, store.kind, (arguments.recipe, rows), store))
     if arguments.plot:
-        from clinsynth.core import write_text
-        from clinsynth.direct import as_svg
-
-        write_text(arguments.plot, as_svg(table))
-    print(FORMATS[arguments.format](table).rstrip("\n"))
+        figures = [block for block in shown.blocks if isinstance(block, Figure)]
+        if not figures:
+            raise UserError("there is nothing to plot", found="no answer that can be shown")
+        # The last one sets students beside the models, where there is any.
+        write_text(arguments.plot, svg(figures[-1], standalone=True) + "\n")
+    print_snapshot(shown, arguments)
     return 0
+
+
+LM_EVAL_PATH_EXAMPLES = ("clinsynth lm-eval-path", "clinsynth lm-eval-path --sample")
+
+
+def configure_lm_eval_path(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute_lm_eval_path(arguments: argparse.Namespace) -> int:
+    """Print the folder, and nothing else: it stands inside another command."""
+    from clinsynth.direct import write_folder
+
+    print(write_folder(arguments.data_dir, arguments.sample))
+    return 0
+
+
+TUNE_LLM_EXAMPLES = ("clinsynth tune-llm build/notes --base google/gemma-3-270m --out tuned",)
+
+
+def configure_tune_llm(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("notes", type=Path, metavar="NOTES", help="folder or table of `clinsynth notes`")
+    parser.add_argument("--base", required=True, metavar="MODEL", help="a folder, or a name on the Hugging Face hub")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the tuned model is written")
+    parser.add_argument("--epochs", type=float, default=3.0, help="times each row is seen (%(default)s)")
+    parser.add_argument("--note-epochs", type=float, default=1.0,
+                        help="times each note is read before the rows; 0 for none (%(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--learning-rate", type=float, default=2e-4, metavar="R", help="peak learning rate (%(default)s)"
+    )
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="rows per step (%(default)s)")
+    parser.add_argument(
+        "--micro-batch", type=int, default=1, metavar="N", help="rows at a time in memory (%(default)s)"
+    )
+    parser.add_argument("--rank", type=int, default=16, metavar="N", help="rank of the adapters (%(default)s)")
+    parser.add_argument("--alpha", type=int, default=32, metavar="N", help="their scale, times the rank (%(default)s)")
+    parser.add_argument("--max-length", type=int, default=2048, metavar="N",
+                        help="tokens of request and answer; longer rows are left out (%(default)s)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ... (%(default)s)")
+
+
+def execute_tune_llm(arguments: argparse.Namespace) -> int:
+    """0 if the model was written."""
+    from clinsynth.direct import TuneSettings, tune_llm
+
+    settings = TuneSettings(
+        model=arguments.base, epochs=arguments.epochs, note_epochs=arguments.note_epochs,
+        learning_rate=arguments.learning_rate,
+        batch_size=arguments.batch_size, micro_batch=arguments.micro_batch, rank=arguments.rank, alpha=arguments.alpha,
+        max_length=arguments.max_length, seed=arguments.seed, device=arguments.device,
+    )  # fmt: skip
+    done = tune_llm(arguments.notes, arguments.out, settings)
+    print(f"{done.rows:,} rows, {done.steps:,} steps on {done.device} in {done.dtype}: "
+          f"loss {done.first_loss:.3f} to {done.last_loss:.3f}")  # fmt: skip
+    print(f"{done.trainable:,} of {done.parameters:,} parameters were tuned")
+    for reason, count in done.left_out.items():
+        print(f"left out, {reason}: {count:,}")
+    print(f"answer the tasks with it: clinsynth direct --model hf --model-args pretrained={arguments.out}")
+    return 0
+
+
+COMMANDS = {
+    "direct": Command(DIRECT_EXAMPLES, configure_direct, execute_direct),
+    "lm-eval-path": Command(LM_EVAL_PATH_EXAMPLES, configure_lm_eval_path, execute_lm_eval_path),
+    "tune-llm": Command(TUNE_LLM_EXAMPLES, configure_tune_llm, execute_tune_llm),
+}

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli import Command, add_data_dir, add_sample, names
 from clinsynth.core import write_text
 from clinsynth.submissions import existing_card
 
@@ -92,3 +92,6 @@ def _next(report: Report) -> str:
     if card is None or card.unfilled:
         return f"to hand in, fill in {place / 'submission.toml'}; then clinsynth validate {place}"
     return f"clinsynth validate {place}"
+
+
+COMMANDS = {"evaluate": Command(EXAMPLES, configure, execute)}

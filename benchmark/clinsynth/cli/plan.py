@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from clinsynth.cli import score
-from clinsynth.cli.validate import say_notices
+from clinsynth.cli import Command, score
+from clinsynth.cli.submissions import say_notices
 from clinsynth.core import clean
 from clinsynth.data import open_store
 from clinsynth.submissions import CARD_FILE, validate
@@ -44,3 +44,6 @@ def execute(arguments: argparse.Namespace) -> int:
     for line in forecast(request, planned, known):
         print(line)
     return 0
+
+
+COMMANDS = {"plan": Command(EXAMPLES, configure, execute)}

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.cli.validate import say_unfilled
+from clinsynth.cli import Command, add_data_dir, add_sample, names
+from clinsynth.cli.submissions import say_unfilled
 from clinsynth.core import select_tasks, text_table
 from clinsynth.data import open_store
 
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
     parser.add_argument("--rows", default="1000", help="rows of a draw, or all (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="the records as JSON")
+    parser.add_argument("--json", action="store_true", help="print the records as JSON")
     add_sample(parser)
     add_data_dir(parser)
 
@@ -103,3 +103,6 @@ def _shown(number: Number, value: float) -> str:
     if number.show == "share":
         return f"{100 * value:.1f} %"
     return f"{value:,.1f}" if number.show == "count" else f"{value:.3f}"
+
+
+COMMANDS = {"quality": Command(EXAMPLES, configure, execute)}

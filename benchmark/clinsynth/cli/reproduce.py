@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from clinsynth.cli import add_data_dir, add_sample, names
+from clinsynth.cli import Command, add_runs
 from clinsynth.results import mean_difference, most_difference
 from clinsynth.training import ReproductionRequest, budgets_of, plan_reproduction, reproduce, seeds_of
 
@@ -18,17 +17,13 @@ EXAMPLES = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("submission", type=Path, metavar="DIR")
-    parser.add_argument("--tasks", type=names, default=(), help="all with stored runs (default), or names with commas")
-    parser.add_argument("--recipe", default="", help="runs of this recipe only (default: of every one)")
-    parser.add_argument("--rows", default="", help="budgets, such as 300,1000 (default: every stored one)")
-    parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
+    add_runs(
+        parser, recipe="",
+        helps=("all with stored runs (default), or names with commas",
+               "runs of this recipe only (default: of every one)",
+               "budgets, such as 300,1000 (default: every stored one)"),
+    )  # fmt: skip
     parser.add_argument("--again", action="store_true", help="train once more what was reproduced before")
-    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: one a core, or one a GPU)")
-    parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
-    add_sample(parser)
-    add_data_dir(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -71,3 +66,6 @@ def execute(arguments: argparse.Namespace) -> int:
     if not done.records and not done.failed:
         return 2
     return 0 if done.ok else 1
+
+
+COMMANDS = {"reproduce": Command(EXAMPLES, configure, execute)}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import get_args
 
-from clinsynth.cli import add_data_dir, add_sample, names
-from clinsynth.cli.validate import say_notices
+from clinsynth.cli import Command, add_runs
+from clinsynth.cli.submissions import say_notices
 from clinsynth.core import TASKS, UserError, clean
 from clinsynth.data import open_store
 from clinsynth.results import Draw, RunRecord
@@ -23,20 +22,15 @@ EXAMPLES = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("submission", type=Path, metavar="DIR")
-    parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
-    parser.add_argument("--recipe", default=DEFAULT_RECIPE, help="default: %(default)s")
-    parser.add_argument("--rows", default="", help="budgets, such as 100,300,1000 or all (default: the recipe's own)")
-    parser.add_argument("--seeds", default="0-4", help="default: %(default)s, what a ranked row needs")
+    add_runs(
+        parser, recipe=DEFAULT_RECIPE,
+        helps=("all there is data for (default), or names with commas", "default: %(default)s",
+               "budgets, such as 100,300,1000 or all (default: the recipe's own)"),
+    )  # fmt: skip
     parser.add_argument(
         "--draw", choices=get_args(Draw), default="random",
         help="balanced: rows with equal shares of the labels, stored apart and not ranked (default: random)",
     )  # fmt: skip
-    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: as many as go well)")
-    parser.add_argument("--executor", default="local", help="local (default), slurm or ray")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
-    add_sample(parser)
-    add_data_dir(parser)
 
 
 def request_of(arguments: argparse.Namespace) -> Request:
@@ -101,3 +95,6 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _listed(values: list[float]) -> str:
     return " ".join(f"{100 * value:.1f}" for value in values)
+
+
+COMMANDS = {"score": Command(EXAMPLES, configure, execute)}

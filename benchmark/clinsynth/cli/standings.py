@@ -1,52 +1,51 @@
-"""``clinsynth standings``."""
+"""``clinsynth standings`` and ``clinsynth compare``: the tables of the board, printed."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, add_sample
-from clinsynth.core import fitted_table
-from clinsynth.data import ExampleStore, open_store
-from clinsynth.direct import direct_folders
+from clinsynth.cli import Command, add_data_dir, add_format, add_sample, names
+from clinsynth.cli.printing import Shown, answers_page, print_blocks, print_snapshot
+from clinsynth.cli.submissions import say_unfilled
+from clinsynth.data import open_store
+from clinsynth.direct import direct_folders, entry_at
+from clinsynth.snapshot import Snapshot, answers_of, scores_of, snapshot_of
 from clinsynth.standings import (
-    GRIDS,
-    LEFT,
     RESAMPLES,
-    SPARE,
     Profiler,
-    Standings,
-    as_csv,
-    as_json,
+    Request,
     collect,
+    compare,
     cores,
-    grid,
     headline_budget,
     headline_recipe,
-    markdown_grid,
-    notes,
-    records,
+    read_entry,
     standings_of,
 )
 from clinsynth.training import RECIPES
+from clinsynth.views import Table, agreement, comparisons, means, over_tasks, page
 
-EXAMPLES = (
+STANDINGS_EXAMPLES = (
     "clinsynth standings submissions --sample",
     "clinsynth standings submissions --sample --view tasks --format csv",
     "clinsynth standings submissions --sample --rows 300 --no-statistics --format markdown",
 )
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure_standings(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("places", nargs="*", type=Path, default=[Path("submissions")], metavar="DIR",
                         help="submissions and folders of the direct track, or folders that hold some (default: "
                         "submissions)")  # fmt: skip
-    parser.add_argument("--view", choices=("means", *GRIDS, "direct"), default="means",
+    parser.add_argument("--view", choices=("means", "overall", "tasks", "curves", "cost", "direct"), default="means",
                         help="means: the table of scores, the ranking and the direct track (default); overall: the "
                         "ranking alone; tasks: intervals, tie groups, gaps; curves: over the number of rows; cost; "
                         "direct: models that answer by themselves, beside the students of their rows")  # fmt: skip
-    parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), default="table")
+    add_format(parser)
     parser.add_argument("--recipe", default="", help="default: the leaderboard's, or what most records have")
     parser.add_argument("--rows", type=int, default=0,
                         help="the budget (default: the recipe's own, or what most records have)")  # fmt: skip
@@ -54,58 +53,111 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="from the records alone: means and spread, no intervals and no ranks")  # fmt: skip
     parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
                         help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
-    parser.add_argument("--wide", action="store_true", help="all columns, however wide the terminal is")
     parser.add_argument("--published", action="store_true",
                         help="rank only rows whose runs were trained again here: clinsynth reproduce")  # fmt: skip
     add_sample(parser)
     add_data_dir(parser)
 
 
-def execute(arguments: argparse.Namespace) -> int:
+def execute_standings(arguments: argparse.Namespace) -> int:
     """Always 0."""
     store = open_store(arguments.data_dir, arguments.sample)
     arguments.recipe = arguments.recipe or headline_recipe(arguments.places, store.kind)
     collection = collect(arguments.places, store.kind, published=arguments.published)
     entries = [each.entry(arguments.recipe) for each in collection.stored]
     budget = arguments.rows or headline_budget(entries, RECIPES[arguments.recipe])
+    tests = None if arguments.no_statistics else store
+    answers = partial(answers_of, arguments.places, store.kind, (arguments.recipe, budget), tests)
     if arguments.view == "direct":
-        print(_direct(arguments, budget, store).rstrip("\n"))
+        print_snapshot(answers_page(answers()), arguments)
         return 0
-    profiler = None if arguments.no_statistics else Profiler(store, arguments.resamples, workers=cores())
+    profiler = None if tests is None else Profiler(tests, arguments.resamples, workers=cores())
     table = standings_of(collection, arguments.recipe, budget, profiler)
-    print(_shown(table, arguments).rstrip("\n"))
+    shown = shown_of(snapshot_of(scores_of(collection, [table])), arguments.view)
     if arguments.view == "means" and arguments.format in ("table", "markdown") and direct_folders(arguments.places):
-        print(f"\n{_direct(arguments, budget, store)}".rstrip("\n"))
+        shown = replace(shown, blocks=(*shown.blocks, *answers_page(answers()).blocks))
+    print_snapshot(shown, arguments)
     return 0
 
 
-def _direct(arguments: argparse.Namespace, budget: int, store: ExampleStore) -> str:
-    from clinsynth.direct import FORMATS, direct_standings
-
-    tests = None if arguments.no_statistics else store
-    return FORMATS[arguments.format](direct_standings(arguments.places, arguments.recipe, budget, store.kind, tests))
-
-
-def _shown(table: Standings, arguments: argparse.Namespace) -> str:
-    view, form = arguments.view, arguments.format
-    if form == "json":
-        return as_json(table)
-    if form == "csv":
-        return as_csv(table) if view in ("means", "tasks") else records(table, view)
-
-    def drawn(name: str) -> str:
-        found = grid(table) if name == "means" else GRIDS[name](table)
-        left = 2 if name == "means" else LEFT[name]
-        if form == "markdown":
-            return markdown_grid(found, left)
-        spare = [row.name for row in reversed(table.rows)] if name == "means" else SPARE[name]
-        return fitted_table(found, left, spare, wide=arguments.wide)
-
-    parts: list[str] = []
+def shown_of(snapshot: Snapshot, view: str) -> Shown:
+    """What a view shows, and the table of it that is taken for CSV."""
     if view == "means":
-        parts += [drawn("means"), "\n".join(table.remarks())]
-        view = "overall" if table.computed else ""
-    if view:
-        parts.append(drawn(view))
-        parts.append("\n".join([*notes(table, view), *([] if len(parts) > 1 else table.remarks())]))
-    return "\n\n".join(parts)
+        computed = any(row.low is not None for row in snapshot.tables.overall)
+        ranks = [table for table in page(snapshot, "overall", {}).tables if table.key == "overall"]
+        ranking = (*ranks, *agreement(snapshot)) if computed else ()
+        return Shown(snapshot, (*means(snapshot, {}).blocks, *ranking), over_tasks(snapshot, "tasks"))
+    if view in ("tasks", "curves"):
+        table = over_tasks(snapshot, view)
+        return Shown(snapshot, (table,), table)
+    made = page(snapshot, view, {})
+    # The scores by task are a view of their own here.
+    blocks = tuple(block for block in made.blocks if not (isinstance(block, Table) and block.key == "board"))
+    tables = [block for block in blocks if isinstance(block, Table)]
+    more = agreement(snapshot) if view == "overall" else ()
+    return Shown(snapshot, (*blocks, *more), tables[0] if tables else Table(view, made.title, (), ()))
+
+
+COMPARE_EXAMPLES = (
+    "clinsynth compare submissions/real submissions/demo --sample",
+    "clinsynth compare submissions/real submissions/demo --sample --tasks gad --format json",
+)
+
+
+def configure_compare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("base", type=Path, metavar="A", help="the submission that the others are compared with")
+    parser.add_argument("others", type=Path, nargs="+", metavar="B", help="one submission or more")
+    parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
+    parser.add_argument("--recipe", default="", help="default: the leaderboard's, or what most runs have")
+    parser.add_argument("--rows", type=_budget, default=0,
+                        help="the budget, or all: each on all the rows it has (default: the recipe's own, or what "
+                        "most of them were run at)")  # fmt: skip
+    parser.add_argument("--ceiling", type=Path, metavar="DIR",
+                        help="a student of all real rows: an interval wider than what it has above a constant answer "
+                        "decides nothing (default: gold-full beside A, if it is there)")  # fmt: skip
+    add_format(parser)
+    parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="B",
+                        help=f"of F1 metrics (default {RESAMPLES:,}; 10,000 to publish; 0: jackknife)")  # fmt: skip
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute_compare(arguments: argparse.Namespace) -> int:
+    """Always 0: that two methods tie is no fault."""
+    say_unfilled([arguments.base, *arguments.others])
+    store = open_store(arguments.data_dir, arguments.sample)
+    recipe = arguments.recipe or headline_recipe([arguments.base, *arguments.others], store.kind)
+    beside = arguments.base.absolute().parent / "gold-full"
+    ceiling = arguments.ceiling or (beside if (beside / "submission.toml").is_file() else None)
+    entries = tuple(entry_at(place, recipe, store.kind) for place in (arguments.base, *arguments.others))
+    request = Request(
+        entries=entries,
+        tasks=arguments.tasks,
+        recipe=recipe,
+        rows=headline_budget(entries, RECIPES[recipe]) if arguments.rows == 0 else arguments.rows,
+        ceiling=read_entry(ceiling, recipe, store.kind) if ceiling else None,
+        resamples=arguments.resamples,
+    )
+    compared = compare(request, store)
+    if arguments.format == "json":
+        print(json.dumps(asdict(compared), indent=1))
+    else:
+        table = comparisons(compared)
+        print_blocks((table,), table, arguments)
+    return 0
+
+
+def _budget(text: str) -> int | None:
+    """A number of rows; ``None`` for all."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of rows nor all")
+    return int(text)
+
+
+COMMANDS = {
+    "standings": Command(STANDINGS_EXAMPLES, configure_standings, execute_standings),
+    "compare": Command(COMPARE_EXAMPLES, configure_compare, execute_compare),
+}

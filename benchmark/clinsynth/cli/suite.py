@@ -6,9 +6,8 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from clinsynth.cli import add_data_dir, names
-from clinsynth.cli.model import say
-from clinsynth.cli.model_under_test import add_model, model_of, positive, prices_of, print_estimates
+from clinsynth.cli import Command, add_data_dir, names
+from clinsynth.cli.model import add_model_under_test, model_of, positive, prices_of, print_estimates, say
 
 _LOCAL = "--model local-completions --model-args base_url=http://127.0.0.1:8080/v1/completions,model=gemma-3-270m"
 EXAMPLES = (
@@ -28,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: direct/<model>)")
     parser.add_argument("--answer-tokens", type=int, metavar="N",
                         help="room for each answer at least, of the model and of judges that think first")  # fmt: skip
-    add_model(parser)
+    add_model_under_test(parser)
     sets = parser.add_argument_group("clinicalgpt, real notes, humans")
     sets.add_argument("--sets", type=names, default=(), help="all (default), or names with commas between")
     sets.add_argument("--from", dest="source", type=Path, metavar="DIR",
@@ -46,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                        help="a folder whose answers to the same notes are set beside, in both orders")  # fmt: skip
     report = parser.add_argument_group("the table")
     report.add_argument("--report", type=Path, nargs="+", metavar="DIR",
-                        help="ask nobody: stored results of all models there, side by side")  # fmt: skip
+                        help="print the stored results of all models in these folders; nothing is asked")  # fmt: skip
     add_data_dir(parser)
 
 
@@ -63,14 +62,19 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from clinsynth.core import text_table
-    from clinsynth.direct.suites import STAR, suite_report
+    from clinsynth.core import UserError
+    from clinsynth.direct import direct_folders
+    from clinsynth.export import text_blocks
+    from clinsynth.snapshot import snapshot_of, suites_of
+    from clinsynth.views import left_out, suite_tables
 
-    (head, body), left_out = suite_report(arguments.suite, arguments.report)
-    print(text_table(head, body))
-    print(f"\n{STAR}")
-    for fault in left_out:
-        print(f"Not shown: {fault.submission}: {fault.text}.")
+    inside = "clinicalgpt" if arguments.suite == "clinicalgpt" else "asclepius-*"
+    folders = [each for each in direct_folders(arguments.report) if any((each / "suites").glob(inside))]
+    if not folders:
+        raise UserError(f"no results of {arguments.suite} under {', '.join(map(str, arguments.report))}",
+                        expected="a folder that clinsynth suite wrote")  # fmt: skip
+    snapshot = snapshot_of(suites_of(folders, arguments.suite))
+    print(text_blocks((*suite_tables(snapshot), *left_out(snapshot))), end="")
     return 0
 
 
@@ -135,3 +139,6 @@ def _humans(arguments: argparse.Namespace) -> int:
     judges = open_judges(arguments.judge, arguments.cache, arguments.answer_tokens)
     print(agreement_text(agreement_with_humans(arguments.source, _raw(arguments), judges, arguments.limit)))
     return 0
+
+
+COMMANDS = {"suite": Command(EXAMPLES, configure, execute)}

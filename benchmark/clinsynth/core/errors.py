@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one message with place, found, expected and remedy, never a traceback."""
+"""Errors that the user can put right: one message with place, found, expected and remedy, never a traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Something only the user can put right. The command line prints it and exits with status 2."""
+    """An error that only the user can put right. The command line prints it and exits with status 2."""
 
     def __init__(self, what: str, *, found: str = "", expected: str = "", remedy: str = "") -> None:
         """``what`` names the place and the fault; the other parts are printed one to a line."""

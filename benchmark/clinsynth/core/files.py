@@ -93,7 +93,7 @@ def write_jsonl_gz(target: Path, rows: Iterable[Any]) -> str:
 
 
 def sha256_jsonl(rows: Iterable[Any]) -> str:
-    """sha256 of what ``write_jsonl_gz`` would write, unpacked."""
+    """sha256 of the unpacked content that ``write_jsonl_gz`` would write."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(_json_line(row))
@@ -118,16 +118,23 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def open_regular(path: Path, limit: int) -> IO[bytes]:
-    """Open a regular file of at most ``limit`` bytes, without following a link and without waiting for a pipe.
+def open_regular(path: Path, limit: int | None = None, *, follow: bool = False) -> IO[bytes]:
+    """Open a regular file, without waiting for a pipe.
+
+    Args:
+        path: the file.
+        limit: bytes that it may have as it is stored; ``None``: any number.
+        follow: whether a link may stand for its target: a path that the user typed may be one, nothing that a stranger
+            handed in may.
 
     Raises:
         UnfitFileError: it is a folder, a link, a pipe or a device, or it is larger.
         OSError: it cannot be opened.
     """
     # A link could show any file of this machine, a device never ends, and opening a pipe would wait for its writer.
-    _check_regular(path.lstat(), limit)
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    _check_regular(path.stat() if follow else path.lstat(), limit)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags)
     try:
         _check_regular(os.fstat(handle), limit)  # what was opened is what counts, should it have been swapped
@@ -146,11 +153,11 @@ _KINDS = (
 )
 
 
-def _check_regular(status: os.stat_result, limit: int) -> None:
+def _check_regular(status: os.stat_result, limit: int | None) -> None:
     kind = next((name for holds, name in _KINDS if holds(status.st_mode)), "a device")
     if kind:
         raise UnfitFileError("not-a-file", f"{kind}, not a file")
-    if status.st_size > limit:
+    if limit is not None and status.st_size > limit:
         raise UnfitFileError("too-large", f"{status.st_size:,} bytes, at most {limit:,} are read")
 
 
@@ -158,6 +165,17 @@ def read_regular(path: Path, limit: int) -> bytes:
     """The bytes of a regular file of at most ``limit`` bytes. Raises as ``open_regular``."""
     with open_regular(path, limit) as stream:
         return _bounded(stream, limit)
+
+
+@contextmanager
+def open_bytes(path: Path, *, follow: bool = False) -> Generator[IO[bytes]]:
+    """A regular file as a stream; ``.gz`` is unpacked while it is read. Otherwise as ``open_regular``."""
+    with open_regular(path, follow=follow) as stored:
+        if path.suffix != ".gz":
+            yield stored
+            return
+        with gzip.GzipFile(fileobj=stored, mode="rb") as unpacked:
+            yield cast("IO[bytes]", unpacked)
 
 
 def unpacked_bytes(path: Path, limit: int = MAX_UNPACKED) -> bytes:
@@ -188,8 +206,8 @@ def _bounded(stream: IO[bytes], limit: int) -> bytes:
 def stored_paths(base: Path, pattern: str) -> Iterator[Path]:
     """Paths below ``base`` that fit a pattern such as ``*/n*/seed*.json``, sorted; hidden ones left out.
 
-    Unlike a glob it enters no link: a link in the place of a folder is given itself, so that whoever reads it says
-    what it is, and so is anything in the place of a file.
+    Unlike a glob it enters no link: a link in the place of a folder is given itself, so that its
+    reader reports what it is; so is anything in the place of a file.
     """
     first, _, rest = pattern.partition("/")
     if base.is_symlink():

@@ -1,4 +1,4 @@
-"""What a run happened on: versions, commit, machine."""
+"""The environment of a run: versions, commit, machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Libraries that can change a number."""
 
 _DECISIVE = ("benchmark/clinsynth", "tasks", "baselines", "constraints.txt")
-"""What decides a number: changes elsewhere do not make a run dirty."""
+"""Paths whose content decides a number: changes elsewhere do not make a run dirty."""
 
 
 class Environment(BaseModel):
-    """What a run happened on."""
+    """The environment of a run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

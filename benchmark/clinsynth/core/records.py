@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinsynth.core.errors import UserError
-from clinsynth.core.files import UnfitFileError, canonical_json, read_regular, write_json
+from clinsynth.core.files import UnfitFileError, canonical_json, read_regular, stored_paths, write_json
 
 MAX_COUNT = 2**53
 """Largest count: beyond it a reader that keeps numbers as doubles has another number than the one written."""
@@ -35,7 +35,7 @@ no number; edited: the seal does not fit; misplaced: a record of something else 
 
 
 class Sealed(BaseModel):
-    """A record with a digest over the rest of it. No signature: whoever wants to deceive can compute it anew."""
+    """A record with a digest over the rest of it. It shows edits; it is no signature, since anybody can compute it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -114,7 +114,7 @@ def read_sealed(path: Path, model: type[R], kind: RecordKind, *, edited: bool = 
         path: where it lies.
         model: its form.
         kind: what to call it.
-        edited: take a record whose seal does not fit: for whoever names that fault and goes on to the next.
+        edited: also take a record whose seal does not fit, for callers that report that fault and go on.
 
     Raises:
         FaultyRecordError: it cannot be taken.
@@ -138,6 +138,65 @@ def read_sealed(path: Path, model: type[R], kind: RecordKind, *, edited: bool = 
     if not edited and record.seal != _digest(content):
         raise FaultyRecordError(path, "edited", "was edited: its seal does not fit its content", remedy=kind.remedy)
     return record
+
+
+class Place(Protocol):
+    """What identifies a record among others of its kind."""
+
+    @property
+    def stem(self) -> str:
+        """Its path below the folder of its kind, without the suffix."""
+        ...
+
+
+class Filed(Sealed):
+    """A record whose path says what it is of."""
+
+    @property
+    def cell(self) -> Place:
+        """What identifies it."""
+        raise NotImplementedError
+
+
+F = TypeVar("F", bound=Filed)
+
+
+def read_filed(path: Path, model: type[F], kind: RecordKind, *, edited: bool = False) -> F:
+    """As ``read_sealed``; one that lies in another one's place is not taken either."""
+    record = read_sealed(path, model, kind, edited=edited)
+    if "/".join(path.parts[-1 - record.cell.stem.count("/") :]) != f"{record.cell.stem}.json":
+        raise FaultyRecordError(
+            path, "misplaced", "holds another record", found=record.cell.stem, remedy="move it back"
+        )
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecords(Generic[F]):
+    """What lies in a folder of records."""
+
+    records: tuple[F, ...]
+    faults: tuple[RecordFault, ...]
+
+
+def stored_records(base: Path, pattern: str, owner: Path, read: Callable[[Path], F]) -> StoredRecords[F]:
+    """Every record below ``base``, in path order, and what is wrong with those that cannot be taken.
+
+    Args:
+        base: the folder of their kind.
+        pattern: of their paths below it.
+        owner: the submission's folder, which faults name.
+        read: one record; may raise ``FaultyRecordError``.
+    """
+    records: list[F] = []
+    faults: list[RecordFault] = []
+    for path in stored_paths(base, pattern):
+        try:
+            records.append(read(path))
+        except FaultyRecordError as error:
+            below = path.relative_to(base).parts
+            faults.append(error.fault(owner, below[0] if below else ""))
+    return StoredRecords(tuple(records), tuple(faults))
 
 
 def write_sealed(path: Path, record: R) -> R:

@@ -55,7 +55,7 @@ class Registry(Mapping[str, T]):
 
 
 def leaves(window: str) -> Iterator[ModuleType]:
-    """The modules of a window, by name; those with a leading underscore are nobody's leaf."""
+    """The modules of a package of leaves, by name; those with a leading underscore are left out."""
     package = importlib.import_module(window)
     for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
         if not found.name.startswith("_"):
@@ -119,7 +119,7 @@ def _task(name: str, file: Path) -> Task:
 
 
 def _fault_of(spec: TaskSpec) -> str:
-    """What would fail only later, in the middle of something else; empty for nothing."""
+    """A fault of a task that would otherwise show only later; empty for none."""
     if not spec.labels or len(set(spec.labels)) != len(spec.labels):
         return "labels are missing, or one stands twice"
     if set(spec.label_descriptions) != set(spec.labels):

@@ -1,12 +1,13 @@
-"""What strangers wrote, made fit to print: nothing in it moves a cursor, hides a line or turns the reading order."""
+"""Output for a terminal: strangers' words without control characters, plain tables, progress of long work."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import TextIO
+from typing import Protocol, TextIO
 
 _UNFIT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline: escape sequences begin with one
@@ -59,3 +60,84 @@ def cleaned_output(stream: TextIO) -> Generator[None]:
     """Have everything that is printed to standard output, here ``stream``, go through ``clean``."""
     with redirect_stdout(_Cleaned(stream)):
         yield
+
+
+def text_table(head: Sequence[str], body: Sequence[Sequence[str]], right: int | Sequence[bool] = 0) -> str:
+    """Columns two spaces apart, with a rule under the head.
+
+    Args:
+        head: a title for each column.
+        body: a row of cells each.
+        right: how many of the last columns are aligned to the right, or for each column whether it is.
+    """
+    rows = [head, *body]
+    to_right = [k >= len(head) - right for k in range(len(head))] if isinstance(right, int) else right
+    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, to_right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
+    return "\n".join(lines)
+
+
+class Progress(Protocol):
+    """What work reports to."""
+
+    def advance(self, steps: float) -> None:
+        """Count so much of the total as done."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Print a line about something that is finished."""
+        ...
+
+    def show(self, status: str) -> None:
+        """Show the present state; only on a terminal."""
+        ...
+
+
+class _Lines:
+    def advance(self, steps: float) -> None:
+        pass
+
+    def show(self, status: str) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        sys.stderr.write(clean(line) + "\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(title: str, total: float) -> Generator[Progress]:
+    """Report on standard error, so that standard output stays clean for results."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    times = (TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
+    with Bar(*columns, *times, console=console, transient=True) as bar:
+        work = bar.add_task(title, total=total)
+
+        class _OnBar:
+            def advance(self, steps: float) -> None:
+                bar.advance(work, steps)
+
+            def show(self, status: str) -> None:
+                # What is left is worth more than what stands here, should the line be too long.
+                bar.update(work, description=escape(clean(f"{title}  {status}")[: max(console.width - 60, 20)]))
+
+            def say(self, line: str) -> None:
+                console.print(clean(line), highlight=False, markup=False)
+
+        yield _OnBar()

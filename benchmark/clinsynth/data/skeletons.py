@@ -1,4 +1,4 @@
-"""A task module that works, with a sample of made-up rows: what somebody's own task starts from."""
+"""Writes a task module that works, with a sample of made-up rows, to start a task of one's own from."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _source(name: str, kind: TaskTypeName, form: _Form, labels: tuple[str, ...])
         title=title, name=name, kind=kind, uses=form.uses, imports="Span, " if spans else "",
         key=f"{name.replace('-', '')}2026", description=f"Read what is written and {what}.",
         labels=_tuple(labels), metric=form.metric, more=more, descriptions="".join(descriptions),
-        reader_says="One object a line, in the form of a submission's row.", body=body,
+        reader_says="One object per line, in the form of a submission's row.", body=body,
     )  # fmt: skip
 
 

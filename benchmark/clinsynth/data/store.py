@@ -136,7 +136,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one task fared in ``prepare_all``."""
+    """The outcome of one task in ``prepare_all``."""
 
     task: str
     status: Literal["prepared", "unchanged", "not_prepared", "failed"]

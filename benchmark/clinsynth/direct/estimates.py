@@ -19,13 +19,13 @@ class Estimate:
     """What is known of a task's requests before any is sent."""
 
     task: str
-    """Or the set, or the judge."""
+    """The task, set or judge."""
     calls: int
     """Requests at most: answers in the cache are not looked for. 0 where the record is there."""
     tokens_in: int
-    """At four characters a token."""
+    """At four characters per token."""
     most_tokens_out: int
-    """Should every answer be as long as it may."""
+    """Tokens out if every answer is as long as it may be."""
     most_dollars: float | None
     """Price of these tokens; ``None`` where it is not known."""
     prompt: str
@@ -35,7 +35,7 @@ class Estimate:
 
 
 def estimate(request: Request, store: ExampleStore) -> Iterator[Estimate]:
-    """Of each task. Raises ``UserError`` where a record cannot be read."""
+    """The estimate of each task. Raises ``UserError`` where a record cannot be read."""
     results = DirectResults(request.out.absolute(), store.kind)
     for task in request.tasks:
         name = task.spec.name
@@ -55,7 +55,7 @@ def estimate(request: Request, store: ExampleStore) -> Iterator[Estimate]:
 
 
 def estimated(what: str, asked: Sequence[str], max_tokens: int, prices: Prices) -> Estimate:
-    """Of these prompts, each with room for so many tokens."""
+    """The estimate of these prompts, each with room for so many tokens."""
     tokens_in = round(sum(map(len, asked)) / CHARACTERS_A_TOKEN)
     tokens_out = len(asked) * max_tokens
     return Estimate(
@@ -65,7 +65,7 @@ def estimated(what: str, asked: Sequence[str], max_tokens: int, prices: Prices) 
 
 
 def nothing(task: str, why: str) -> Estimate:
-    """Nothing is asked, for that reason."""
+    """An estimate that says why nothing is asked."""
     return Estimate(task=task, calls=0, tokens_in=0, most_tokens_out=0, most_dollars=0.0, prompt="", skipped=why)
 
 

@@ -1,4 +1,4 @@
-"""How sure the numbers of the direct track are, from stored answers to a whole test set or to the part that was asked.
+"""Intervals of the direct track, from stored answers to a whole test set or to the part that was asked.
 
 The same test as everywhere (``scoring.statistics``). A model that answers greedily has no seeds: its own score varies
 with the test units alone, and against a student it stands for every seed alike.

@@ -1,7 +1,7 @@
 """lm-eval's models with a meter: how each answer ended and what it cost, which lm-eval itself does not keep.
 
 A subclass of whatever API model of lm-eval is asked for (``exchange``), so that addresses, keys, retries and
-concurrency are its own. What the server says beside the text goes to a file, an answer a line, without any text: a
+concurrency are its own. What the server says beside the text goes to a file, an answer per line, without any text: a
 resumed run, whose answers come from lm-eval's cache, still knows it.
 """
 

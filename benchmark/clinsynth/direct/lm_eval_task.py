@@ -1,26 +1,28 @@
-"""The benchmark's tasks as lm-eval tasks. Imported by lm-eval's own configuration loader, and by ``direct.run``.
+"""The benchmark's tasks as lm-eval tasks, and the folder that lm-eval includes to know them.
 
 ``clinsynth lm-eval-path`` writes a folder of YAML files that each name ``DirectTask`` and a task; everything else comes
-from the task's spec. ``num_fewshot`` counts examples a label, as everywhere in this benchmark.
+from the task's spec. ``num_fewshot`` counts examples per label, as everywhere in this benchmark.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clinsynth.core import TASKS, Example, Task, TaskSpec
-from clinsynth.data import ExampleStore, open_store
+from clinsynth import __version__
+from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, Example, Task, TaskSpec, write_text
+from clinsynth.data import DATA_VARIABLE, ExampleStore, open_store
 from clinsynth.direct import prompts
-from clinsynth.direct.lm_eval_folder import lm_eval_name
 from clinsynth.direct.parsing import Finish, Parsed, parse
 from clinsynth.direct.prompts import Shots
-from clinsynth.llm import Mode
+from clinsynth.llm import Mode, default_cache
 from clinsynth.scoring import METRICS, Metric
 from clinsynth.task_types import task_type
 
@@ -45,7 +47,7 @@ class DirectTask(_task.ConfigurableTask):
         parent.__init__(config=_config(self.task, self.store, said))
 
     def fewshot_docs(self) -> None:
-        """Nothing: demonstrations are the benchmark's own draw, not a sample by lm-eval."""
+        """An empty list: demonstrations are the benchmark's own draw, not a sample by lm-eval."""
 
     def fewshot_context(
         self,
@@ -152,3 +154,45 @@ def _aggregation(metric: Metric) -> Callable[[Sequence[Sequence[int]]], float]:
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
+
+
+GROUP = "clinsynth"
+
+
+def lm_eval_name(task: str) -> str:
+    """What lm-eval calls a task: ``clinsynth_ncbi_disease``."""
+    return f"{GROUP}_{task.replace('-', '_')}"
+
+
+def metadata(task: str, data_dir: Path | None, sample: bool) -> dict[str, Any]:
+    """What a task's file says: where the data lies is absolute, for lm-eval is called from anywhere."""
+    folder = str(data_dir.absolute()) if data_dir else os.environ.get(DATA_VARIABLE, "")
+    where: Mapping[str, Any] = (
+        {"clinsynth_sample": True} if sample else {"clinsynth_data_dir": folder} if folder else {}
+    )
+    return {"clinsynth_task": task, **where}
+
+
+def write_folder(data_dir: Path | None, sample: bool, tasks: Sequence[str] = ()) -> Path:
+    """Write the files of ``tasks`` (all registered ones by default) and give their folder.
+
+    The folder's name follows from what is in it, so that folders for other data do not get into one another's way.
+    """
+    files = {f"{lm_eval_name(name)}.yaml": _file(name, metadata(name, data_dir, sample)) for name in tasks or TASKS}
+    extra = os.environ.get(TASKS_DIR_VARIABLE, "")
+    digest = hashlib.sha256(json.dumps([__version__, extra, sorted(files.items())]).encode()).hexdigest()[:16]
+    folder = default_cache() / "lm-eval" / digest
+    for name, text in files.items():
+        if not (folder / name).is_file():
+            write_text(folder / name, text)
+    return folder
+
+
+def _file(task: str, said: Mapping[str, Any]) -> str:
+    # JSON is YAML; only the tag needs YAML's own form.
+    return (
+        f"task: {lm_eval_name(task)}\n"
+        "class: !function clinsynth.direct.lm_eval_task.DirectTask\n"
+        f"tag: {GROUP}\n"
+        f"metadata: {json.dumps(said, sort_keys=True)}\n"
+    )

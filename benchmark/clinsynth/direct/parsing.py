@@ -6,7 +6,7 @@
 2. One label: its name, whatever its letter case, with spaces, hyphens and underscores alike, quoted or with a stop.
 3. Several labels: a JSON list of names by rule 2; a label named twice counts once.
 4. Mentions: a JSON list of strings, or of ``{"text": ..., "label": ...}`` where the task has several kinds. They are
-   placed by the rules of ``clinsynth.task_types.spans``. Where the opening has begun a first string, an empty one
+   placed by the rules of ``clinsynth.task_types.types``. Where the opening has begun a first string, an empty one
    alone says that there is nothing, as ``[]`` does; so also for labels.
 5. An answer with an unknown label, a wrong key or a wrong type is unparsable as a whole.
 6. An unparsable answer is scored as wrong, whatever the metric (``wrong``). A mention without a place in the text is a

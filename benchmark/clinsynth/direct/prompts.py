@@ -1,7 +1,7 @@
 """What a model is asked, derived from the task's spec: nothing of a task is said here.
 
 Two modes. ``chat``: instructions, then demonstrations as turns of the conversation. ``completion``: one text that a
-base model goes on with, an example a block, the answer on one line. Where no example is shown, that text ends inside
+base model goes on with, an example per block, the answer on one line. Where no example is shown, that text ends inside
 the answer, after its opening: a base model would end the line at once.
 """
 
@@ -34,7 +34,7 @@ class Shots:
         return self._drawn[per_label]
 
     def ordered(self, per_label: int) -> Sequence[Example]:
-        """The examples, in an order that does not follow the labels; none for 0 a label."""
+        """The examples, in an order that does not follow the labels; none for 0 per label."""
         if not per_label:
             return ()
         drawn = self.drawn(per_label)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -28,20 +28,27 @@ from pydantic import (
 
 from clinsynth.core import (
     TASKS,
-    FaultyRecordError,
+    Filed,
     Prediction,
-    RecordFault,
     RecordKind,
     Sealed,
     TaskSpec,
     UserError,
-    read_sealed,
-    stored_paths,
+    read_filed,
     write_jsonl_gz,
-    write_sealed,
 )
 from clinsynth.llm import Mode
-from clinsynth.results import DataKind, Environment, TestData, answer_of, prediction_bytes
+from clinsynth.results import (
+    DataKind,
+    Environment,
+    RecordStore,
+    TestData,
+    answer_of,
+    base_of,
+    check_scores,
+    prediction_bytes,
+    prediction_row,
+)
 
 
 class DirectCell(NamedTuple):
@@ -70,7 +77,7 @@ def slug(model: str) -> str:
 
 
 class Stored(BaseModel):
-    """What is read strictly."""
+    """A part of a record, read strictly: no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -110,7 +117,7 @@ class SentRequest(Stored):
     answers: int
 
 
-class DirectRecord(SealedRecord):
+class DirectRecord(Stored, Filed):
     """What happened when a model answered a task. Holds no text of any dataset."""
 
     format: Literal[1] = 1
@@ -134,7 +141,7 @@ class DirectRecord(SealedRecord):
     prompts_sha256: str
     """Digest over all prompts in test order."""
     shots: Annotated[int, Field(ge=0)]
-    """Demonstrations a label; 0 is zero-shot."""
+    """Demonstrations per label; 0 is zero-shot."""
     demonstrations: Demonstrations | None
     max_tokens: int
     temperature: float | None
@@ -172,10 +179,7 @@ class DirectRecord(SealedRecord):
 
     @model_validator(mode="after")
     def _consistent(self) -> DirectRecord:
-        if self.metric not in self.scores:
-            raise ValueError(f"no score for the main metric {self.metric}")
-        if not all(0 <= score <= 1 for score in self.scores.values()):
-            raise ValueError("a score outside [0, 1]")
+        check_scores(self.metric, self.scores)
         if self.asked != (self.limit or self.test.examples):
             raise ValueError("not as many answers as examples that were asked")
         if (self.shots > 0) != (self.demonstrations is not None):
@@ -219,43 +223,24 @@ class Answered(NamedTuple):
 
 
 ONE_ANSWER = 0.9
-"""From this share on a model is said to give one answer to everything."""
+"""Share of the most frequent answer from which a model is said to give one answer to everything."""
 
 
-class DirectResults:
+class DirectResults(RecordStore[DirectRecord]):
     """The direct records in a folder."""
 
     def __init__(self, folder: Path, kind: DataKind) -> None:
         """``kind`` keeps results on the sample apart from real ones."""
-        self.folder = folder
         self.kind: DataKind = kind
-        base = folder / "sample" if kind == "sample" else folder
-        self.records_folder = base / "direct"
-        self.predictions_folder = base / "direct-predictions"
-
-    def record_path(self, cell: DirectCell) -> Path:
-        """Where a record lies."""
-        return self.records_folder / f"{cell.stem}.json"
-
-    def predictions_path(self, cell: DirectCell) -> Path:
-        """Where the predictions lie."""
-        return self.predictions_folder / f"{cell.stem}.jsonl.gz"
-
-    def done(self, cell: DirectCell) -> DirectRecord | None:
-        """The record that is complete; it is written last."""
-        path = self.record_path(cell)
-        return read_record(path) if path.is_file() and self.predictions_path(cell).is_file() else None
+        names = ("direct", "direct-predictions")
+        super().__init__(folder, base_of(folder, kind), names, "*/*/shots*.json", read_record)
 
     def write_predictions(self, cell: DirectCell, answered: Sequence[Answered], *, spans: bool) -> str:
         """Store predictions by position, without text; returns the digest of the unpacked file."""
         return write_jsonl_gz(self.predictions_path(cell), (_row(each, spans) for each in answered))
 
-    def write_record(self, record: DirectRecord) -> DirectRecord:
-        """Seal and store a record."""
-        return write_sealed(self.record_path(record.cell), record)
-
     def sameness(self, record: DirectRecord) -> float | None:
-        """Share of the most frequent answer: 1 for a model that says the same of whatever it is shown.
+        """Share of the most frequent answer: 1 for a model that always says the same.
 
         ``None`` for mentions, whose answers are never quite the same, and where the predictions are not here.
         """
@@ -268,26 +253,6 @@ class DirectResults:
         labels = Counter(each.prediction.labels for each in answered if not each.unparsable)
         return max(labels.values(), default=0) / len(answered)
 
-    def record_paths(self) -> Iterator[Path]:
-        """Where records lie, or seem to."""
-        return stored_paths(self.records_folder, "*/*/shots*.json")
-
-    def stored(self) -> tuple[tuple[DirectRecord, ...], tuple[RecordFault, ...]]:
-        """Every record, in path order, and what is wrong with those that cannot be taken. Never raises for a file."""
-        records: list[DirectRecord] = []
-        faults: list[RecordFault] = []
-        for path in self.record_paths():
-            try:
-                records.append(read_record(path))
-            except FaultyRecordError as error:
-                below = path.relative_to(self.records_folder).parts
-                faults.append(error.fault(self.folder, below[0] if below else ""))
-        return tuple(records), tuple(faults)
-
-    def records(self) -> Iterator[DirectRecord]:
-        """Every record that can be taken, in path order; ``stored`` says which cannot."""
-        yield from self.stored()[0]
-
     def read_predictions(self, record: DirectRecord) -> tuple[list[Answered], str]:
         """The stored answers of a record, and the digest of the unpacked file. Raises as the function."""
         spec = TASKS[record.task].spec
@@ -295,28 +260,16 @@ class DirectResults:
 
 
 def _row(each: Answered, spans: bool) -> dict[str, Any]:
-    said = {"spans": [list(s) for s in each.prediction.spans]} if spans else {"labels": list(each.prediction.labels)}
-    return {"id": each.position, **said, **({"unparsable": each.unparsable} if each.unparsable else {})}
+    row = prediction_row(each.position, each.prediction, spans=spans)
+    return row | ({"unparsable": each.unparsable} if each.unparsable else {})
 
 
 DIRECT_RECORD = RecordKind("a record of the direct track", "delete it and run clinsynth direct again", limit=2**20)
 
 
 def read_record(path: Path, *, edited: bool = False) -> DirectRecord:
-    """Read one record.
-
-    Args:
-        path: where it lies.
-        edited: take one whose seal does not fit, for whoever names that fault.
-
-    Raises:
-        FaultyRecordError: it cannot be taken, or lies under another one's name.
-    """
-    record = read_sealed(path, DirectRecord, DIRECT_RECORD, edited=edited)
-    if "/".join(path.parts[-3:]) != f"{record.cell.stem}.json":
-        raise FaultyRecordError(path, "misplaced", "holds another record",
-                                found=record.cell.stem, remedy="move it back")  # fmt: skip
-    return record
+    """Read one record; ``edited``: also one whose seal does not fit. Raises ``FaultyRecordError``."""
+    return read_filed(path, DirectRecord, DIRECT_RECORD, edited=edited)
 
 
 def read_predictions(path: Path, spec: TaskSpec, examples: int) -> tuple[list[Answered], str]:

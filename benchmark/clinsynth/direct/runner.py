@@ -1,4 +1,4 @@
-"""Have a model answer tasks, and store what came of it."""
+"""Have a model answer tasks, and store its answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, read_card, write_card
 from clinsynth.direct.folder import is_direct
-from clinsynth.direct.lm_eval_folder import lm_eval_name, metadata
+from clinsynth.direct.lm_eval_task import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
 from clinsynth.direct.records import (
     Answered,
@@ -51,14 +51,14 @@ LIMIT_SEED = 0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What is to be asked of whom."""
+    """Which tasks a model is asked, where its answers are stored, and within what limits."""
 
     tasks: Sequence[Task]
     model: Model
     out: Path
     """The folder; its last part is the name in the tables."""
     shots: int = 0
-    """Demonstrations a label."""
+    """Demonstrations per label."""
     limit: int | None = None
     """Ask a seeded subset of so many test examples; the record is preliminary."""
     max_tokens: int | None = None
@@ -72,7 +72,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it, by task."""
+    """The outcome, by task."""
 
     records: Mapping[str, DirectRecord]
     kept: tuple[str, ...]

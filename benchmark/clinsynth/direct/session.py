@@ -210,7 +210,7 @@ def sent_requests(replies: Sequence[Reply]) -> tuple[SentRequest, ...]:
 
 
 def usage(metas: Sequence[Meta], prices: Prices) -> Usage:
-    """What these answers cost together, whenever they were given; one unknown part makes the sum unknown.
+    """What these answers cost together, whichever run they were given in; one unknown part makes the sum unknown.
 
     A request that was not taken has no tokens: it is left out of the sums and of the number of answers.
     """

@@ -37,7 +37,7 @@ class TuneSettings:
     """Passes over the notes alone, before the rows; 0 for none."""
     learning_rate: float = 2e-4
     batch_size: int = 8
-    """Rows a step."""
+    """Rows per step."""
     micro_batch: int = 1
     """Rows at a time; memory, not the result, depends on it."""
     rank: int = 16
@@ -61,7 +61,7 @@ class TuneSettings:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What came of it."""
+    """The record of a tuning."""
 
     rows: int
     """Rows that were learnt from."""
@@ -194,7 +194,7 @@ def _encode_notes(rows: Sequence[NoteRow], tokenizer: Any, max_length: int) -> l
 def _train(
     torch: Any, model: Any, examples: Sequence[tuple[list[int], int]], pad: int, settings: TuneSettings, device: str
 ) -> list[float]:
-    """The loss of each step: cosine schedule with a warm-up, one optimiser step a batch, mean over answer tokens."""
+    """The loss of each step: cosine schedule with a warm-up, one optimiser step per batch, mean over answer tokens."""
     generator = torch.Generator().manual_seed(settings.seed)
     steps = max(1, math.ceil(len(examples) * settings.epochs / settings.batch_size))
     warm = max(1, math.ceil(steps * settings.warmup))

@@ -12,7 +12,7 @@ from clinsynth.direct.folder import CARD_FILE
 from clinsynth.direct.records import DirectRecord, DirectResults, read_record
 from clinsynth.direct.runner import subset
 from clinsynth.direct.suites import read_suite_record
-from clinsynth.results import Finding, GoldSets, Verified, said, score_faults
+from clinsynth.results import Finding, GoldSets, Verified, place_faults, said, score_faults
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Findings, Report
 
@@ -62,7 +62,7 @@ def verify_direct(folder: Path, store: ExampleStore) -> Verified:
     results = DirectResults(folder.absolute(), store.kind)
     paths = list(results.record_paths())
     if not paths:
-        raise UserError(f"no records under {results.records_folder}", remedy="clinsynth direct")
+        raise UserError(f"no records under {results.runs}", remedy="clinsynth direct")
     findings: list[Finding] = []
     tests = GoldSets(store)
     for path in paths:
@@ -77,17 +77,10 @@ def _record_paths(folder: Path) -> Iterator[tuple[Path, DirectResults]]:
 
 
 def _faults(record: DirectRecord, results: DirectResults) -> Iterator[str]:
-    if record.seal != record.expected_seal():
-        yield "the record was edited: its seal does not fit its content"
-    if record.submission != results.folder.name:
-        yield f"the record is of {record.submission}, not of {results.folder.name}"
-    if record.test.kind != results.kind:
-        yield f"answers on {record.test.kind} data among those on {results.kind} data"
+    yield from place_faults(record, results.folder, results.kind)
     if record.task not in TASKS:
         yield f"no task {record.task}"
         return
-    if record.task_version != (now := TASKS[record.task].spec.version):
-        yield f"answered version {record.task_version} of the task, which is at version {now}"
     try:
         answered, digest = results.read_predictions(record)
     except UserError as error:
@@ -118,12 +111,9 @@ def _score_findings(path: Path, record: DirectRecord, results: DirectResults, te
         answered, _ = results.read_predictions(record)
     except UserError:
         return []  # among the faults already
-    found = tests.of(record.task, path)
-    if isinstance(found, Finding):
-        return [found]
-    gold, fingerprint = found
-    if fingerprint != record.test.fingerprint:
-        return [Finding("failed", path, "answered on another test set than the one here")]
+    gold = tests.same(record, path)
+    if isinstance(gold, Finding):
+        return [gold]
     if any(each.position >= len(gold) for each in answered):
         return [Finding("failed", path, "predictions beyond the test set")]
     spec = TASKS[record.task].spec

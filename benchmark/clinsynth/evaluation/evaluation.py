@@ -1,4 +1,4 @@
-"""From rows to a verdict: each step is a room's own; here is their order, and what is made of the outcome."""
+"""From rows to a verdict: the order of the steps, each of which is done by another room."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _LENGTH = 300
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What is to be evaluated, and how far."""
+    """The rows to evaluate, and what they are compared with."""
 
     rows: Rows
     task: str
@@ -201,7 +201,7 @@ def _report(
 
 
 def _quoted(request: Request, task: Task, audited: AuditRecord, quality: QualityRecord) -> dict[int, Quoted]:
-    """Rows with doubtful labels and rows that leak, unless somebody's agreement or wish forbids to show them."""
+    """Rows with doubtful labels and rows that leak, unless the user or a data use agreement forbids to show them."""
     if not _quotable(request, task):
         return {}
     rows = read_submission(request.out).rows(task.spec.name)

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from clinsynth import __version__
-from clinsynth.evaluation.names import METRIC_NAMES
+from clinsynth.evaluation.rows import METRIC_NAMES
 from clinsynth.site import Links, blocks, site_css
 from clinsynth.views import Block, Cell, Column, Facts, Figure, Point, Prose, Section, Series, Table, number
 

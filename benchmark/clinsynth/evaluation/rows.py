@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import clinsynth
 from clinsynth.core import Row, TaskSpec, UserError, atomic_path, sha256_file, write_json
 from clinsynth.submissions import CARD_FILE, Card, check_name, read_submission, write_rows, write_submission
 from clinsynth.submissions.importing import ImportOptions, format_of, import_data
@@ -142,3 +143,31 @@ def _carried(
         cards.append(submission.card)
     told = tuple(dict.fromkeys(line for card in cards for line in card.disclosures))
     return rows, cards[0].model_copy(update={"disclosures": told}), notes
+
+
+INSTALLED = "known"
+"""The folder of the package that a wheel puts the benchmark's own records into: no rows, no text."""
+
+
+def known_places() -> tuple[Path, ...]:
+    """Where submissions lie: ``submissions/`` in the working folder, of the checkout, or in the installed package."""
+    package = Path(clinsynth.__file__).parent
+    places = (Path.cwd() / "submissions", package.parents[1] / "submissions", package / INSTALLED)
+    return next(((place,) for place in places if any(place.glob("*/submission.toml"))), ())
+
+
+ITEMS = {
+    "sentence_similarity": "pairs",
+    "natural_language_inference": "pairs",
+    "fact_verification": "pairs of claim and evidence",
+}
+"""What an example of a type is called; of the others it is a text."""
+METRIC_NAMES = {
+    "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1", "f1": "F1", "entity_f1": "entity F1",
+}  # fmt: skip
+IN_WORDS = {
+    "gold-full": "all real data (gold-full)",
+    "gold-n": "as much real data (gold-n)",
+    "gold-few": "a few real rows (gold-few)",
+}
+"""References, by name."""

@@ -1,4 +1,4 @@
-"""What is to be said of the rows: five lines for a person, a dictionary for a program, what a page is drawn from."""
+"""The verdict on rows: five lines for a person, a dictionary for a program, the values that a page is drawn from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from clinsynth.audit import AuditRecord
 from clinsynth.core import TaskSpec
-from clinsynth.evaluation.names import IN_WORDS, ITEMS, METRIC_NAMES
+from clinsynth.evaluation.rows import IN_WORDS, ITEMS, METRIC_NAMES
 from clinsynth.quality import Band, QualityRecord, bands_of
 from clinsynth.standings import Compared, Comparison, CostOfData, Curve, Score
 
@@ -47,19 +47,19 @@ class Report:
     task: TaskSpec
     """What the rows are for."""
     name: str
-    """Of the submission that the rows became."""
+    """Name of the submission that the rows became."""
     folder: Path
     """Where that lies, with all that was found."""
     recipe: str
     """The student."""
     budget: int
-    """Rows that contenders are trained on; who has fewer uses all."""
+    """Rows that contenders are trained on; one with fewer rows uses all of them."""
     score: Score
-    """Of these rows: mean, seeds and statistics."""
+    """The score of these rows: mean, seeds and statistics."""
     scores: Mapping[str, Score]
-    """By name: these rows, the references and the known submissions at the same budget."""
+    """Scores by name: of these rows, the references and the known submissions at the same budget."""
     kinds: Mapping[str, str]
-    """By name: submission or reference."""
+    """Kinds by name: submission or reference."""
     rivals: tuple[Rival, ...]
     """These rows against each of the others, the best of these first."""
     audit: AuditRecord
@@ -71,7 +71,7 @@ class Report:
     curve: Curve | None
     """Scores of real data (``gold-n``) over the number of rows, if there are several."""
     cost: CostOfData | None
-    """Of the rows, as their card says."""
+    """Cost of the rows, as their card says."""
     notes: tuple[str, ...]
     """What was decided when the rows were read."""
     sample: bool

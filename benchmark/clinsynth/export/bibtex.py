@@ -121,7 +121,7 @@ def _read_fields(text: str, at: int) -> tuple[list[tuple[str, str]], int]:
 
 
 def _read_value(text: str, at: int, close: str) -> tuple[str, int]:
-    """The value up to its closing mark, and where the text goes on."""
+    """A value up to its closing mark, and the place behind it."""
     # Braces count as they do for BibTeX, which knows no escaped ones.
     depth, start = 0, at
     while at < len(text):

@@ -6,12 +6,12 @@ from .baseline import Knowledge as Knowledge
 from .baseline import Tally as Tally
 from .baseline import TaskView as TaskView
 from .baseline import Tools as Tools
-from .plan import Estimate as Estimate
-from .plan import estimate as estimate
 from .record import FOLDER as FOLDER
 from .record import GenerationRecord as GenerationRecord
 from .record import read_generation as read_generation
+from .run import Estimate as Estimate
 from .run import Generated as Generated
 from .run import Means as Means
 from .run import Request as Request
+from .run import estimate as estimate
 from .run import generate as generate

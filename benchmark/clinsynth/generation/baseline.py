@@ -50,7 +50,7 @@ class Tally:
     prompts: dict[str, str] = field(default_factory=dict[str, str])
     """sha256 of each prompt file that was used, by path."""
     notes: dict[str, str] = field(default_factory=dict[str, str])
-    """Whatever else the record should hold, such as the file of topics and its digest."""
+    """What else the record holds, such as the file of topics and its digest."""
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count candidates that come to nothing. ``reason`` is a short stable name, such as ``not-json``."""
@@ -86,7 +86,7 @@ class Tools:
     model: LLM | None = None
     source: Knowledge | None = None
     lists: Path | None = None
-    """Folder of lists that a model made and a user may read and edit: a text file each, one item a line."""
+    """Folder of lists that a model made and a user may read and edit: a text file each, one item per line."""
     asking: Asking = field(default_factory=Asking)
 
     @property
@@ -119,7 +119,7 @@ class TaskView:
 
     spec: TaskSpec
     few_shot: Callable[[], Sequence[Example]]
-    """Five real examples a class: all the real data that a method may see and still call itself few-shot.
+    """Five real examples per class: all the real data that a method may see and still call itself few-shot.
 
     Raises ``NotPreparedError`` where there are none."""
     real: Callable[[], Sequence[Example]]
@@ -144,7 +144,7 @@ class Baseline:
     reference: bool = False
     """A floor or a ceiling to compare with, not a contender."""
     disclosures: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What a reviewer should know of a task's rows whoever makes them, by task: it goes on the card."""
+    """What a reviewer should know of the rows of a task, by task; it goes on the card."""
     citation: str = field(default="")
 
 

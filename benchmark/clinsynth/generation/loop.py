@@ -84,7 +84,7 @@ class PatienceSpentError(BudgetSpentError):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A task's rows and what is to be said of them."""
+    """A task's rows and what their record says."""
 
     rows: list[Row]
     split: str
@@ -96,7 +96,7 @@ class Made:
     model: LLM | None
     ledger: Ledger | None
     problem: str = ""
-    """What the user must mend before this task can be done."""
+    """What the user must put right before this task can be done."""
 
     def record(
         self,
@@ -232,7 +232,7 @@ class _Report:
 
 
 def pace(kept: int, candidates: int, seconds: float, ledger: Ledger | None) -> str:
-    """Rows a second, yield and cost, in words."""
+    """Rows per second, yield and cost, in words."""
     parts = [f"{kept / seconds:.1f} rows/s", f"yield {100 * kept / max(candidates, 1):.0f} %"]
     if ledger is not None:
         dollars = ledger.known_dollars

@@ -1,16 +1,17 @@
-"""Run a baseline for some tasks and write what it makes as an ordinary submission."""
+"""Run a baseline for some tasks and write what it makes as an ordinary submission; and what that would cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
-from clinsynth.core import NotPreparedError, Progress, Task, UserError, progress
+from clinsynth.core import NotPreparedError, Progress, Row, Task, UserError, progress
 from clinsynth.data import ExampleStore
-from clinsynth.generation.baseline import Asking, Baseline, Knowledge, Tools
-from clinsynth.generation.loop import Made, RealSplit, make, pace, task_view
+from clinsynth.generation.baseline import Asking, Baseline, Budget, Knowledge, Tally, Tools, class_of
+from clinsynth.generation.loop import Made, RealSplit, make, pace, rng_of, task_view
 from clinsynth.generation.record import (
     FOLDER,
     GenerationRecord,
@@ -21,10 +22,101 @@ from clinsynth.generation.record import (
     total_cost,
     write_generation,
 )
-from clinsynth.llm import LLM, Client, is_local
+from clinsynth.llm import LLM, Answer, Client, Mode, Prompt, is_local, likely_tokens
 from clinsynth.submissions import CARD_FILE, Card, Cost, check_name, existing_card, write_submission
 
-__all__ = ["Generated", "Means", "RealSplit", "Request", "generate", "task_view"]
+SHOWN_ROWS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What is known of a task's requests before any is sent."""
+
+    prompts: tuple[Prompt, ...]
+    """The first requests for three rows, or fewer."""
+    calls: int
+    """Requests of the first round that is not in the cache yet, at the full number of rows."""
+    cached: int
+    """Requests before it that are in the cache."""
+    tokens_in: int
+    """Tokens in of these calls, at four characters per token."""
+    most_tokens_out: int
+    """Tokens out of these calls if every answer is as long as it may be."""
+    most_dollars: float | None
+    """Price of these tokens; ``None`` where it is not known."""
+
+
+class _Enough(Exception):  # noqa: N818 - no error: the prompts are known
+    """The next request is not in the cache."""
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """A model that answers from the cache alone."""
+
+    client: Client
+    mode: Mode
+    model: str
+    cached: int = 0
+    prompts: list[Prompt] = field(default_factory=list[Prompt])
+
+    def ask(self, prompts: Sequence[Prompt]) -> Iterator[Answer]:
+        """As ``LLM.ask``, up to the first request that is not there; ends with ``_Enough``."""
+        taken = 0
+        while taken < len(prompts):
+            asked = [self.client.as_asked(prompt) for prompt in prompts[taken:]]
+            taken += len(asked)
+            replies = [self.client.cache.get(self.client.key(prompt)) for prompt in asked]
+            self.prompts = [prompt for prompt, reply in zip(asked, replies, strict=True) if reply is None]
+            if self.prompts:
+                raise _Enough
+            for reply in replies:
+                self.cached += 1
+                if reply is not None:
+                    yield reply.answer(cached=True)
+
+
+def estimate(baseline: Baseline, task: Task, request: Request, store: ExampleStore, means: Means) -> Estimate:
+    """The first requests of a task.
+
+    Raises:
+        NotPreparedError: real examples are needed and not here.
+        UserError: a tool is missing.
+    """
+    client = cast("Client", means.model)
+    few = _record(baseline, task, request, store, means, min(SHOWN_ROWS, request.rows))
+    full = _record(baseline, task, request, store, means, request.rows)
+    tokens_in = sum(map(likely_tokens, full.prompts))
+    tokens_out = sum(prompt.max_tokens for prompt in full.prompts)
+    return Estimate(
+        prompts=tuple(few.prompts[:SHOWN_ROWS]),
+        calls=len(full.prompts),
+        cached=full.cached,
+        tokens_in=tokens_in,
+        most_tokens_out=tokens_out,
+        most_dollars=client.prices.cost(tokens_in, tokens_out, batch=client.settings.batch),
+    )
+
+
+def _record(
+    baseline: Baseline, task: Task, request: Request, store: ExampleStore, means: Means, rows: int
+) -> _Recorder:
+    client = cast("Client", means.model)
+    recorder = _Recorder(client, client.mode, client.model)
+    view, _ = task_view(task, store, request.real_split)
+    tally = Tally()
+    tools = Tools(tally=tally, model=recorder, source=means.source, lists=means.lists, asking=means.asking)
+    made = baseline.generate(view, tools, Budget(rows), rng_of(request.seed, task.spec))
+    with suppress(_Enough):
+        _take(made, tally, rows)
+    return recorder
+
+
+def _take(made: Iterator[Row], tally: Tally, rows: int) -> None:
+    for row in made:
+        tally.kept[class_of(row)] += 1
+        if tally.kept.total() >= rows:
+            return
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +125,7 @@ class Request:
 
     tasks: Sequence[Task]
     rows: int
-    """At most so many rows a task."""
+    """At most so many rows per task."""
     out: Path
     """The submission's folder; its last part is the submission's name."""
     seed: int = 0
@@ -56,7 +148,7 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What came of it."""
+    """The outcome of a call."""
 
     rows: dict[str, int] = field(default_factory=dict[str, int])
     """Rows written, by task."""

@@ -113,7 +113,7 @@ async def _short_body(receive: Receive) -> bytes | None:
 
 
 def _only_values(body: bytes) -> bool:
-    """Whether what is to be put into filters holds no object: gradio would take one for a file, and fetch it."""
+    """Whether values for filters hold no object: gradio would take one for a file, and fetch it."""
     try:
         value: Any = json.loads(body or b"{}")
     except (ValueError, RecursionError):

@@ -28,12 +28,12 @@ MOST_REQUESTS = 50_000
 MOST_BYTES = 190_000_000
 """Limits of one batch file: 50,000 requests and 200 MB, some room left."""
 MOST_TURNS = 4
-"""How often a request is handed in before it is given up."""
+"""Times that a request is handed in before it is given up."""
 MARK = "clinsynth"
 """Key of the digest in a batch's metadata."""
 _DONE = ("completed", "expired", "cancelled")
 _TIMES = 20
-"""A look at a batch is tried so often before the server counts as gone."""
+"""Failed looks at a batch after which the server counts as gone."""
 
 
 def ask_in_batches(client: Client, prompts: Sequence[Prompt]) -> Iterator[Answer]:

@@ -19,7 +19,7 @@ from clinsynth.llm.requests import Answer, Mode, Prompt
 CACHE_VARIABLE = "CLINSYNTH_CACHE"
 _FILE = "answers.sqlite"
 REMEMBERED = 30
-"""Days for which a refusal is taken as known: servers learn."""
+"""Days after which a refusal is forgotten: servers change."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS replies (
     key TEXT PRIMARY KEY, text TEXT NOT NULL, finish TEXT NOT NULL, tokens_in INTEGER, tokens_out INTEGER,
@@ -56,7 +56,7 @@ class Reply:
     """The request without its text, as ``payloads.told`` gives it."""
 
     def answer(self, *, cached: bool) -> Answer:
-        """What the generator gets to see."""
+        """The part of it that the caller gets."""
         return Answer(
             text=self.text, finish=self.finish, cached=cached, tokens_in=self.tokens_in, tokens_out=self.tokens_out
         )
@@ -142,7 +142,7 @@ class Cache:
         """Answers that were thrown away because they are not what was put there."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def get(self, key: str) -> Reply | None:

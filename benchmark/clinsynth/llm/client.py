@@ -46,7 +46,7 @@ class ClientSettings:
     """Requests at a time."""
     structured: Structured = "auto"
     temperature: float | None = None
-    """Instead of each prompt's own."""
+    """Temperature of every prompt, instead of its own."""
     answer_tokens: int | None = None
     """Room for each answer where its prompt gives less: a model that thinks first spends most of it on thought."""
     reasoning_effort: str = ""
@@ -54,9 +54,9 @@ class ClientSettings:
     extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Further fields of every request. They are in the record: no place for a secret."""
     api_version: str = ""
-    """Of Azure's dated interface."""
+    """Version of Azure's dated interface."""
     key: str = ""
-    """Instead of the one in the environment."""
+    """Key of the server, instead of the one in the environment."""
     weights: str = ""
     """Digest of the weights, where they are known."""
     max_tokens: int | None = None
@@ -67,7 +67,7 @@ class ClientSettings:
     timeout: float = 600.0
     """Seconds until an attempt is given up, from its first byte to the last: a busy server may have a long queue."""
     attempts: int = 6
-    """Of each request, the first one included."""
+    """Attempts at a request, the first one included."""
     backoff: float = 0.5
     """Seconds before the first repetition; doubled for each further one, up to a minute."""
     poll: float = 30.0
@@ -130,7 +130,7 @@ class Client:
         self.close()
 
     def new_ledger(self) -> Ledger:
-        """Begin to count anew, for the next task; what was spent still counts for the limits."""
+        """Begin a new ledger for the next task; what was spent still counts for the limits."""
         self.ledger = Ledger(self.prices)
         return self.ledger
 
@@ -279,7 +279,7 @@ class Turn:
 
     def __init__(self, client: Client) -> None:
         self.closed = False
-        """Nobody waits any longer: what has not been sent is not sent."""
+        """The caller has stopped waiting: what has not been sent is not sent."""
         self._client = client
         self._ledger = client.ledger
         self._same: dict[str, asyncio.Future[Reply | None]] = {}
@@ -317,5 +317,5 @@ def most_tokens(prompt: Prompt) -> tuple[int, int]:
 
 
 def likely_tokens(prompt: Prompt) -> int:
-    """The tokens that a prompt probably is: four characters a token."""
+    """The tokens that a prompt probably is: four characters per token."""
     return round((len(prompt.text) + len(prompt.system)) / CHARACTERS_A_TOKEN)

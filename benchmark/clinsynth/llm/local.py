@@ -39,7 +39,7 @@ PATIENCE = 1_800.0
 """Seconds until a server that has not said where it listens is given up: a busy machine reads a gigabyte slowly."""
 COMMAND: Sequence[str] = (sys.executable, "-m", "clinsynth.llm.local_server")
 _GOODBYE = 20.0
-"""Seconds for it to end by itself."""
+"""Seconds that the server has to end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LocalModel:
     address: str
     """``http://127.0.0.1:PORT``, without ``/v1``."""
     key: str
-    """Of this server alone: nobody else on the machine can use it."""
+    """Key of this server, so that no other user of the machine can use it."""
     weights: str
     """``sha256:...``."""
 
@@ -112,8 +112,8 @@ def _downloaded(say: Callable[[str], None]) -> Path:
 def free_cores() -> int:
     """Cores that nothing else keeps busy, 1 at least.
 
-    Its threads wait for one another many times a token: on a busy machine of two cores one thread did six times as much
-    as two.
+    Its threads wait for one another many times per token: on a busy machine of two cores one thread did six times as
+    much as two.
     """
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0

@@ -127,7 +127,7 @@ def folded(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def left_out_because(name: str) -> str:
-    """What was done instead, for the record."""
+    """What was done instead of a refused parameter, in words for the record."""
     if name == SYSTEM:
         return "put before the user's text"
     return f"sent as {RENAMED[name]}" if name in RENAMED else "not sent: the server refuses it"

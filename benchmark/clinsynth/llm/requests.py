@@ -29,12 +29,12 @@ class Prompt:
     """How a base model's answer begins: put at the end of ``text`` where nothing holds the answer to ``schema``. The
     answer then goes on from there."""
     repeat: int = 0
-    """The how-manyth of requests that are otherwise the same: each is its own draw."""
+    """Tells apart requests that are otherwise the same, counted from 0: each is a draw of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What came back."""
+    """An answer, or what came instead of one."""
 
     text: str
     """Empty where ``finish`` is failed."""

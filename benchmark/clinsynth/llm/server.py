@@ -32,8 +32,8 @@ NAP = 0.25
 LONGEST_ASKED_WAIT = 3_600.0
 """Seconds that are waited at most when the server asks for it."""
 ENOUGH = 5
-"""So many refusals that say the same, or answers that are all thought and no text, in a row, end a run: the next ones
-would be no other, and cost."""
+"""Equal refusals in a row, or answers in a row that are all thought and no text, after which a run ends: the next ones
+would be the same, and cost."""
 SHOWN = 300
 """Characters of a server's words."""
 

@@ -203,7 +203,7 @@ def _real_numbers(task: Task, real: Sequence[Example], rows: int, lookup: Embed)
 
 
 def _summary(parts: Sequence[Draw], results: Sequence[Result]) -> Measured:
-    """Means and standard deviations over draws; a number that any draw lacks is missing."""
+    """Means and standard deviations over draws; a number is missing if any draw lacks it."""
     numbers: dict[str, float | None] = {}
     spread: dict[str, float] = {}
     reasons: dict[str, str] = {}

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from clinsynth.core import Example, TaskSpec
-from clinsynth.quality import geometry, noise, words
+from clinsynth.quality import measures, words
 from clinsynth.quality import words as repeats
+from clinsynth.quality.measures import SpanFaults, span_faults
 from clinsynth.quality.record import NUMBERS
-from clinsynth.quality.span_faults import SpanFaults, span_faults
 
 Vectors = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Vectors]
@@ -105,11 +105,11 @@ def numbers_of(draw: Draw, real: Draw | None, why_no_real: str, rng: np.random.G
 
 def _diversity(draw: Draw, result: Result) -> None:
     spec = draw.spec
-    result.put("aps", geometry.average_pairwise_similarity(draw.vectors))
-    intra, inter = geometry.class_similarity(draw.vectors, [repeats.answer(row) for row in draw.rows])
+    result.put("aps", measures.average_pairwise_similarity(draw.vectors))
+    intra, inter = measures.class_similarity(draw.vectors, [repeats.answer(row) for row in draw.rows])
     result.put("aps_intra", None if spec.is_span else intra, NO_LABEL if spec.is_span else "no two rows agree")
     result.put("aps_inter", None if spec.is_span else inter, NO_LABEL if spec.is_span else "all rows have one answer")
-    result.put("self_similarity", geometry.self_similarity(draw.vectors))
+    result.put("self_similarity", measures.self_similarity(draw.vectors))
     result.put("ingf", words.inverse_ngram_frequency(draw.tokens))
     for n in (1, 2, 3):
         result.put(f"distinct_{n}", words.distinct(draw.tokens, n))
@@ -121,8 +121,8 @@ def _diversity(draw: Draw, result: Result) -> None:
 
 
 def _alignment(draw: Draw, real: Draw, result: Result) -> None:
-    result.put("cmd", geometry.central_moment_discrepancy(draw.vectors, real.vectors))
-    result.put("frechet", geometry.frechet_distance(draw.vectors, real.vectors))
+    result.put("cmd", measures.central_moment_discrepancy(draw.vectors, real.vectors))
+    result.put("frechet", measures.frechet_distance(draw.vectors, real.vectors))
     for name, found, there in (("word", draw.words, real.words), ("entity", draw.entities, real.entities)):
         covered = words.coverage(found, there)
         missing = NO_SPANS if name == "entity" and not draw.spec.is_span else ""
@@ -148,17 +148,17 @@ def _faults(draw: Draw, result: Result, rng: np.random.Generator) -> None:
     result.suspects = found.suspects
 
 
-def _noise(draw: Draw, rng: np.random.Generator) -> noise.Noise:
+def _noise(draw: Draw, rng: np.random.Generator) -> measures.Noise:
     if draw.spec.is_span:
-        return noise.Noise(None, None, reason=NO_LABEL)
+        return measures.Noise(None, None, reason=NO_LABEL)
     first: dict[tuple[str, ...], int] = {}
     for k, texts in enumerate(repeats.inputs(draw.rows)):
         first.setdefault(texts, k)
     kept = list(first.values())
-    features = noise.pair_features([vectors[kept] for vectors in draw.by_text])
+    features = measures.pair_features([vectors[kept] for vectors in draw.by_text])
     answers = [draw.rows[k].labels for k in kept]
     if draw.spec.multi_label:
-        found = noise.multi_label_noise(features, answers, draw.spec.labels, rng)
+        found = measures.multi_label_noise(features, answers, draw.spec.labels, rng)
     else:
-        found = noise.label_noise(features, [answer[0] for answer in answers], rng)
-    return noise.Noise(found.rate, found.accuracy, tuple(kept[k] for k in found.suspects), found.reason)
+        found = measures.label_noise(features, [answer[0] for answer in answers], rng)
+    return measures.Noise(found.rate, found.accuracy, tuple(kept[k] for k in found.suspects), found.reason)

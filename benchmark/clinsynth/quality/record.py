@@ -46,7 +46,7 @@ NUMBERS: dict[str, Number] = {
         Number("distinct_3", "distinct-3", "diversity"),
         Number("vocabulary", "distinct words", "diversity", "count"),
         Number("entities", "distinct entity mentions", "diversity", "count"),
-        Number("words_mean", "words a row, mean", "diversity", "count"),
+        Number("words_mean", "words per row, mean", "diversity", "count"),
         Number("words_p5", "  5 % have at most", "diversity", "count"),
         Number("words_p50", "  50 % have at most", "diversity", "count"),
         Number("words_p95", "  95 % have at most", "diversity", "count"),

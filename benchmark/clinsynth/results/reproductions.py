@@ -18,14 +18,14 @@ from pydantic import BaseModel, ConfigDict
 from clinsynth.core import (
     Environment,
     FaultyRecordError,
+    Filed,
     RecordFault,
     RecordKind,
-    Sealed,
-    read_sealed,
-    stored_paths,
+    read_filed,
+    stored_records,
     write_sealed,
 )
-from clinsynth.results.store import RUN_PATTERN, Cell, DataKind, Results, RunRecord
+from clinsynth.results.store import RUN_PATTERN, Cell, DataKind, Results, RunRecord, base_of
 
 FOLDER = "reproduced"
 State = Literal["reproduced", "not reproduced", "as handed in"]
@@ -55,7 +55,7 @@ ERRORS = 2.5
 """...so many standard errors of it, from the spread of the scores that were trained here, where that is more."""
 
 
-class ReproductionRecord(Sealed):
+class ReproductionRecord(Filed):
     """One run that was trained again. Holds no text."""
 
     format: Literal[1] = 1
@@ -104,11 +104,7 @@ def within(record: ReproductionRecord) -> bool:
 
 def reproduction_path(folder: Path, cell: Cell, kind: DataKind) -> Path:
     """Where the record of a run lies."""
-    return _base(folder, kind) / f"{cell.stem}.json"
-
-
-def _base(folder: Path, kind: DataKind) -> Path:
-    return (folder / "sample" if kind == "sample" else folder) / FOLDER
+    return base_of(folder, kind) / FOLDER / f"{cell.stem}.json"
 
 
 def write_reproduction(folder: Path, record: ReproductionRecord, kind: DataKind) -> ReproductionRecord:
@@ -118,7 +114,7 @@ def write_reproduction(folder: Path, record: ReproductionRecord, kind: DataKind)
 
 @dataclass(frozen=True, slots=True)
 class Reproductions:
-    """What is known of the runs in a folder."""
+    """The reproduction records of a folder."""
 
     by_run: Mapping[str, ReproductionRecord]
     """By the seal of the run record."""
@@ -144,7 +140,7 @@ def mean_difference(records: Sequence[ReproductionRecord]) -> float:
 
 
 def most_difference(records: Sequence[ReproductionRecord]) -> float:
-    """How far it may be: what seeds differ by, as two runs on different processors differ much as two seeds do."""
+    """How far it may be: two runs on different processors differ about as much as two seeds do."""
     if len(records) < 2:
         return records[0].tolerance.score
     spread = statistics.stdev(record.score_again for record in records)
@@ -153,26 +149,14 @@ def most_difference(records: Sequence[ReproductionRecord]) -> float:
 
 def reproduced_runs(folder: Path, kind: DataKind = "real") -> Reproductions:
     """The reproduction records in a submission's folder. Never raises for a file: a faulty one is named."""
-    base = _base(folder, kind)
-    good: dict[str, ReproductionRecord] = {}
-    faults: list[RecordFault] = []
-    for path in stored_paths(base, RUN_PATTERN):
-        try:
-            record = read_reproduction(path)
-        except FaultyRecordError as error:
-            faults.append(error.fault(folder, path.relative_to(base).parts[0] if path != base else ""))
-        else:
-            if record.submission == folder.name:
-                good[record.run_seal] = record
-    return Reproductions(good, tuple(faults))
+    found = stored_records(base_of(folder, kind) / FOLDER, RUN_PATTERN, folder, read_reproduction)
+    good = {record.run_seal: record for record in found.records if record.submission == folder.name}
+    return Reproductions(good, found.faults)
 
 
 def read_reproduction(path: Path) -> ReproductionRecord:
     """Read one record. Raises ``FaultyRecordError`` for one that cannot be taken or contradicts itself."""
-    record = read_sealed(path, ReproductionRecord, REPRODUCTION_RECORD)
-    if "/".join(path.parts[-4:]) != f"{record.cell.stem}.json":
-        raise FaultyRecordError(path, "misplaced", "holds the record of another run",
-                                found=record.cell.stem, remedy="move it back")  # fmt: skip
+    record = read_filed(path, ReproductionRecord, REPRODUCTION_RECORD)
     if record.equal > record.examples or record.reproduced != within(record):
         raise FaultyRecordError(path, "bad-form", "is not a reproduction record", remedy="reproduce it again",
                                 found="its verdict does not follow from its numbers")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Run records and predictions: what is stored of a run, where, and how it is checked again.
+"""Run records: what is stored of a run and where, the store that both tracks share, and what a run drew.
 
 Identity is the path: ``runs/<task>/<recipe>/n<rows>/seed<k>.json`` beside
 ``predictions/<task>/<recipe>/n<rows>/seed<k>.jsonl.gz``; on the bundled sample both lie under ``sample/``, and those of
@@ -7,34 +7,31 @@ balanced draws under ``balanced/`` there, which no ranking reads.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Generic, Literal, NamedTuple, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from clinsynth.core import (
     TASKS,
     Environment,
-    FaultyRecordError,
+    Filed,
+    Place,
     Prediction,
-    RecordFault,
     RecordKind,
-    Sealed,
-    Span,
-    TaskSpec,
+    StoredRecords,
     UserError,
-    read_sealed,
+    read_filed,
     stored_paths,
-    unpacked_bytes,
+    stored_records,
     write_jsonl_gz,
     write_sealed,
 )
+from clinsynth.results.predictions import prediction_row, read_predictions
 
 DataKind = Literal["real", "sample"]
 Draw = Literal["random", "balanced"]
@@ -42,16 +39,6 @@ Draw = Literal["random", "balanced"]
 SEEDS = (0, 1, 2, 3, 4)
 """The seeds of a ranked row (protocol): fixed, so that nobody can choose among many."""
 RUN_RECORD = RecordKind("a run record", "delete it and run clinsynth score again", limit=2**20)
-MAX_EXAMPLES = 100_000
-"""Test examples of a task whose number is not known."""
-MAX_PREDICTIONS = 64 * 2**20
-"""Bytes of an unpacked file of predictions, whatever the test set."""
-_BYTES_OF_A_LINE = 96
-"""A line without its labels or spans."""
-_BYTES_OF_SPANS = 4_096
-"""Spans of one example, on average: a hundred of them."""
-MAX_TEXT = 2**31
-"""No text has more characters."""
 
 
 class Cell(NamedTuple):
@@ -100,7 +87,7 @@ class TestData(_Stored):
     examples: int
 
 
-class RunRecord(_Stored, Sealed):
+class RunRecord(_Stored, Filed):
     """What happened in one run. Holds no text of any dataset."""
 
     format: Literal[1] = 1
@@ -117,7 +104,7 @@ class RunRecord(_Stored, Sealed):
     training: TrainingData
     test: TestData
     fit: Literal["fine-tuned", "constant"]
-    """constant: all rows had the same answer, which is then what the student says."""
+    """constant: all rows had the same answer, so nothing was trained and the student always gives that answer."""
     steps: int
     loss: float | None
     """Mean training loss over the last tenth of the steps."""
@@ -138,10 +125,7 @@ class RunRecord(_Stored, Sealed):
 
     @model_validator(mode="after")
     def _scored(self) -> RunRecord:
-        if self.metric not in self.scores:
-            raise ValueError(f"no score for the main metric {self.metric}")
-        if not all(0 <= score <= 1 for score in self.scores.values()):
-            raise ValueError("a score outside [0, 1]")
+        check_scores(self.metric, self.scores)
         return self
 
     @property
@@ -155,63 +139,82 @@ class RunRecord(_Stored, Sealed):
         return self.scores[self.metric]
 
 
-class Results:
-    """The records and predictions in a submission's folder."""
+def check_scores(metric: str, scores: Mapping[str, float]) -> None:
+    """Raise ``ValueError`` unless the main metric is among the scores, and all of them are in [0, 1]."""
+    if metric not in scores:
+        raise ValueError(f"no score for the main metric {metric}")
+    if not all(0 <= score <= 1 for score in scores.values()):
+        raise ValueError("a score outside [0, 1]")
 
-    def __init__(self, folder: Path, kind: DataKind, draw: Draw = "random") -> None:
-        """``folder`` is the submission's; results on the sample are kept apart, and so are those of balanced draws."""
+
+F = TypeVar("F", bound=Filed)
+
+
+class RecordStore(Generic[F]):
+    """The records of one track in a folder, each beside a file of predictions."""
+
+    def __init__(
+        self, folder: Path, base: Path, names: tuple[str, str], pattern: str, read: Callable[[Path], F]
+    ) -> None:
+        """A store below ``base``.
+
+        Args:
+            folder: the submission's, or that of a model.
+            base: it, or a folder in it that keeps other data apart.
+            names: of the folders of records and of predictions.
+            pattern: of the records' paths.
+            read: one record; raises ``FaultyRecordError`` for one that cannot be taken.
+        """
         self.folder = folder
-        self.kind: DataKind = kind
-        self.draw: Draw = draw
-        base = folder / "sample" if kind == "sample" else folder
-        base = base / draw if draw != "random" else base
-        self.runs = base / "runs"
-        self.predictions = base / "predictions"
+        self.runs, self.predictions = (base / name for name in names)
+        self._pattern, self._read = pattern, read
 
-    def record_path(self, cell: Cell) -> Path:
-        """Where a run's record lies."""
+    def record_path(self, cell: Place) -> Path:
+        """Where a record lies."""
         return self.runs / f"{cell.stem}.json"
 
-    def predictions_path(self, cell: Cell) -> Path:
-        """Where a run's predictions lie."""
+    def predictions_path(self, cell: Place) -> Path:
+        """Where its predictions lie."""
         return self.predictions / f"{cell.stem}.jsonl.gz"
 
-    def done(self, cell: Cell) -> RunRecord | None:
-        """The record of a run that is complete; the record is written last."""
+    def done(self, cell: Place) -> F | None:
+        """The record of what is complete; the record is written last."""
         path = self.record_path(cell)
-        return read_record(path) if path.is_file() and self.predictions_path(cell).is_file() else None
+        return self._read(path) if path.is_file() and self.predictions_path(cell).is_file() else None
 
-    def write_predictions(self, cell: Cell, predictions: Sequence[Prediction], *, spans: bool) -> str:
-        """Store predictions in test order, without text; returns the digest of the unpacked file."""
-        rows = (
-            {"id": k, "spans": [list(span) for span in p.spans]} if spans else {"id": k, "labels": list(p.labels)}
-            for k, p in enumerate(predictions)
-        )
-        return write_jsonl_gz(self.predictions_path(cell), rows)
-
-    def write_record(self, record: RunRecord) -> RunRecord:
+    def write_record(self, record: F) -> F:
         """Seal and store a record."""
         return write_sealed(self.record_path(record.cell), record)
 
-    def stored(self) -> StoredRuns:
-        """Every record, in path order, and what is wrong with those that cannot be taken. Never raises for a file."""
-        records: list[RunRecord] = []
-        faults: list[RecordFault] = []
-        for path in self.record_paths():
-            try:
-                records.append(read_record(path))
-            except FaultyRecordError as error:
-                task = path.relative_to(self.runs).parts[:1]
-                faults.append(error.fault(self.folder, *task or ("",)))
-        return StoredRuns(tuple(records), tuple(faults))
-
     def record_paths(self) -> Iterator[Path]:
         """Where records lie, or seem to."""
-        return stored_paths(self.runs, RUN_PATTERN)
+        return stored_paths(self.runs, self._pattern)
 
-    def records(self) -> Iterator[RunRecord]:
+    def stored(self) -> StoredRecords[F]:
+        """Every record, in path order, and what is wrong with those that cannot be taken. Never raises for a file."""
+        return stored_records(self.runs, self._pattern, self.folder, self._read)
+
+    def records(self) -> Iterator[F]:
         """Every record that can be taken, in path order; ``stored`` says which cannot."""
         yield from self.stored().records
+
+
+class Results(RecordStore[RunRecord]):
+    """The runs in a submission's folder."""
+
+    def __init__(self, folder: Path, kind: DataKind, draw: Draw = "random") -> None:
+        """``folder`` is the submission's; results on the sample are kept apart, and so are those of balanced draws."""
+        self.kind: DataKind = kind
+        self.draw: Draw = draw
+        base = base_of(folder, kind)
+        super().__init__(
+            folder, base / draw if draw != "random" else base, ("runs", "predictions"), RUN_PATTERN, read_record
+        )
+
+    def write_predictions(self, cell: Cell, predictions: Sequence[Prediction], *, spans: bool) -> str:
+        """Store predictions in test order, without text; returns the digest of the unpacked file."""
+        rows = (prediction_row(k, each, spans=spans) for k, each in enumerate(predictions))
+        return write_jsonl_gz(self.predictions_path(cell), rows)
 
     def read_predictions(self, record: RunRecord) -> tuple[list[Prediction], str]:
         """The stored predictions of a run, in test order, and the digest of the unpacked file.
@@ -227,123 +230,64 @@ RUN_PATTERN = "*/*/n*/seed*.json"
 """Run records below ``runs/``."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRuns:
-    """What lies in a folder of runs."""
-
-    records: tuple[RunRecord, ...]
-    faults: tuple[RecordFault, ...]
+def base_of(folder: Path, kind: DataKind) -> Path:
+    """Where results lie in a submission's folder: those on the sample are kept apart."""
+    return folder / "sample" if kind == "sample" else folder
 
 
 def read_record(path: Path, *, edited: bool = False) -> RunRecord:
-    """Read one record.
+    """Read one record; ``edited``: also one whose seal does not fit. Raises ``FaultyRecordError``."""
+    return read_filed(path, RunRecord, RUN_RECORD, edited=edited)
 
-    Args:
-        path: where it lies.
-        edited: take one whose seal does not fit, for whoever names that fault.
 
-    Raises:
-        FaultyRecordError: it cannot be taken, or it lies under another run's name.
+_VARIED = 0.02
+"""From this share of answers other than the most frequent one, two students do not agree on every example by chance."""
+
+
+def drawn(task: str, seed: int, available: int, rows: int) -> list[int]:
+    """Indices of a seed's draw of ``rows`` rows out of ``available``, in the order of the draw.
+
+    The draw that ``training.run`` makes: the same for every submission with so many rows, whatever the recipe; a
+    smaller budget's draw is the beginning of a larger one's.
     """
-    record = read_sealed(path, RunRecord, RUN_RECORD, edited=edited)
-    if "/".join(path.parts[-4:]) != f"{record.cell.stem}.json":
-        raise FaultyRecordError(path, "misplaced", "holds the record of another run",
-                                found=record.cell.stem, remedy="move it back")  # fmt: skip
-    return record
+    rng = np.random.default_rng([seed, zlib.crc32(f"{task}/rows".encode())])
+    return [int(k) for k in rng.permutation(available)[:rows]]
 
 
-def read_predictions(path: Path, spec: TaskSpec, examples: int) -> tuple[list[Prediction], str]:
-    """Predictions in test order, and the digest of the unpacked file.
+class SameRun(NamedTuple):
+    """Seeds whose stored predictions are the same to the last answer."""
 
-    Args:
-        path: the file.
-        spec: of the task: what is no answer to it is refused.
-        examples: of the test set: they bound what is unpacked.
+    cell: Cell
+    """The task of the first of them."""
+    seeds: tuple[int, ...]
 
-    Raises:
-        UserError: naming the line.
+    @property
+    def text(self) -> str:
+        """For a reader."""
+        seeds = ", ".join(map(str, self.seeds))
+        return f"seeds {seeds} have the same predictions on {self.cell.task}: one run, stored more than once"
+
+
+def repeated_seeds(records: Sequence[RunRecord], results: Results) -> Iterator[SameRun]:
+    """Runs on real data that are one run under several seeds.
+
+    Fine-tuned students of different seeds never agree on a whole test set, unless they say nearly the same of every
+    example. Only where digests are equal are predictions read.
     """
-    content = prediction_bytes(path, spec, examples)
-    return predictions_in(path, content, spec), hashlib.sha256(content).hexdigest()
+    alike: dict[tuple[str, str, int, str], list[RunRecord]] = defaultdict(list)
+    for record in records:
+        if record.fit == "fine-tuned" and record.test.kind == "real":
+            alike[record.task, record.recipe, record.rows, record.predictions_sha256].append(record)
+    for group in alike.values():
+        if len(group) > 1 and _is_varied(group[0], results):
+            ordered = sorted(group, key=lambda record: record.seed)
+            yield SameRun(ordered[0].cell, tuple(record.seed for record in ordered))
 
 
-def prediction_bytes(path: Path, spec: TaskSpec, examples: int) -> bytes:
-    """What a prediction file holds, unpacked as far as predictions of such a test set go. Raises ``UserError``."""
+def _is_varied(record: RunRecord, results: Results) -> bool:
     try:
-        return unpacked_bytes(path, _most_bytes(spec, examples))
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read", found=str(error), remedy="delete the run and score again") from error
-
-
-def _most_bytes(spec: TaskSpec, examples: int) -> int:
-    # The number in a record is its author's; that of the published test set is not.
-    rows = min(examples, spec.rows.get("test", MAX_EXAMPLES))
-    # A character takes up to six bytes in JSON.
-    answer = _BYTES_OF_SPANS if spec.is_span else sum(6 * len(label) + 4 for label in spec.labels)
-    return min(rows * (_BYTES_OF_A_LINE + answer) + 1_024, MAX_PREDICTIONS)
-
-
-def predictions_in(path: Path, content: bytes, spec: TaskSpec) -> list[Prediction]:
-    """The predictions in test order of what ``path`` holds. Raises ``UserError`` naming the line."""
-    lines = content.splitlines()
-    try:
-        return [prediction_of(number, row, spec) for number, row in enumerate(_together(lines))]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return [_named(path, number, line, spec) for number, line in enumerate(lines)]
-
-
-def _together(lines: list[bytes]) -> list[Any]:
-    """The values of all lines, read at once: three times as fast. Raises ``ValueError`` if one is not one value."""
-    rows: list[Any] = json.loads(b"[" + b",".join(lines) + b"]")
-    if len(rows) != len(lines):
-        raise ValueError(f"{len(rows)} values in {len(lines)} lines")
-    return rows
-
-
-def prediction_of(number: int, row: Any, spec: TaskSpec) -> Prediction:
-    """One line's prediction. Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is not that of ``number``."""
-    if type(row["id"]) is not int or row["id"] != number:
-        raise ValueError(f"id {str(row['id'])[:40]}")
-    answer = answer_of(row, spec)
-    # A language model's answer that could not be read is stored as none, and marked.
-    if not (spec.is_span or spec.multi_label or len(answer.labels) == 1 or row.get("unparsable")):
-        raise ValueError(f"{len(answer.labels)} labels, not one")
-    return answer
-
-
-def answer_of(row: Any, spec: TaskSpec) -> Prediction:
-    """The labels or spans of one line of either track, which are those of the task or none.
-
-    Raises:
-        ValueError: a label is none of the task's or given twice; a span is empty, out of order or over another one.
-        KeyError: there are none.
-        TypeError: they are no lists.
-    """
-    if spec.is_span:
-        return Prediction(spans=_spans(row["spans"], spec))
-    labels = tuple(cast("list[Any]", row["labels"]))
-    for label in labels:
-        if label not in spec.labels:
-            raise ValueError(f"{str(label)[:40]!r} is no label of {spec.name}")
-    if len(set(labels)) != len(labels):
-        raise ValueError(f"a repeated label: {', '.join(labels)[:80]}")
-    return Prediction(labels)
-
-
-def _spans(given: Any, spec: TaskSpec) -> tuple[Span, ...]:
-    spans = tuple(Span(start, end, label) for start, end, label in given)
-    for start, end, label in spans:
-        if type(start) is not int or type(end) is not int or not 0 <= start < end <= MAX_TEXT:
-            raise ValueError("a span that does not begin before it ends")
-        if label not in spec.labels:
-            raise ValueError(f"{str(label)[:40]!r} is no label of {spec.name}")
-    if any(left.end > right.start for left, right in pairwise(spans)):
-        raise ValueError("spans out of order, or one over another")
-    return spans
-
-
-def _named(path: Path, number: int, line: bytes, spec: TaskSpec) -> Prediction:
-    try:
-        return prediction_of(number, json.loads(line), spec)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}, line {number + 1} is not a prediction", found=str(error)) from error
+        predictions, _ = results.read_predictions(record)
+    except UserError:
+        return True  # nothing speaks for them
+    most = Counter[Prediction](predictions).most_common(1)
+    return bool(most) and 1 - most[0][1] / len(predictions) >= _VARIED

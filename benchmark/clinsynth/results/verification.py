@@ -10,8 +10,7 @@ from typing import Literal, Protocol
 from clinsynth.core import TASKS, Example, NotPreparedError, TaskSpec, UnknownNameError, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.data import fingerprint as fingerprint_of_examples
-from clinsynth.results.draws import repeated_seeds
-from clinsynth.results.store import Results, RunRecord, read_record
+from clinsynth.results.store import DataKind, Results, RunRecord, TestData, read_record, repeated_seeds
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions import fingerprint as fingerprint_of
@@ -20,8 +19,37 @@ TOLERANCE = 1e-9
 """Largest difference between a stored score and the recomputed one."""
 
 
-class Scored(Protocol):
+class Tested(Protocol):
     """A record of either track."""
+
+    @property
+    def seal(self) -> str:
+        """As it is stored."""
+        ...
+
+    def expected_seal(self) -> str:
+        """As it must be."""
+        ...
+
+    @property
+    def submission(self) -> str:
+        """Name of the folder."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """The task."""
+        ...
+
+    @property
+    def task_version(self) -> int:
+        """The task's version then."""
+        ...
+
+    @property
+    def test(self) -> TestData:
+        """The test set."""
+        ...
 
     @property
     def metric(self) -> str:
@@ -36,7 +64,7 @@ class Scored(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as the record says, or that could not be checked."""
+    """A mismatch with a record, or something that could not be checked."""
 
     severity: Literal["failed", "unchecked"]
     file: Path
@@ -110,6 +138,16 @@ class GoldSets:
         found = self._found[task]
         return replace(found, file=path) if isinstance(found, Finding) else found
 
+    def same(self, record: Tested, path: Path) -> list[Example] | Finding:
+        """The examples that the record at ``path`` is about; or why its score cannot be checked against them."""
+        found = self.of(record.task, path)
+        if isinstance(found, Finding):
+            return found
+        gold, fingerprint = found
+        if fingerprint != record.test.fingerprint:
+            return Finding("failed", path, "it is on another test set than the one here")
+        return gold
+
     def _read(self, task: str, path: Path) -> tuple[list[Example], str] | Finding:
         try:
             own = TASKS[task]
@@ -155,13 +193,10 @@ def _check(
     if digest != record.predictions_sha256:
         findings.append(Finding("failed", predictions_path, "not the predictions that the record was made from"))
     findings += _check_data(record, submission, results.folder)
-    found = tests.of(record.task, path)
-    if isinstance(found, Finding):
-        return [*findings, found]
-    gold, fingerprint = found
-    if fingerprint != record.test.fingerprint:
-        findings.append(Finding("failed", path, "the run was on another test set than the one here"))
-    elif len(predictions) != len(gold):
+    gold = tests.same(record, path)
+    if isinstance(gold, Finding):
+        return [*findings, gold]
+    if len(predictions) != len(gold):
         findings.append(Finding("failed", predictions_path, f"{len(predictions)} predictions for {len(gold)} examples"))
     else:
         spec = TASKS[record.task].spec
@@ -173,22 +208,27 @@ def _check(
 
 def record_faults(record: RunRecord, results: Results) -> Iterator[str]:
     """What is wrong with a record in itself."""
-    if record.seal != record.expected_seal():
-        yield "the record was edited: its seal does not fit its content"
-    if record.submission != results.folder.name:
-        yield f"the record is of {record.submission}, not of {results.folder.name}"
-    if record.test.kind != results.kind:
-        yield f"a run on {record.test.kind} data among those on {results.kind} data"
+    yield from place_faults(record, results.folder, results.kind)
     if record.training.used != record.rows:
         yield f"used {record.training.used} rows, not the {record.rows} of its place"
     if not 1 <= record.rows <= record.training.available:
         yield f"used {record.rows} rows of {record.training.available}"
+
+
+def place_faults(record: Tested, folder: Path, kind: DataKind) -> Iterator[str]:
+    """Why a record of either track is not one of this place: edited, or of another folder, data or task version."""
+    if record.seal != record.expected_seal():
+        yield "the record was edited: its seal does not fit its content"
+    if record.submission != folder.name:
+        yield f"the record is of {record.submission}, not of {folder.name}"
+    if record.test.kind != kind:
+        yield f"a record on {record.test.kind} data among those on {kind} data"
     if record.task in TASKS and record.task_version != (now := TASKS[record.task].spec.version):
-        yield f"made with version {record.task_version} of the task, which is at version {now}: score it again"
+        yield f"made with version {record.task_version} of the task, which is at version {now}: make it again"
 
 
-def score_faults(record: Scored, spec: TaskSpec, scores: Mapping[str, float]) -> Iterator[str]:
-    """Where the scores of a record are not those that its predictions give."""
+def score_faults(record: Tested, spec: TaskSpec, scores: Mapping[str, float]) -> Iterator[str]:
+    """Differences between the scores of a record and those that its predictions give."""
     if record.metric != spec.metric or record.scores.keys() != scores.keys():
         yield f"its metrics are not those of {spec.name}: {', '.join(scores)}"
     for name, score in scores.items():

@@ -18,7 +18,7 @@ MOST = 60
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a page finds what it needs."""
+    """Addresses that a page needs."""
 
     addresses: Mapping[str, str]
     """Of each view."""

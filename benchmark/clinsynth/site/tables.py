@@ -25,7 +25,7 @@ def table(item: Table, address: Address) -> str:
     if not item.rows:
         notes = "".join(f"<p>{escape(note)}</p>" for note in item.notes)
         return f'<section class="empty" id="{escape(item.key)}"><h2>{escape(item.caption)}</h2>{notes}</section>'
-    item = _without_empty(item)
+    item = item.without_empty()
     drawn = _drawn(item, address)
     if item.folded:
         return (
@@ -75,27 +75,6 @@ class _Layout:
 
 def _facets(facets: Sequence[Facet]) -> str:
     return f' data-facets="{escape("|".join(facet.label for facet in facets))}"' if facets else ""
-
-
-def _without_empty(item: Table) -> Table:
-    """The table without columns that hold no number at all, or no word, and a note with the reasons where there are."""
-    cells = [[row[k] for _, row in item.rows] for k in range(len(item.columns))]
-    kept = [
-        k for k, column in enumerate(item.columns)
-        if any(c.value is not None if column.number else c.text.strip("–") for c in cells[k])
-    ]  # fmt: skip
-    if len(kept) == len(item.columns) or not kept:
-        return item
-    gone: list[str] = []
-    for k in (k for k in range(len(item.columns)) if k not in kept):
-        # A cell may have several reasons, which others have one of.
-        reasons = sorted({reason for cell in cells[k] for reason in cell.title.split("; ") if reason})
-        if reasons:
-            gone.append(f"{item.columns[k].title} ({'; '.join(reasons)})")
-    sections = tuple(Section(s.title, tuple(tuple(row[k] for k in kept) for row in s.rows)) for s in item.sections)
-    notes = (*item.notes, f"No number yet: {', '.join(gone)}.") if gone else item.notes
-    columns = tuple(item.columns[k] for k in kept)
-    return Table(item.key, item.caption, columns, sections, notes, item.facets, item.folded)
 
 
 def _room(item: Table, place: int) -> str:

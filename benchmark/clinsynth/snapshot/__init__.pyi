@@ -1,5 +1,8 @@
 from .builder import Wanted as Wanted
+from .builder import answers_of as answers_of
 from .builder import build as build
+from .builder import scores_of as scores_of
+from .direct_track import suites_of as suites_of
 from .schema import AuditRow as AuditRow
 from .schema import BandRow as BandRow
 from .schema import ConditionRow as ConditionRow
@@ -25,4 +28,6 @@ from .schema import Tables as Tables
 from .schema import TaskRow as TaskRow
 from .schema import TypeRow as TypeRow
 from .store import read_snapshot as read_snapshot
+from .store import snapshot_of as snapshot_of
+from .store import values_of as values_of
 from .store import write_snapshot as write_snapshot

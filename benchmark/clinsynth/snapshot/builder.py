@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from clinsynth.core import TASKS, UserError
-from clinsynth.data import DataStore
-from clinsynth.direct import direct_folders
+from clinsynth.data import DataStore, ExampleStore
+from clinsynth.direct import CARD_FILE, direct_folders
 from clinsynth.results import DataKind
 from clinsynth.snapshot import data_records as beside
-from clinsynth.snapshot import direct_track, suite_track
+from clinsynth.snapshot import direct_track
 from clinsynth.snapshot import standings as numbers
-from clinsynth.snapshot.data_records import Omitted
-from clinsynth.snapshot.differences import difference_rows
+from clinsynth.snapshot.data_records import Omitted, published_elsewhere
 from clinsynth.snapshot.excerpts import example_rows
-from clinsynth.snapshot.published import published_elsewhere
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
+from clinsynth.snapshot.standings import difference_rows
 from clinsynth.standings import CONSTANT, Collection, Profiler, Standings, Stored, collect, folders, standings_of
 
 Said = Callable[[str], None]
@@ -51,7 +50,7 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         UserError: there is no submission, and no folder of the direct track.
     """
     asked = direct_folders(wanted.places)
-    places = _submissions(wanted.places, needed=not asked)
+    places = folders(wanted.places, some=not asked)
     collection = Collection(wanted.kind, (), ())
     if places:
         collection = collect(wanted.places, wanted.kind, published=wanted.published)
@@ -66,9 +65,41 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     quality, bands = beside.quality_rows(collection.stored, omitted)
     audits = beside.audit_rows(collection.stored, omitted)
     generation, drops = beside.generation_rows(collection.stored, omitted)
-    answers = direct_track.direct_rows(asked, wanted.kind, omitted, profiler.store if profiler else None)
+    store = profiler.store if profiler else None
+    answers = direct_track.direct_rows(asked, wanted.kind, omitted, store)
     direct_track.strays(wanted.places, wanted.kind, omitted)
-    made = Tables(
+    made = replace(
+        scores_of(collection, tables),
+        differences=differences,
+        quality=quality,
+        bands=bands,
+        examples=example_rows(collection.stored, audits),
+        audits=audits,
+        generation=generation,
+        drops=drops,
+        direct=answers.rows,
+        direct_pairs=direct_track.pair_rows(answers, collection.stored, _keys(tables), wanted.kind, store),
+        suites=direct_track.suite_rows(asked, omitted) if wanted.kind == "real" else (),
+        grades=direct_track.grade_rows(asked, omitted) if wanted.kind == "real" else (),
+        elsewhere=published_elsewhere(),
+    )
+    made = replace(made, left_out=(*made.left_out, *omitted.rows))
+    return _without_paths(made, _places(places, asked, profiler))
+
+
+def _keys(tables: Sequence[Standings]) -> list[tuple[str, int]]:
+    return [(table.recipe, table.budget) for table in tables]
+
+
+def scores_of(collection: Collection, tables: Sequence[Standings]) -> Tables:
+    """Cards, scores and all that follows from scores; nothing of quality, audits and the direct track.
+
+    Args:
+        collection: the submissions.
+        tables: their standings, one for each condition.
+    """
+    stored = {each.card.name: each for each in collection.stored}
+    return Tables(
         tasks=task_rows(),
         submissions=(*(_card(each) for _, each in sorted(stored.items())), *_constant(tables)),
         conditions=tuple(map(numbers.condition_row, tables)),
@@ -78,33 +109,41 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
         summaries=tuple(row for table in tables for row in numbers.summary_rows(table)),
         agreements=tuple(row for table in tables for row in numbers.agreement_rows(table)),
         seeds=numbers.seed_rows(tables, stored),
-        differences=differences,
         curves=numbers.curve_rows(tables),
         costs=tuple(row for table in tables for row in numbers.cost_rows(table)),
-        quality=quality,
-        bands=bands,
-        examples=example_rows(collection.stored, audits),
-        audits=audits,
-        generation=generation,
-        drops=drops,
-        direct=answers.rows,
-        direct_pairs=direct_track.pair_rows(answers, collection.stored, tables, profiler.store if profiler else None),
-        suites=suite_track.suite_rows(asked, omitted) if wanted.kind == "real" else (),
-        grades=suite_track.grade_rows(asked, omitted) if wanted.kind == "real" else (),
-        elsewhere=published_elsewhere(),
-        left_out=(*_left_out(collection, tables), *omitted.rows),
+        left_out=_left_out(collection, tables),
     )
-    return _without_paths(made, _places(places, asked, profiler))
 
 
-def _submissions(places: Sequence[Path], *, needed: bool) -> list[Path]:
-    """The submissions' folders. Raises ``UserError`` where there is none, if any is ``needed``."""
-    try:
-        return folders(places)
-    except UserError:
-        if needed:
-            raise
-        return []
+def answers_of(
+    places: Sequence[Path], kind: DataKind, condition: tuple[str, int], store: ExampleStore | None
+) -> Tables:
+    """The direct track and the suites under ``places``, beside students of rows that the same models wrote.
+
+    Args:
+        places: folders of the direct track or of submissions, or folders that hold some.
+        kind: real data, or the sample.
+        condition: recipe and budget of the students.
+        store: the test sets, for intervals and for students' scores on a part of one; without it these are left out.
+
+    Raises:
+        UserError: no folder of the direct track is there.
+    """
+    asked = direct_folders(places)
+    if not asked:
+        raise UserError(f"no direct track under {', '.join(map(str, places))}", expected=f"a folder with {CARD_FILE}")
+    stored = collect(places, kind).stored if folders(places, some=False) else ()
+    omitted = Omitted()
+    answers = direct_track.direct_rows(asked, kind, omitted, store)
+    return Tables(
+        tasks=task_rows(),
+        submissions=tuple(map(_card, stored)),
+        direct=answers.rows,
+        direct_pairs=direct_track.pair_rows(answers, stored, [condition], kind, store),
+        suites=direct_track.suite_rows(asked, omitted) if kind == "real" else (),
+        grades=direct_track.grade_rows(asked, omitted) if kind == "real" else (),
+        left_out=tuple(omitted.rows),
+    )
 
 
 def _places(submissions: Sequence[Path], direct: Sequence[Path], profiler: Profiler | None) -> dict[str, str]:
@@ -204,7 +243,7 @@ def _card(each: Stored) -> SubmissionRow:
 
 
 def _constant(tables: Sequence[Standings]) -> Iterator[SubmissionRow]:
-    """The row that nobody handed in."""
+    """The row of the best constant answers, which no submission made."""
     found = next((row for table in tables for row in table.rows if row.name == CONSTANT), None)
     if found:
         yield SubmissionRow(

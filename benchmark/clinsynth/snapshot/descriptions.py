@@ -69,9 +69,9 @@ class SubmissionRow(Row):
     """The language model that wrote the rows; empty if none did."""
     llm_snapshot: str
     llm_parameters: float | None
-    """In billions; ``None`` where nobody says."""
+    """In billions; ``None`` where the card does not say."""
     llm_open: bool | None
-    """Whether its weights can be downloaded; ``None`` where nobody says."""
+    """Whether its weights can be downloaded; ``None`` where the card does not say."""
     calls: int | None
     """Requests to the model; ``None`` where it is not known, as in all columns of the cost."""
     tokens_in: int | None
@@ -224,7 +224,7 @@ class DirectPairRow(Row):
     metric: str
     zero_shot: float | None
     few_shot: float | None
-    """With the most demonstrations there are answers for."""
+    """Score with the most demonstrations that there are answers for."""
     shots: int
     """How many these are, a label; 0 where there are none."""
     student: float
@@ -261,6 +261,8 @@ class SuiteRow(Row):
     """Whether these are only part of the set: preliminary."""
     unread: int
     """Answers that could not be read; they count as wrong."""
+    cut: int
+    """Answers that ended at their limit of tokens."""
 
 
 class GradeRow(Row):
@@ -275,7 +277,7 @@ class GradeRow(Row):
     """sha256 of the rows that were asked: only grades on the same rows compare."""
     judge: str
     kind: str
-    """Of request; ``all`` for all together."""
+    """Kind of request; ``all`` for all kinds together."""
     grade: float | None
     """Mean, from 1 to 4, of the replies that were grades."""
     examples: int

@@ -1,18 +1,20 @@
-"""The direct track in a snapshot: what language models answered themselves, beside students trained on their rows."""
+"""The direct track and the suites in a snapshot: what language models answered, beside students of their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from clinsynth.core import TASKS, UserError
 from clinsynth.data import ExampleStore
+from clinsynth.direct.suites import SETS, GradesRecord, SuiteRecord, largest, suite_records
 from clinsynth.results import DataKind
 from clinsynth.snapshot.data_records import Omitted
-from clinsynth.snapshot.descriptions import DirectPairRow, DirectRow
-from clinsynth.standings import Standings, Stored, TestSets
+from clinsynth.snapshot.descriptions import DirectPairRow, DirectRow, GradeRow, SuiteRow
+from clinsynth.snapshot.schema import Tables
+from clinsynth.standings import Stored, TestSets
 
 if TYPE_CHECKING:
     from clinsynth.direct import DirectRecord, DirectResults
@@ -116,14 +118,16 @@ def _row(record: DirectRecord, results: DirectResults, tests: TestSets) -> Direc
 
 
 def pair_rows(
-    asked: Asked, stored: Sequence[Stored], tables: Sequence[Standings], store: ExampleStore | None
-) -> tuple[DirectPairRow, ...]:
-    """Ask or train: each model's own answers beside the students that were trained on its rows, of every table.
+    asked: Asked, stored: Sequence[Stored], conditions: Iterable[tuple[str, int]], kind: DataKind,
+    store: ExampleStore | None,
+) -> tuple[DirectPairRow, ...]:  # fmt: skip
+    """Ask or train: each model's own answers beside the students that were trained on its rows.
 
     Args:
         asked: the direct track.
         stored: submissions; only those that name a language model matter.
-        tables: their recipes and budgets are the students'.
+        conditions: recipe and budget of the students.
+        kind: real data, or the sample.
         store: the test sets, for students' scores on the subset that was asked; without it these are left out.
     """
     from clinsynth.direct import direct_standings
@@ -134,11 +138,72 @@ def pair_rows(
     places = [*asked.whole, *written]
     return tuple(
         DirectPairRow(
-            data=table.kind, recipe=table.recipe, rows=table.budget, direct=pair.model, submission=pair.submission,
+            data=kind, recipe=recipe, rows=rows, direct=pair.model, submission=pair.submission,
             task=pair.task, metric=pair.metric, zero_shot=pair.zero_shot, few_shot=pair.few_shot, shots=pair.shots,
             student=pair.student, difference=pair.difference, low=pair.low, high=pair.high, verdict=pair.verdict,
             examples=pair.asked, limited=pair.preliminary, seeds=pair.seeds,
         )
-        for table in tables
-        for pair in direct_standings(places, table.recipe, table.budget, table.kind, store).pairs
+        for recipe, rows in conditions
+        for pair in direct_standings(places, recipe, rows, kind, store).pairs
     )  # fmt: skip
+
+
+CLINICALGPT = "clinicalgpt"
+R = TypeVar("R", SuiteRecord, GradesRecord)
+
+
+def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...]:
+    """Each measure of each set; of several records of a set the one with most questions.
+
+    Args:
+        folders: of the direct track.
+        omitted: told what cannot be shown.
+    """
+    found = {folder: largest(_read(SuiteRecord, folder, f"{CLINICALGPT}/*.json", omitted)) for folder in folders}
+    return tuple(
+        SuiteRow(
+            suite=record.suite, set=name, area=each.area, submission=folder.name, model=record.model, measure=measure,
+            value=value, examples=record.asked, limited=record.limit is not None,
+            unread=record.asked - record.answers.get("read", 0), cut=record.cut,
+        )
+        for name, each in SETS.items()
+        for folder, records in found.items()
+        if (record := records.get(name))
+        for measure, value in record.scores.items()
+    )  # fmt: skip
+
+
+def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...]:
+    """What each judge gave, by kind of request and together. Arguments as for ``suite_rows``."""
+    rows: list[GradeRow] = []
+    for folder in folders:
+        for record in _read(GradesRecord, folder, "asclepius-*/grades*.json", omitted):
+            for name, judge in record.judges.items():
+                means = {**{kind: judge.by_kind.get(kind) for kind in record.kinds}, "all": judge.mean}
+                rows += (
+                    GradeRow(
+                        suite=record.suite, submission=folder.name, model=record.model, notes=record.notes_sha256,
+                        judge=name, kind=kind,
+                        grade=mean, examples=record.kinds.get(kind, record.asked),
+                        ungraded=sum(judge.failures.values()) if kind == "all" else None,
+                        limited=record.limit is not None,
+                    )
+                    for kind, mean in means.items()
+                )  # fmt: skip
+    return tuple(rows)
+
+
+def suites_of(folders: Sequence[Path], suite: str) -> Tables:
+    """One suite's results and what of them is left out, and nothing else."""
+    omitted = Omitted()
+    suites = suite_rows(folders, omitted) if suite == CLINICALGPT else ()
+    grades = grade_rows(folders, omitted) if suite != CLINICALGPT else ()
+    return Tables(suites=suites, grades=grades, left_out=tuple(omitted.rows))
+
+
+def _read(model: type[R], folder: Path, pattern: str, omitted: Omitted) -> Iterator[R]:
+    """The records that can be taken."""
+    records, faults = suite_records(folder, model, pattern)
+    for fault in faults:
+        omitted.fault(fault)
+    yield from records

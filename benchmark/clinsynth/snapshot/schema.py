@@ -150,6 +150,11 @@ class Manifest(Row):
         """The day it was made."""
         return self.created[:10]
 
+    @property
+    def source(self) -> str:
+        """What a table has to say of where it is from."""
+        return f"clinsynth snapshot {self.short} of {self.day}"
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

@@ -62,7 +62,7 @@ class OverallRow(Row):
     variance_task: str
     """The task with the largest share in the variance of the mean; empty where that is not known."""
     variance_share: float | None
-    """That share."""
+    """The share of that task."""
     leader: str
     """Whom the next columns compare with: the first of the ranking, for that one itself the second; may be empty."""
     leader_difference: float | None
@@ -74,7 +74,7 @@ class OverallRow(Row):
     leader_probability: float | None
     """P(this row is better), adjusted alike."""
     leader_verdict: Verdict | None
-    """Of this row, of the two alone."""
+    """The verdict on this row, by the comparison of the two alone."""
     detectable: float | None
     """The true difference to that one that would be found 4 times in 5."""
     tasks: int
@@ -297,5 +297,5 @@ class CostRow(Row):
     score_per_dollar: float | None
     score_per_million_tokens: float | None
     front_dollars: bool | None
-    """Whether nobody has more for less money; ``None`` where the cost is unknown."""
+    """Whether no other row has a higher score at a lower price; ``None`` where the cost is unknown."""
     front_tokens: bool | None

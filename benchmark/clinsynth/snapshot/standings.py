@@ -13,15 +13,30 @@ from clinsynth.snapshot.scores import (
     ConditionRow,
     CostRow,
     CurveRow,
+    DifferenceRow,
     OverallRow,
     ScoreRow,
     SeedRow,
     SummaryRow,
     TypeRow,
 )
-from clinsynth.standings import Curve, Difference, Interval, Score, Standing, Standings, Stored
-
-MEAN = "mean of the types"
+from clinsynth.standings import (
+    CONSTANT,
+    MEAN_OF_TYPES,
+    Comparison,
+    Curve,
+    Difference,
+    Entry,
+    Interval,
+    Profiler,
+    Reading,
+    Request,
+    Score,
+    Standing,
+    Standings,
+    Stored,
+    compare,
+)
 
 
 def _key(table: Standings) -> dict[str, Any]:
@@ -253,7 +268,7 @@ def _points(table: Standings, row: Standing, curve: Curve) -> Iterator[CurveRow]
         low, high = _ends(point.interval)
         yield CurveRow(
             data=table.kind, recipe=table.recipe, submission=row.name, kind=cast("Any", row.kind),
-            task=curve.task or MEAN, rows=point.rows, seeds=point.seeds, mean=point.mean, low=low, high=high,
+            task=curve.task or MEAN_OF_TYPES, rows=point.rows, seeds=point.seeds, mean=point.mean, low=low, high=high,
             area=curve.area, area_low=area_low, area_high=area_high,
         )  # fmt: skip
 
@@ -271,3 +286,49 @@ def cost_rows(table: Standings) -> Iterator[CostRow]:
             score_per_million_tokens=cost.per_million_tokens if cost else None,
             front_dollars=cost.on_dollar_front if cost else None, front_tokens=cost.on_token_front if cost else None,
         )  # fmt: skip
+
+
+BEST = 12
+"""Rows of a table, best first, that are compared with one another and with every reference."""
+
+
+CEILING = "gold-full"
+
+
+def difference_rows(
+    tables: Sequence[Standings], stored: Mapping[str, Stored], profiler: Profiler | None
+) -> tuple[DifferenceRow, ...]:
+    """Every pair of the references and the ``BEST`` first others of each table; none without ``profiler``."""
+    if profiler is None:
+        return ()
+    out: list[DifferenceRow] = []
+    for table in tables:
+        references = [row.name for row in table.rows if row.kind == "reference" and row.name != CONSTANT]
+        best = [row.name for row in table.rows if row.kind != "reference"][:BEST]
+        entries = [stored[name].entry(table.recipe) for name in (*best, *references)]
+        ceiling = stored[CEILING].entry(table.recipe) if CEILING in stored else None
+        reading = Reading()
+        for k in range(len(entries) - 1):
+            out += _against(table, entries[k:], ceiling, profiler, reading)
+    return tuple(out)
+
+
+def _against(
+    table: Standings, entries: Sequence[Entry], ceiling: Entry | None, profiler: Profiler, reading: Reading
+) -> list[DifferenceRow]:
+    request = Request(
+        entries=tuple(entries), tasks=table.tasks, recipe=table.recipe, rows=table.budget, ceiling=ceiling,
+        resamples=profiler.resamples, seed=profiler.seed,
+    )  # fmt: skip
+    return [_row(table, entries[0].name, each) for each in compare(request, profiler.store, reading).comparisons]
+
+
+def _row(table: Standings, base: str, found: Comparison) -> DifferenceRow:
+    judgement = found.judgement
+    return DifferenceRow(
+        data=table.kind, recipe=table.recipe, rows=table.budget, base=base, other=found.other, scope=found.scope,
+        tasks=found.tasks, seeds=found.seeds, base_score=found.base_score, other_score=found.other_score,
+        difference=found.difference, low=found.low, high=found.high, p=found.p, detectable=found.detectable,
+        confidence=found.confidence, outcome=judgement.verdict, reason=judgement.reason, remedy=judgement.remedy,
+        note=found.note,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """A snapshot's files: ``snapshot.json``, ``schema.json``, and each table as Parquet and as JSON.
 
-The two forms of a table hold the same. Parquet is what the app reads; JSON is for whoever has no Parquet reader.
+The two forms of a table hold the same. Parquet is what the app reads; JSON is for readers without Parquet.
 """
 
 from __future__ import annotations
@@ -92,12 +92,26 @@ def _fill(folder: Path, tables: Tables) -> Manifest:
             rows=len(rows), parquet_sha256=sha256_file(parquet), json_sha256=sha256_file(plain)
         )  # fmt: skip
     write_json(folder / SCHEMA, json_schema())
-    manifest = Manifest(
-        id=content_id(tables), created=datetime.now(UTC).isoformat(timespec="seconds"), clinsynth=__version__,
-        commit=environment("", "", 0).commit, tables=files,
-    )  # fmt: skip
+    manifest = _manifest(tables, files)
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     return manifest
+
+
+def _manifest(tables: Tables, files: Mapping[str, TableFile]) -> Manifest:
+    return Manifest(
+        id=content_id(tables), created=datetime.now(UTC).isoformat(timespec="seconds"), clinsynth=__version__,
+        commit=environment("", "", 0).commit, tables=dict(files),
+    )  # fmt: skip
+
+
+def snapshot_of(tables: Tables) -> Snapshot:
+    """A snapshot that is shown at once and never written."""
+    return Snapshot(_manifest(tables, {}), tables)
+
+
+def values_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Every table that has rows, by name, as its JSON file holds it."""
+    return {name: [row.model_dump(mode="json") for row in rows] for name, rows in _each(snapshot.tables) if rows}
 
 
 def read_snapshot(folder: Path) -> Snapshot:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clinsynth.core import TASKS
 from clinsynth.scoring.statistics import ALPHA, kendall_tau
-from clinsynth.standings.model import Agreement, Interval, Overall, Standings
+from clinsynth.standings.model import MEAN_OF_TYPES, Agreement, Interval, Overall, Standings
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 DRAWS = 2_000
 LEAST_TASKS = 3
 """Tasks without which nothing is said of other tasks."""
@@ -28,7 +27,7 @@ def agreements(table: Standings, students: Iterable[Sequence[Standings]], seed: 
     """
     ranked = {row.name: row.statistics for row in table.rows if row.statistics and row.statistics.group is not None}
     orders = {
-        "mean of the types": {name: own.mean for name, own in ranked.items()},
+        MEAN_OF_TYPES: {name: own.mean for name, own in ranked.items()},
         "Borda": {name: own.borda for name, own in ranked.items() if own.borda is not None},
         "mean gap recovered": _gaps(ranked),
     }
@@ -85,12 +84,12 @@ def _over_tasks(table: Standings, other: Standings, names: Sequence[str], seed: 
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(tasks), np.full(len(tasks), 1 / len(tasks)), size=DRAWS)
     sizes = counts @ of_type.T
-    weights: Floats = counts / (sizes @ of_type).clip(1) / (sizes > 0).sum(axis=1, keepdims=True)
-    signs: list[Floats] = []
+    weights = counts / (sizes @ of_type).clip(1) / (sizes > 0).sum(axis=1, keepdims=True)
+    signs: list[npt.NDArray[np.float64]] = []
     for each in (table, other):
         rows = {row.name: row for row in each.rows}
         scores = np.array([[rows[name].scores[task].mean for name in names] for task in tasks])
-        means: Floats = np.round(weights @ scores, 9)  # equal means are equal on every machine
+        means: npt.NDArray[np.float64] = np.round(weights @ scores, 9)  # equal means are equal on every machine
         signs.append(np.sign(means[:, :, None] - means[:, None, :]))
     x, y = signs
     scale = np.sqrt((x * x).sum(axis=(1, 2)) * (y * y).sum(axis=(1, 2)))

@@ -46,7 +46,7 @@ class Stored:
 
     @cached_property
     def faults(self) -> dict[str, str]:
-        """By task, what is wrong with a record in itself: an edit, another's run. ``verify`` checks more."""
+        """By task, faults that its records show by themselves: an edit, or the run of another submission."""
         results = Results(self.folder, self.kind)
         found: dict[str, str] = {}
         for record in self.records:
@@ -85,9 +85,9 @@ class Collection:
     kind: DataKind
     stored: tuple[Stored, ...]
     left_out: tuple[LeftOut, ...]
-    """What a reader must know of what is not shown, or shown twice: folders, records, copied text."""
+    """Why folders or records are not shown, and which submissions share text."""
     refused: tuple[RecordFault, ...] = ()
-    """Run records that were not taken: typed, for whoever shows them in another form."""
+    """Run records that were not taken, as typed reasons."""
 
     def budgets(self) -> dict[str, tuple[int, ...]]:
         """For each recipe with any run, the numbers of rows that some submission was cut to, or had."""

@@ -1,4 +1,4 @@
-"""What the differences between submissions are worth, task by task and over task types."""
+"""Differences between submissions with their intervals, p-values and verdicts, by task and over task types."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from clinsynth.scoring.statistics import (
     Profile,
     difference,
     holm,
+    mean_of_types,
     overall_difference,
     prepare,
     settled,
-    type_weights,
 )
+from clinsynth.standings.model import MEAN_OF_TYPES, SAMPLE_REMARK, task_types
 from clinsynth.standings.profiles import RESAMPLES, Profiler
 from clinsynth.standings.runs import (
     Answers,
@@ -46,12 +47,12 @@ class Request:
     rows: int | None
     """The budget. References may have another one: they are the ends of the scale. ``None``: each on all its rows."""
     ceiling: Entry | None = None
-    """A student of all real rows: how far its scores are from the constant answer's is what an interval is held
-    against. Without it a perfect score is the end of that scale."""
+    """A student of all real rows. The width of an interval is judged against the distance from the constant answer to
+    its score; without it, to a perfect score."""
     resamples: int = RESAMPLES
-    """0: leave out one unit at a time instead, also for F1."""
+    """Bootstrap resamples of F1 metrics; 0: the jackknife instead."""
     seed: int = 0
-    """Of the resampling."""
+    """Seed of the resampling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class Comparison:
     """A task, ``mean: <type>`` or ``mean of the types``."""
     other: str
     tasks: tuple[str, ...]
-    """What it was compared on."""
+    """The tasks that it was compared on."""
     seeds: int = 0
-    """The fewest behind it, of either and over the tasks; 0 where no seed changes either."""
+    """The fewest seeds of either on any task; 0 where no seed changes either."""
     base_score: float | None = None
     other_score: float | None = None
     difference: float | None = None
@@ -81,7 +82,7 @@ class Comparison:
     confidence: float | None = None
     """P(the other is better)."""
     judgement: Judgement = field(default_factory=lambda: Judgement("not comparable"))
-    """Of the other."""
+    """The verdict on the other."""
     words: str = ""
     """The same in words."""
     note: str = ""
@@ -90,7 +91,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The outcome."""
+    """The outcome of a comparison."""
 
     base: str
     recipe: str
@@ -107,7 +108,7 @@ class Reading:
     profiles: dict[tuple[str, str], Profile | Exception] = field(
         default_factory=dict[tuple[str, str], "Profile | Exception"]
     )
-    """By task and name; or why there is none."""
+    """Profiles by task and name, or why there is none."""
     floors: dict[str, float] = field(default_factory=dict[str, float])
     """By task, the score of the best constant answer."""
 
@@ -138,9 +139,9 @@ class _Made:
     """What was computed on the tasks so far."""
 
     profiles: dict[str, dict[str, Profile]]
-    """By name and task."""
+    """Profiles by name and task."""
     scales: dict[str, float] = field(default_factory=dict[str, float])
-    """By task."""
+    """Scales by task."""
 
 
 def compare(request: Request, store: ExampleStore, reading: Reading | None = None) -> Compared:
@@ -168,21 +169,18 @@ def compare(request: Request, store: ExampleStore, reading: Reading | None = Non
         family = [_overall(scope, made, (base, other), types, request.seed) for other in others]
         scales = [_scale(row.tasks, made.scales) for row, _ in family]
         rows += _judged([(row, found, scale) for (row, found), scale in zip(family, scales, strict=True) if found])
-        rows += [row for row, estimate in family if estimate is None and scope == _ALL]
+        rows += [row for row, estimate in family if estimate is None and scope == MEAN_OF_TYPES]
     return Compared(base, request.recipe, request.rows, store.kind, tuple(rows), tuple(_remarks(rows, request, store)))
-
-
-_ALL = "mean of the types"
 
 
 def _scopes(tasks: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
     """Types with more than one task, then all: each with its tasks and their types."""
-    types = {task: str(TASKS[task].spec.type) for task in tasks}
+    types = task_types(tasks)
     by_type: dict[str, dict[str, str]] = defaultdict(dict)
     for task, kind in types.items():
         by_type[kind][task] = kind
     several = [(f"mean: {kind.replace('_', ' ')}", own) for kind, own in by_type.items() if len(own) > 1]
-    return [*several, (_ALL, types)]
+    return [*several, (MEAN_OF_TYPES, types)]
 
 
 def _on_task(task: Task, request: Request, store: ExampleStore, made: _Made, reading: Reading) -> list[Comparison]:
@@ -233,9 +231,8 @@ def _worded(row: Comparison) -> Comparison:
 
 
 def _scale(tasks: Sequence[str], scales: Mapping[str, float]) -> float:
-    """Of the mean of type means over these tasks."""
-    weights = type_weights({task: str(TASKS[task].spec.type) for task in tasks})
-    return sum(weight * scales[task] for task, weight in weights.items())
+    """The scale of the mean of type means over these tasks."""
+    return mean_of_types(scales, task_types(tasks))
 
 
 def _overall(
@@ -246,8 +243,8 @@ def _overall(
     row = Comparison(scope, pair[1], found.tasks)
     if found.estimate is None:
         return _worded(replace(row, judgement=not_comparable("no task in common"))), None
-    weights = type_weights({task: types[task] for task in found.tasks})
-    means = [sum(weights[task] * side[task].mean for task in found.tasks) for side in (base, own)]
+    shared = {task: types[task] for task in found.tasks}
+    means = [mean_of_types({task: side[task].mean for task in shared}, shared) for side in (base, own)]
     seeds = [len(side[task].seeds) for task in found.tasks for side in (base, own) if side[task].seeds]
     note = f"{len(found.tasks)} task{'s' * (len(found.tasks) > 1)}" + (
         f", without {', '.join(found.missing)}" if found.missing else ""
@@ -283,7 +280,7 @@ def _remarks(rows: Sequence[Comparison], request: Request, store: ExampleStore) 
         "go by it. p (Holm): adjusted for the comparisons of the same line of tasks. resolves: found 4 times in 5."
     )
     if store.kind == "sample":
-        yield "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
+        yield SAMPLE_REMARK
     asked = [row for row in rows if row.p is not None and row.scope in TASKS]
     called = sum(row.judgement.verdict in ("better", "worse") for row in asked)
     if len(asked) > 1:

@@ -1,12 +1,12 @@
-"""Scores over the number of rows: a learning curve for each task, and one over all of them."""
+"""Learning curves over the number of rows, and what a score cost to generate."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from clinsynth.core import TASKS
 from clinsynth.scoring.statistics import (
     Estimate,
     LearningCurve,
@@ -14,11 +14,14 @@ from clinsynth.scoring.statistics import (
     Profile,
     combine,
     contrast,
+    pareto,
     score_of,
+    share_of_cost,
     type_weights,
 )
-from clinsynth.standings.model import Curve, CurvePoint, Interval
+from clinsynth.standings.model import CostOfData, Curve, CurvePoint, Interval, Standing, task_types
 from clinsynth.standings.task import TaskTable, interval
+from clinsynth.submissions import Cost
 
 
 def curves(name: str, required: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> tuple[Curve, ...]:
@@ -49,7 +52,7 @@ def _on_task(task: str, curve: LearningCurve) -> Curve:
 
 
 def _over_tasks(by_task: Mapping[str, LearningCurve], seed: int) -> Curve:
-    weights = type_weights({task: TASKS[task].spec.type for task in by_task})
+    weights = type_weights(task_types(by_task))
     points: list[CurvePoint] = []
     for k, rows in enumerate(next(iter(by_task.values())).rows):
         profiles = {task: curve.profiles[k] for task, curve in by_task.items()}
@@ -85,3 +88,47 @@ def _area_of_means(points: Sequence[tuple[int, float]]) -> float:
     pairs = list(itertools.pairwise(points))
     total = sum((a + b) / 2 * math.log(n / m) for (m, a), (n, b) in pairs)
     return total / math.log(points[-1][0] / points[0][0])
+
+
+def with_costs(rows: Sequence[Standing], cards: Mapping[str, Cost]) -> list[Standing]:
+    """The rows with their costs. Fronts are among submissions with an overall score, without references."""
+    made = {row.name: _cost(row, cards[row.name]) for row in rows}
+    entrants = [row for row in rows if row.kind == "submission"]
+    scores = {row.name: row.statistics.mean for row in entrants if row.statistics}
+    by_dollars = pareto([(name, score, made[name].dollars) for name, score in scores.items()])
+    by_tokens = pareto([(name, score, made[name].tokens) for name, score in scores.items()])
+    return [
+        replace(
+            row,
+            cost=replace(
+                made[row.name],
+                on_dollar_front=by_dollars.get(row.name),
+                on_token_front=by_tokens.get(row.name),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _cost(row: Standing, cost: Cost) -> CostOfData:
+    known = CostOfData(
+        calls=cost.calls,
+        tokens_in=cost.tokens_in,
+        tokens_out=cost.tokens_out,
+        dollars=cost.dollars,
+        price_source=cost.price_source,
+        price_date=cost.price_date.isoformat() if cost.price_date else None,
+        seconds=cost.seconds,
+        per_dollar=None,
+        per_million_tokens=None,
+        on_dollar_front=None,
+        on_token_front=None,
+    )
+    if row.statistics is None:
+        return known
+    score, tokens = row.statistics.mean, known.tokens
+    return replace(
+        known,
+        per_dollar=share_of_cost(score, known.dollars),
+        per_million_tokens=share_of_cost(score, None if tokens is None else tokens / 1e6),
+    )

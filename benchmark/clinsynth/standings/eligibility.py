@@ -1,4 +1,4 @@
-"""Who is ranked, and why not. Each row that is not stands below the line with every reason."""
+"""Which rows are ranked. A row that is not stands below the line with every reason."""
 
 from __future__ import annotations
 
@@ -104,5 +104,5 @@ _ORDER: tuple[ReasonCode, ...] = (
 
 
 def _code(fault: Exception) -> ReasonCode:
-    """A file that is not here may be elsewhere; one that contradicts its record is wrong everywhere."""
+    """A missing file may lie on another machine; one that contradicts its record is wrong everywhere."""
     return "unchecked" if isinstance(fault, MissingPredictionsError) else "failed-verify"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from clinsynth.core import TASKS
 from clinsynth.results import DataKind
+from clinsynth.scoring.statistics import mean_of_types
 from clinsynth.standings.verdicts import RANKED_SEEDS, Judgement
 
 
@@ -44,7 +45,7 @@ class Difference:
     detectable: float
     """The true difference that would be found 4 times in 5: what the test set resolves for this pair."""
     judgement: Judgement
-    """What is to be said of the two, whoever else is in the table: by ``p``."""
+    """The verdict on the two, by ``p``: it does not depend on the other rows of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,21 @@ class Agreement:
 
 CONSTANT = "constant"
 """Name of the row of the best constant answers."""
+MEAN_OF_TYPES = "mean of the types"
+"""What an overall score is called where a task's name stands for the others."""
+SAMPLE_REMARK = "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
+
+
+def task_types(tasks: Iterable[str]) -> dict[str, str]:
+    """The type of each task."""
+    return {task: TASKS[task].spec.type for task in tasks}
+
+
+def overall_of(scores: Mapping[str, float], tasks: Sequence[str]) -> float | None:
+    """Mean of the type means over ``tasks``; ``None`` if one has no score: a gap never moves it."""
+    complete = bool(tasks) and set(tasks) <= scores.keys()
+    return mean_of_types(scores, task_types(tasks)) if complete else None
+
 
 ReasonCode = Literal[
     "reference",
@@ -325,8 +341,7 @@ class Standing:
 
     def overall(self, tasks: Sequence[str]) -> float | None:
         """Mean of the type means over ``tasks``; ``None`` if one has no score: a gap never moves it."""
-        complete = bool(tasks) and set(tasks) <= self.scores.keys()
-        return statistics.mean(self.type_means(tasks).values()) if complete else None
+        return overall_of({task: score.mean for task, score in self.scores.items()}, tasks)
 
     @property
     def seeds(self) -> int:
@@ -390,7 +405,7 @@ class Standings:
         """The remarks that are not about the recipe and the rows, nor about what is left out."""
         out: list[str] = []
         if self.kind == "sample":
-            out.append("SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more.")
+            out.append(SAMPLE_REMARK)
         few = [row.name for row in self.rows if row.preliminary]
         if few:
             out.append(f"Preliminary, fewer than {RANKED_SEEDS} seeds: {', '.join(few)}.")

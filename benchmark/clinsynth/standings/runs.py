@@ -9,12 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError
 from clinsynth.data import ExampleStore
-from clinsynth.results import TOLERANCE, DataKind, Results, RunRecord, Tally, prediction_bytes, predictions_in
+from clinsynth.results import (
+    TOLERANCE,
+    DataKind,
+    RecordStore,
+    Results,
+    RunRecord,
+    Tally,
+    prediction_bytes,
+    predictions_in,
+)
 from clinsynth.scoring import METRICS, Metric
 from clinsynth.scoring.statistics import IntArray, Runs, sum_by_unit, unit_index
 from clinsynth.submissions import existing_card
@@ -22,7 +32,7 @@ from clinsynth.training import Recipe
 
 
 class NotComparableError(Exception):
-    """Why runs cannot be compared; a fact of the table, not the user's fault."""
+    """Why runs cannot be compared. It is shown in the table and is no error of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class AnswerFile:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What stands for an entry on a task: a file for each seed, or one where no seed changes the answers."""
+    """The answers of an entry on a task: a file for each seed, or one file where no seed changes the answers."""
 
     name: str
     """Of the entry."""
@@ -52,14 +62,14 @@ class Answers:
 
     @classmethod
     def of(cls, entry: Entry, records: Sequence[RunRecord]) -> Answers:
-        """Of runs, by seed."""
-        paths = [entry.results.predictions_path(record.cell) for record in records]
+        """The answers of runs, ordered by seed."""
+        paths = [entry.store.predictions_path(record.cell) for record in records]
         files = tuple(
             AnswerFile(path, record.predictions_sha256, record.score)
             for path, record in zip(paths, records, strict=True)
         )
         seeds = tuple(record.seed for record in records)
-        folder = entry.results.folder
+        folder = entry.store.folder
         return cls(entry.name, folder, records[0].test.fingerprint, seeds, files, tuple(records))
 
 
@@ -69,7 +79,8 @@ class Entry:
 
     name: str
     reference: bool
-    results: Results
+    store: RecordStore[Any]
+    """Where its records lie: runs, or answers of the direct track."""
     runs: Mapping[str, list[RunRecord]]
     """By task."""
     fixed: Mapping[str, Answers] = field(default_factory=dict[str, Answers])
@@ -115,7 +126,7 @@ class TestSets:
     """The test sets of a store, each opened once."""
 
     def __init__(self, store: ExampleStore | None) -> None:
-        """``None``: none is here."""
+        """``store`` is ``None`` where no test set is here."""
         self._store = store
         self._found: dict[str, TestSet | None] = {}
 
@@ -171,7 +182,7 @@ def headline_budget(entries: Iterable[Entry], recipe: Recipe) -> int:
 
 
 def comparable_answers(entry: Entry, test: TestSet, budget: int | None) -> Answers:
-    """What stands for an entry at a budget; ``None``: on all its rows.
+    """The answers that stand for an entry at a budget; ``None``: those on all its rows.
 
     Raises ``NotComparableError``: there is nothing, or it does not belong together or to this test set.
     """
@@ -252,7 +263,7 @@ def check_pair(a: Answers, b: Answers) -> None:
 
 
 def differences_of_conduct(a: Answers, b: Answers) -> str:
-    """What a reader should know of two that are compared all the same; empty for nothing."""
+    """Differences in how the two were run that a reader should know of; empty for none."""
     if not a.records or not b.records:
         return "a language model that answers by itself"
     rows = [each.records[0].rows for each in (a, b)]

@@ -16,6 +16,7 @@ from clinsynth.scoring.statistics import (
     Measured,
     Ranking,
     combine,
+    mean_of_types,
     prepare,
     settled,
     type_weights,
@@ -24,9 +25,7 @@ from clinsynth.scoring.statistics import (
 from clinsynth.scoring.statistics import ranking as rank
 from clinsynth.standings.agreement import agreements
 from clinsynth.standings.collection import Chosen, Collection, Stored, choose, collect
-from clinsynth.standings.constants import recorded
-from clinsynth.standings.costs import with_costs
-from clinsynth.standings.curves import curves
+from clinsynth.standings.curves import curves, with_costs
 from clinsynth.standings.eligibility import REFERENCE, reasons
 from clinsynth.standings.model import (
     CONSTANT,
@@ -37,10 +36,10 @@ from clinsynth.standings.model import (
     Score,
     Standing,
     Standings,
+    task_types,
 )
-from clinsynth.standings.profiles import Profiler, one_thread
-from clinsynth.standings.task import TaskTable, difference_to, interval, opponent
-from clinsynth.standings.tasks import task_tables
+from clinsynth.standings.profiles import Profiler, one_thread, recorded
+from clinsynth.standings.task import TaskTable, difference_to, interval, opponent, task_tables
 from clinsynth.submissions import Cost
 
 
@@ -54,7 +53,7 @@ def _other_students(table: Standings, collection: Collection) -> Iterator[list[S
 def with_statistics(
     table: Standings, collection: Collection, chosen: Sequence[Chosen], profiler: Profiler
 ) -> Standings:
-    """The same table with all that its test sets say."""
+    """The same table with its statistics."""
     made: dict[str, TaskTable] = {}
     unavailable: dict[str, str] = {}
     with progress("standings", len(table.tasks)) as bar:
@@ -126,13 +125,8 @@ def _place(row: Standing, ranking: Ranking) -> tuple[int, float, str]:
     return (1, -row.statistics.mean, row.name) if row.statistics else (2, 0.0, row.name)
 
 
-def task_types(tasks: Sequence[str]) -> dict[str, str]:
-    """The type of each task."""
-    return {task: TASKS[task].spec.type for task in tasks}
-
-
 def _combined(parts: Mapping[str, Measured], seed: int) -> Estimate:
-    return combine(parts, type_weights(task_types(list(parts))), seed)
+    return combine(parts, type_weights(task_types(parts)), seed)
 
 
 def _mean(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> Estimate | None:
@@ -156,7 +150,7 @@ class _Lead:
 
 @dataclass(frozen=True, slots=True)
 class _Estimates:
-    """What is combined over tasks, of all rows, so that quantiles are found together."""
+    """Estimates over tasks of all rows, so that their quantiles are found together."""
 
     means: dict[str, Estimate]
     types: dict[str, dict[str, Estimate]]
@@ -222,8 +216,7 @@ def _lead(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable], rankin
 def _to_leader(
     name: str, lead: _Lead, tasks: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking
 ) -> Difference:
-    weights = type_weights(task_types(tasks))
-    scale = sum(weights[task] * made[task].scale for task in tasks)
+    scale = mean_of_types({task: made[task].scale for task in tasks}, task_types(tasks))
     contenders = len(ranking.names) if name in ranking.groups else 0
     return difference_to(lead.other, lead.estimate, lead.seeds, scale, contenders)
 
@@ -231,12 +224,11 @@ def _to_leader(
 def _gap(row: Standing, tasks: Sequence[str]) -> tuple[float | None, tuple[str, ...]]:
     """Mean over types of the mean gap recovered of their tasks, and the tasks that have one."""
     gaps = {task: own.gap.value for task in tasks if (own := row.scores[task].statistics) and own.gap.value is not None}
-    weights = type_weights(task_types(list(gaps)))
-    return (settled(sum(weights[task] * value for task, value in gaps.items())) if gaps else None), tuple(gaps)
+    return (settled(mean_of_types(gaps, task_types(gaps))) if gaps else None), tuple(gaps)
 
 
 def _shares(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable]) -> dict[str, float]:
-    """Of the variance of the mean of type means, by task."""
+    """Shares of the variance of the mean of type means, by task."""
     if not all(task in made and name in made[task].names for task in tasks):
         return {}
     return variance_shares({task: made[task].measured[name] for task in tasks}, task_types(tasks))
@@ -266,7 +258,7 @@ def standings(
 
 
 def standings_of(collection: Collection, recipe: str, budget: int, profiler: Profiler | None = None) -> Standings:
-    """The same from what was read before: for tables of several recipes and budgets."""
+    """The table of one recipe and budget from submissions that were read before."""
     chosen = choose(collection, recipe, budget)
     table = means(collection, chosen, recipe, budget)
     if profiler is None:
@@ -307,7 +299,7 @@ def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget:
 
 
 def _ordered(rows: Iterable[Standing], required: Sequence[str]) -> tuple[Standing, ...]:
-    """By their mean, best first, and those without one last."""
+    """Rows by their mean, best first; those without one last."""
     overall = {row.name: row.overall(required) for row in rows}
     return tuple(sorted(rows, key=lambda row: ((mean := overall[row.name]) is None, -(mean or 0.0), row.name)))
 

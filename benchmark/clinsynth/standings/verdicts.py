@@ -1,6 +1,6 @@
-"""What is to be said of two rows: decided here and nowhere else, typed, and put into words from the type.
+"""The verdict on two rows: decided here and nowhere else, as a type that is put into words.
 
-A verdict speaks of two rows alone: whoever else is in a table changes none.
+A verdict depends on the two rows alone, not on the other rows of a table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ undecided: not so, and it could hardly have, for want of seeds or of test items;
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with all that its words are made of."""
+    """A verdict, why it is none, and what would help."""
 
     verdict: Verdict
     reason: str = ""
@@ -33,7 +33,7 @@ class Judgement:
 
 
 def not_comparable(reason: str) -> Judgement:
-    """There is no number."""
+    """The judgement where there is no number."""
     return Judgement("not comparable", reason.splitlines()[0])
 
 
@@ -69,7 +69,7 @@ def words(
 
     Args:
         judgement: the verdict.
-        other: whom it is of.
+        other: name of the row that the verdict is on.
         difference: its lead.
         detectable: what would be found 4 times in 5.
         tasks: that were compared.
@@ -88,5 +88,5 @@ def words(
 
 
 def turned(verdict: Verdict) -> Verdict:
-    """The same from the other side."""
+    """The verdict with the two rows exchanged."""
     return "worse" if verdict == "better" else "better" if verdict == "worse" else verdict

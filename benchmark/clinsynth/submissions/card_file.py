@@ -12,9 +12,9 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from clinsynth.core import UnfitFileError, read_regular
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, describe
 from clinsynth.submissions.faults import Findings, Problem
-from clinsynth.submissions.streams import NotRegularError, read_bounded
 
 MAX_CARD = 2**16
 """Bytes of a card: far more than a card with a long BibTeX entry needs."""
@@ -56,15 +56,15 @@ def read_toml(file: Path) -> dict[str, Any]:
         CardError: there is none, it is no regular file, too large, too deep, or no TOML.
     """
     try:
-        raw = read_bounded(file, MAX_CARD)
+        raw = read_regular(file, MAX_CARD)
     except FileNotFoundError:
         raise CardError(_problem("no-card", "no such file", "a card", "clinsynth new <name>")) from None
-    except NotRegularError as error:
+    except UnfitFileError as error:
+        if error.code == "too-large":
+            raise CardError(_problem("bad-toml", f"over {MAX_CARD:,} bytes", "a card", "shorten it")) from None
         raise CardError(_problem("not-a-file", str(error), "a file", "put the file itself there")) from None
     except OSError as error:
         raise CardError(_problem("unreadable", str(error.strerror), "a readable file", "check its rights")) from None
-    if raw is None:
-        raise CardError(_problem("bad-toml", f"over {MAX_CARD:,} bytes", "a card", "shorten it"))
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

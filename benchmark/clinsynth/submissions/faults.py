@@ -95,7 +95,7 @@ class Report:
         """What is no error, one line for each file and reason: for commands that go on all the same."""
         lines: dict[tuple[str, str], str] = {}
         for problem in self.problems:
-            # How many rows there are is said by whoever goes on, in its own words.
+            # The caller says how many rows there are, in its own words.
             if problem.severity == "warning" and problem.reason != "few-rows":
                 said = f": {problem.found}" if problem.found else ""
                 lines.setdefault((problem.file, problem.reason), f"{problem.file}: {problem.reason}{said}")

@@ -16,11 +16,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from clinsynth.core import TASKS, TaskSpec
+from clinsynth.core import TASKS, TaskSpec, UnfitFileError, open_bytes
 from clinsynth.submissions.card import CARD_FILE, Card
 from clinsynth.submissions.card_file import find_card
 from clinsynth.submissions.faults import Findings
-from clinsynth.submissions.streams import NotRegularError, open_bytes
 from clinsynth.task_types import Fault
 
 MAX_ROWS = 200_000
@@ -39,7 +38,7 @@ class Line(NamedTuple):
     """One line, either read or refused."""
 
     number: int | None
-    """From 1; ``None`` for a fault of the whole file."""
+    """Line number from 1; ``None`` for a fault of the whole file."""
     value: object = None
     """The JSON value of a line without a fault."""
     fault: Fault | None = None
@@ -61,7 +60,7 @@ def read_lines(path: Path, *, follow: bool = False) -> Iterator[Line]:
             yield from _bounded(stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield Line(None, fault=Fault("bad-gzip", str(error), "a whole gzip file", "pack the file again with gzip"))
-    except NotRegularError as error:
+    except UnfitFileError as error:
         yield Line(None, fault=Fault("not-a-file", str(error), "a file", "put the file itself there"))
     except OSError as error:
         yield Line(None, fault=Fault("unreadable", error.strerror or str(error), "a readable file", "check its rights"))

@@ -1,4 +1,4 @@
-"""What a task type is: its row form, its checks, and the head that the student wears for it."""
+"""What a task type is: the form of its rows, its checks, and the student's output head for it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TaskType(ABC):
     def faults(self, row: object, spec: TaskSpec) -> Iterator[Fault]:
         """Everything that is wrong with a row; nothing for a good one."""
         if not isinstance(row, dict):
-            yield Fault("not-an-object", type(row).__name__, "a JSON object", "write one object a line")
+            yield Fault("not-an-object", type(row).__name__, "a JSON object", "write one object per line")
             return
         fields = cast("Row", row)
         keys = {*self.text_keys, self.target_key}

@@ -6,9 +6,9 @@ from .near_duplicates import jaccard as jaccard
 from .near_duplicates import shingles as shingles
 from .near_duplicates import sketches_of as sketches_of
 from .normalising import key as key
+from .normalising import sentence_ranges as sentence_ranges
 from .normalising import tight as tight
 from .normalising import words as words
-from .sentences import sentence_ranges as sentence_ranges
 from .sequences import Codes as Codes
 from .sequences import Hashes as Hashes
 from .sequences import Sequences as Sequences

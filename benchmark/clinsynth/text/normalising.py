@@ -1,10 +1,14 @@
-"""Forms of a text that stay the same under Unicode variants, case, white space and tokenisation."""
+"""Normal forms of a text, which stay the same under Unicode variants, case, white space and tokens; and sentences."""
 
 from __future__ import annotations
 
+import importlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any, cast
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 """A run of letters, or of digits: no tokeniser joins or cuts finer, so "IL-6", "IL - 6" and "IL6" are one."""
@@ -47,3 +51,22 @@ def key(text: str) -> str:
 def tight(text: str) -> str:
     """The folded text with single spaces, and none beside punctuation: "a - t ( x )" is "a-t(x)"."""
     return _AROUND.sub(r"\1", _SPACE.sub(" ", fold(text))).strip()
+
+
+def sentence_ranges(text: str, protected: Iterable[tuple[int, int]] = ()) -> list[tuple[int, int]]:
+    """``(start, end)`` of every sentence, without the white space around it.
+
+    A boundary inside a ``protected`` range ("E. coli infection") is not one: the two parts stay together. The
+    splitter is sentencex, whose version is pinned: derived row counts depend on it.
+    """
+    # A compiled extension without types, of use to one task only.
+    sentencex: Any = importlib.import_module("sentencex")
+    found = cast("list[dict[str, Any]]", sentencex.get_sentence_boundaries("en", text))
+    inside = {i for start, end in protected for i in range(start + 1, end)}
+    cuts = [0, *(int(b["end_index"]) for b in found if int(b["end_index"]) not in inside), len(text)]
+    ranges: list[tuple[int, int]] = []
+    for start, end in pairwise(cuts):
+        part = text[start:end]
+        if part.strip():
+            ranges.append((start + len(part) - len(part.lstrip()), start + len(part.rstrip())))
+    return ranges

@@ -31,7 +31,7 @@ MAX_TOKENS = 256
 BATCH_TOKENS = {"cpu": 2_048, "cuda": 8_192}
 """Padded tokens in a batch; on a CPU as many as its caches hold."""
 SEGMENT = 4_096
-"""Texts that are embedded before they are stored: what an interruption costs at most."""
+"""Texts that are embedded between two writes: an interruption loses no more."""
 _KEY_BYTES = 16
 
 
@@ -124,7 +124,7 @@ def _model(device: Device) -> MiniLM:
 def _encoder(device: Device) -> Callable[[Sequence[str]], Vectors]:
     import torch
 
-    from clinsynth.training.batching import reading_batches
+    from clinsynth.training.encoding import reading_batches
 
     model = _model(device)
 

@@ -33,17 +33,17 @@ class Settings:
     batch_size: int
     """Examples in a step; all rows where there are fewer."""
     learning_rate: float
-    """Peak of the schedule, of AdamW."""
+    """Peak learning rate of AdamW."""
     max_length: int
-    """Tokens, special ones included. Longer texts are truncated; span tasks are windowed."""
+    """Tokens of a sequence, special ones included. Longer texts are truncated; span tasks are windowed."""
     warmup: float = 0.1
     """Share of the steps in which the rate rises from 0; it then falls to 0 linearly."""
     weight_decay: float = 0.01
-    """Decoupled, on everything but biases and layer norms."""
+    """Decoupled weight decay, on everything but biases and layer norms."""
     dropout: float = 0.1
-    """Before the head."""
+    """Dropout before the head."""
     encoder_dropout: float | None = None
-    """Inside the encoder; ``None`` keeps what it was pre-trained with."""
+    """Dropout inside the encoder; ``None`` keeps that of pre-training."""
     frozen_embeddings: bool = False
     """Whether word vectors stay as they are: a third of a small student's weights, and of its optimiser's time."""
     clip: float = 1.0

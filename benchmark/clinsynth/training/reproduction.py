@@ -51,7 +51,7 @@ class ReproductionRequest:
 
 @dataclass(slots=True)
 class ReproductionPlan:
-    """What is to be done."""
+    """Which runs are to be trained again, and which cannot be."""
 
     todo: list[RunRecord] = field(default_factory=list[RunRecord])
     done: list[ReproductionRecord] = field(default_factory=list[ReproductionRecord])
@@ -64,7 +64,7 @@ class ReproductionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Reproduced:
-    """What came of it."""
+    """The outcome of training runs again."""
 
     records: tuple[ReproductionRecord, ...]
     """Of every run that was asked for, old or new."""

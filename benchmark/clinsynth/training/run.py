@@ -75,7 +75,7 @@ def _answer(example: Example) -> object:
 
 
 def constant(rows: Sequence[Example]) -> Prediction | None:
-    """What a student must say that was shown one answer only; ``None`` where there is something to learn."""
+    """The answer of a student whose rows all have one answer; ``None`` where there is something to learn."""
     answers = {str(_answer(example)) for example in rows}
     return Prediction(rows[0].labels) if len(answers) == 1 and not rows[0].spans else None
 

@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(slots=True)
 class Plan:
-    """What scoring amounts to."""
+    """Which runs are done, missing or stale."""
 
     missing: list[Cell] = field(default_factory=list[Cell])
     done: list[RunRecord] = field(default_factory=list[RunRecord])
@@ -107,7 +107,7 @@ def _place(cell: Cell, results: Results, out: Plan) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What came of it."""
+    """The outcome of scoring."""
 
     records: list[RunRecord]
     """Every run that was asked for and is done, old or new."""
@@ -193,7 +193,7 @@ def seeds_of(text: str) -> tuple[int, ...]:
 
 
 def describe(planned: Plan, store: ExampleStore) -> Sequence[str]:
-    """What the plan amounts to, for people."""
+    """The plan in words."""
     lines = [f"{name}: skipped: {reason}" for name, reason in planned.skipped.items()]
     lines += [f"{name}: only {rows:,} rows, all of them are used" for name, rows in planned.short.items()]
     if planned.stale:

@@ -1,4 +1,7 @@
+from .common import crossed as crossed
 from .common import of as of
+from .compare import comparisons as comparisons
+from .direct import suite_tables as suite_tables
 from .model import Answer as Answer
 from .model import Block as Block
 from .model import Cell as Cell
@@ -19,7 +22,11 @@ from .model import Value as Value
 from .model import interval as interval
 from .model import number as number
 from .model import plain as plain
+from .other import agreement as agreement
 from .pages import TITLES as TITLES
 from .pages import VIEWS as VIEWS
+from .pages import over_tasks as over_tasks
 from .pages import page as page
 from .pages import shown as shown
+from .scores import left_out as left_out
+from .scores import means as means

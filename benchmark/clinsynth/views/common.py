@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from clinsynth.results import DataKind
 from clinsynth.snapshot import ConditionRow, Place, Snapshot, SubmissionRow, TaskRow
-from clinsynth.views.model import Cell, Choice, Figure, Filter, Point, Query, Section, Series, pick, text
+from clinsynth.standings import MEAN_OF_TYPES
+from clinsynth.views.model import (
+    DASH,
+    Cell,
+    Choice,
+    Column,
+    Figure,
+    Filter,
+    Point,
+    Query,
+    Section,
+    Series,
+    Table,
+    pick,
+    text,
+)
 
 SECTIONS: dict[Place, str] = {
     "ranked": "Ranked",
     "reference": "References, shown beside and never ranked",
     "unranked": "Below the line: not ranked, with the reason",
 }
-MEAN = "mean of the types"
+MEAN = MEAN_OF_TYPES
 
 
 class Conditioned(Protocol):
@@ -139,6 +156,59 @@ def forest(key: str, title: str, points: Sequence[tuple[bool, Point]], descripti
     ]
     return Figure(key, title, "forest", tuple(each for each in series if each.points), "difference in points", zero=0,
                   description=description)  # fmt: skip
+
+
+def crossed(
+    table: Table, first: Column, cells: Mapping[tuple[str, str], Cell], beside: Mapping[str, Cell] | None = None
+) -> Table:
+    """A table with a line and a column for each name, and a dash where there is no cell.
+
+    Args:
+        table: key, caption and notes; its columns say what stands between the names and the cells.
+        first: what the lines are.
+        cells: by the name of the line and that of the column, in the order in which they are first met.
+        beside: for each line the one cell that belongs to the columns of ``table``, if it has any.
+    """
+    lines, names = (tuple(dict.fromkeys(key[k] for key in cells)) for k in (0, 1))
+    columns = (first, *table.columns, *(Column(name, name, number=True, interval=True) for name in names))
+    nothing = Cell(DASH, muted=True)
+    drawn = tuple(
+        (text(line), *((beside.get(line, Cell("")),) if beside is not None else ()),
+         *(cells.get((line, name), nothing) for name in names))
+        for line in lines
+    )  # fmt: skip
+    return replace(table, columns=columns, sections=(Section("", drawn),))
+
+
+def stacked(first: Sequence[Column], tables: Mapping[tuple[str, ...], Table], caption: str) -> Table:
+    """Tables of the same kind under one another, with columns that say which one a row is of.
+
+    Args:
+        first: those columns.
+        tables: by the cells of these columns; a column that one of the tables lacks holds a dash there.
+        caption: of the whole.
+    """
+    columns: dict[str, Column] = {}
+    for column in (column for table in tables.values() for column in table.columns):
+        known = columns.setdefault(column.key, column)
+        if known.title != column.title:
+            columns[column.key] = replace(known, title=column.key.replace("_", " ").capitalize())
+    nothing = Cell(DASH, muted=True)
+    drawn: list[tuple[Cell, ...]] = []
+    for own, table in tables.items():
+        for title, row in table.rows:
+            cells = {column.key: cell for column, cell in zip(table.columns, row, strict=True)}
+            # A section's title says more than a column has room for.
+            place = text(re.split("[,:]", title)[0])
+            drawn.append((*map(text, own), place, *(cells.get(key, nothing) for key in columns)))
+    # What is said of one table alone is not true of the whole.
+    every_notes = [table.notes for table in tables.values()]
+    notes = tuple(note for note in dict.fromkeys(sum(every_notes, ())) if all(note in own for own in every_notes))
+    key = next((table.key for table in tables.values()), "")
+    every = (*first, Column("place", "Place"), *columns.values())
+    made = Table(key, caption, every, (Section("", tuple(drawn)),), notes)
+    placed = any(title for table in tables.values() for title, _ in table.rows)
+    return made if placed else made.with_columns([k for k, column in enumerate(every) if column.key != "place"])
 
 
 def no_results() -> tuple[str, str]:

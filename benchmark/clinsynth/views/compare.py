@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, DifferenceRow, Snapshot
-from clinsynth.standings import Judgement, words
+from clinsynth.standings import Compared, Comparison, Judgement, words
 from clinsynth.standings import turned as opposite
 from clinsynth.views.common import MEAN, cards, condition_filters, forest, named, of
 from clinsynth.views.model import (
@@ -22,6 +22,7 @@ from clinsynth.views.model import (
     Table,
     number,
     pick,
+    text,
 )
 
 MOST = 8
@@ -58,7 +59,7 @@ def compare(snapshot: Snapshot, query: Query) -> Page:
 
 
 def _stored(snapshot: Snapshot, condition: ConditionRow | None) -> dict[str, set[str]]:
-    """With whom each submission is compared in this snapshot."""
+    """The submissions that each one is compared with in this snapshot."""
     found: dict[str, set[str]] = {}
     for row in of(snapshot.tables.differences, condition):
         found.setdefault(row.base, set()).add(row.other)
@@ -134,52 +135,65 @@ def _p(value: float | None) -> Cell:
     return Cell("<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.1 else f"{value:.2f}", value)
 
 
+_NOTE = "The claim to make is the one over all tasks; single tasks show where it comes from."
+
+
 def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: list[DifferenceRow]) -> Table:
-    known, many = cards(snapshot), len({row.other for row in rows}) > 1
+    known, others = cards(snapshot), dict.fromkeys(row.other for row in rows)
+    many = len(others) > 1
+    where = f" ({condition.recipe}, {condition.rows:,} rows)" if condition else ""
 
     def draw(row: DifferenceRow) -> tuple[Cell, ...]:
-        said = verdict(row)
-        several = (named(known, row.other),) if many else ()
-        return (
-            Cell(row.scope, row.scope, link=f"tasks?task={row.scope}" if row.scope in row.tasks else ""),
-            *several,
-            number(row.difference, row.low, row.high, sign="+", title=row.note),
-            _p(row.p),
-            number(row.detectable),
-            number(row.base_score),
-            number(row.other_score),
-            Cell(str(row.seeds), row.seeds),
-            Cell(said, said, small=row.note),
-        )
+        link = f"tasks?task={row.scope}" if row.scope in row.tasks else ""
+        names = (Cell(row.scope, row.scope, link=link), *((named(known, row.other),) if many else ()))
+        return (*names, *_numbers(row), Cell(said := verdict(row), said, small=row.note))
 
-    columns = (
-        Column("scope", "Task"),
-        *((Column("other", "With"),) if many else ()),
-        Column(
-            "difference",
-            "Difference",
-            number=True,
-            interval=True,
-            help="The other minus the first, in points, paired by test unit and by seed; behind it 95 %.",
-        ),
-        Column(
-            "p", "p", number=True, help="Two-sided, of this comparison alone: the more are read, the more are chance."
-        ),
-        Column(
-            "detectable",
-            "Can tell apart",
-            number=True,
-            help="In points: the true difference that is found 4 times in 5.",
-        ),
-        Column("base_score", base or "First", number=True),
-        Column("other_score", "Other" if many or not rows else rows[0].other, number=True),
-        Column("seeds", "Seeds", number=True),
-        Column("verdict", "Verdict"),
-    )
-    where = f" ({condition.recipe}, {condition.rows:,} rows)" if condition else ""
-    notes = ("The claim to make is the one over all tasks; single tasks show where it comes from.",)
+    columns = (Column("scope", "Task"), *((Column("other", "With"),) if many else ()),
+               *_columns(base, "Other" if many else next(iter(others), "Other")))  # fmt: skip
     return Table("compare", f"Differences to {base}{where}" if base else "Nothing to compare", columns,
-                 (Section("", tuple(draw(row) for row in rows)),), notes)  # fmt: skip
+                 (Section("", tuple(draw(row) for row in rows)),), (_NOTE,))  # fmt: skip
+
+
+def comparisons(found: Compared) -> Table:
+    """What ``clinsynth compare`` found, with the adjusted p and the outcome in a word."""
+    budget = "all their rows" if found.rows is None else f"{found.rows:,} rows"
+    first, p, *rest = _columns(found.base, "Other")
+    columns = (
+        Column("scope", "Task"), Column("other", "With"), first, p,
+        Column("p_holm", "p (Holm)", number=True, spare=True,
+               help="Adjusted for the comparisons of the same line of tasks."),
+        Column("outcome", "Outcome"), *rest,
+    )  # fmt: skip
+
+    def draw(row: Comparison) -> tuple[Cell, ...]:
+        difference, chance, *others = _numbers(row)
+        return (text(row.scope), text(row.other), difference, chance, _p(row.p_holm), text(row.judgement.verdict),
+                *others, Cell(row.words, row.words, small=row.note))  # fmt: skip
+
+    return Table("compare", f"Differences to {found.base} ({found.recipe}, {budget})", columns,
+                 (Section("", tuple(draw(row) for row in found.comparisons)),), found.remarks)  # fmt: skip
+
+
+def _columns(base: str, other: str) -> tuple[Column, ...]:
+    return (
+        Column("difference", "Difference", number=True, interval=True,
+               help="The other minus the first, in points, paired by test unit and by seed; behind it 95 %."),
+        Column("p", "p", number=True, spare=True,
+               help="Two-sided, of this comparison alone: the more are read, the more are chance."),
+        Column("detectable", "Can tell apart", number=True, spare=True,
+               help="In points: the true difference that is found 4 times in 5."),
+        Column("base_score", base or "First", number=True),
+        Column("other_score", other, number=True),
+        Column("seeds", "Seeds", number=True, spare=True),
+        Column("verdict", "Verdict"),
+    )  # fmt: skip
+
+
+def _numbers(row: DifferenceRow | Comparison) -> tuple[Cell, ...]:
+    return (
+        number(row.difference, row.low, row.high, sign="+", title=row.note), _p(row.p), number(row.detectable),
+        number(row.base_score), number(row.other_score), Cell(str(row.seeds), row.seeds),
+    )  # fmt: skip
 
 
 def _points(rows: list[DifferenceRow], label: str) -> list[tuple[bool, Point]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from clinsynth.direct import better_of
 from clinsynth.snapshot import DirectPairRow, DirectRow, GradeRow, Snapshot, SuiteRow
-from clinsynth.views.common import cards, forest, named
+from clinsynth.standings import SAMPLE_REMARK, overall_of
+from clinsynth.views.common import MEAN, cards, crossed, forest, named, spoken
 from clinsynth.views.model import (
     DASH,
     Block,
@@ -18,11 +20,16 @@ from clinsynth.views.model import (
     Point,
     Query,
     Section,
+    Series,
     Table,
     count,
     number,
     pick,
+    text,
 )
+
+MOST_DRAWN = 40
+"""Lines of a plot; the table has all."""
 
 
 def direct(snapshot: Snapshot, query: Query) -> Page:
@@ -36,12 +43,51 @@ def direct(snapshot: Snapshot, query: Query) -> Page:
     shown = [row for row in _largest(rows) if chosen.value in ("all", str(row.shots))]
     shown.sort(key=lambda row: (row.task, -row.score))
     lead = "Language models that answer the test items themselves: another track, never ranked with training data."
-    blocks = (_direct_table(shown), *_pair_blocks(snapshot), *_suite_tables(snapshot))
+    blocks = (*_by_model(shown), _direct_table(shown), *_pair_blocks(snapshot), *suite_tables(snapshot))
     return Page("direct", "Direct LLM", lead, (chosen,) if rows else (), blocks, tuple(warnings))
 
 
+def _by_model(rows: list[DirectRow]) -> tuple[Block, ...]:
+    """A line for each task, a column for each model and number of demonstrations; and the same as a plot."""
+    if not rows:
+        return ()
+    named = [(row, f"{row.model}, {row.shots}-shot" if row.shots else f"{row.model}, zero-shot") for row in rows]
+    named.sort(key=lambda pair: (pair[0].task, pair[0].model, pair[0].shots))
+    names = list(dict.fromkeys(name for _, name in sorted(named, key=lambda pair: (pair[0].model, pair[0].shots))))
+    tasks = list(dict.fromkeys(row.task for row, _ in named))
+    found = {(row.task, name): row for row, name in named}
+    cells = {(task, name): _answer(found.get((task, name))) for task in tasks for name in names}
+    for name in names:
+        whole = {task: row.score for (task, own), row in found.items() if own == name and not row.limited}
+        cells[MEAN, name] = number(overall_of(whole, tasks), title="a task is missing, or preliminary")
+    metrics = {row.task: text(spoken(row.metric).replace("f1", "F1")) for row, _ in named}
+    limited = ("* a part of the test set: preliminary, and in no mean.",) if any(row.limited for row in rows) else ()
+    notes = (*limited, *((SAMPLE_REMARK,) if rows[0].data == "sample" else ()))
+    empty = Table("answers", "Direct answers by task: scores x 100", (Column("metric", "Metric"),), (), notes)
+    series: dict[str, list[Point]] = {}
+    for k, (row, name) in enumerate(named[:MOST_DRAWN]):
+        low, high = (None if end is None else 100 * end for end in (row.low, row.high))
+        series.setdefault("few-shot" if row.shots else "zero-shot", []).append(
+            Point(100 * row.score, k, low, high, f"{row.task}: {name}")
+        )
+    more = f" The first {MOST_DRAWN} of {len(named)}." if len(named) > MOST_DRAWN else ""
+    figure = Figure(
+        "direct-scores", "Direct answers", "forest",
+        tuple(Series(name, tuple(points), emphasis=name == "few-shot") for name, points in series.items()),
+        "score x 100", description=f"Scores of the table above with their 95 % intervals; filled: few-shot.{more}",
+    )  # fmt: skip
+    return crossed(empty, Column("task", "Task"), cells, metrics), figure
+
+
+def _answer(row: DirectRow | None) -> Cell:
+    if row is None:
+        return Cell(DASH, muted=True, title="not asked")
+    cell = number(row.score, row.low, row.high)
+    return replace(cell, text=f"{cell.text}*") if row.limited else cell
+
+
 def _largest(rows: Iterable[DirectRow]) -> list[DirectRow]:
-    """Of each model, task and number of demonstrations the answers to most of the test set."""
+    """The record with most answers for each model, task and number of demonstrations."""
     found: dict[tuple[str, str, int], DirectRow] = {}
     for row in rows:
         key = (row.submission, row.task, row.shots)
@@ -88,11 +134,11 @@ def _pair_blocks(snapshot: Snapshot) -> tuple[Block, ...]:
     if not snapshot.tables.direct:
         return ()
     written = {name for name, card in known.items() if card.llm}
-    unpaired = len(written - {row.submission for row in rows})
+    unpaired = sorted(written - {row.submission for row in rows})
     notes = (
         "The student minus the better of the model's own answers; both on the examples that the model was asked. "
         "On a part of a test set it is preliminary, and no claim.",
-        *((f"Submissions written by a language model without such a comparison here: {unpaired:,}.",)
+        *((f"Written by a language model, and without such a comparison here: {', '.join(unpaired)}.",)
           if unpaired else ()),
     )  # fmt: skip
 
@@ -110,7 +156,7 @@ def _pair_blocks(snapshot: Snapshot) -> tuple[Block, ...]:
     columns = (
         Column("task", "Task"), Column("model", "Model"), Column("submission", "Rows of"), Column("student", "Student"),
         Column("zero_shot", "Zero-shot", number=True), Column("few_shot", "Few-shot", number=True),
-        Column("shots", "Shots", number=True, help="Demonstrations a label behind the few-shot score."),
+        Column("shots", "Shots", number=True, help="Demonstrations per label behind the few-shot score."),
         Column("trained", "Student's score", number=True),
         Column("difference", "Student − model", number=True, interval=True),
         Column("better", "Better", help="tie: nothing is shown; undecided: so little data could not show it."),
@@ -141,7 +187,7 @@ _MEASURES = {
 }  # fmt: skip
 
 
-def _suite_tables(snapshot: Snapshot) -> tuple[Table, ...]:
+def suite_tables(snapshot: Snapshot) -> tuple[Table, ...]:
     """The evaluations of ClinicalGPT and of Asclepius, where any model took them."""
     suites, grades = _clinicalgpt(snapshot.tables.suites), _asclepius(snapshot.tables.grades)
     return tuple(table for table in (suites, grades) if table.rows)
@@ -154,11 +200,14 @@ def _clinicalgpt(rows: Sequence[SuiteRow]) -> Table:
 
     def draw(measures: dict[str, SuiteRow]) -> tuple[Cell, ...]:
         one = next(iter(measures.values()))
-        limited = "part of the set: preliminary" if one.limited else ""
+        words = "; ".join([
+            *(["part of the set: preliminary"] if one.limited else []),
+            *([f"{one.cut:,} of its answers were cut"] if one.cut else []),
+        ])  # fmt: skip
         scores = (number(measures[name].value if name in measures else None) for name in _MEASURES)
         return (
             Cell(one.area, one.area), Cell(one.set, one.set), Cell(one.model, one.model), *scores,
-            count(one.examples), number(one.unread / max(1, one.examples)), Cell(limited, limited, muted=True),
+            count(one.examples), number(one.unread / max(1, one.examples)), Cell(words, words, muted=True),
         )  # fmt: skip
 
     columns = (
@@ -175,8 +224,9 @@ def _clinicalgpt(rows: Sequence[SuiteRow]) -> Table:
 def _asclepius(rows: Sequence[GradeRow]) -> Table:
     def draw(row: GradeRow) -> tuple[Cell, ...]:
         limited = "part of the rows: preliminary" if row.limited else ""
+        grade = number(row.grade, scale=1, digits=2, title="no reply was a grade")
         return (
-            Cell(row.kind, row.kind), number(row.grade, scale=1, digits=2, title="no reply was a grade"),
+            Cell(row.kind, row.kind), replace(grade, small=f"{row.ungraded:,} without a grade" if row.ungraded else ""),
             count(row.examples), Cell(limited, limited, muted=True),
         )  # fmt: skip
 

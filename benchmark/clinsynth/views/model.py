@@ -1,12 +1,12 @@
 """What a view consists of, before it is drawn: tables of cells, figures, prose.
 
-The site, the app and the exports draw the same views; none of them computes.
+The site, the app, the exports and the command line draw the same views; none of them computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Query = Mapping[str, str]
@@ -20,7 +20,7 @@ class Cell:
     """One cell: what is shown, and what an export takes."""
 
     text: str
-    """As shown."""
+    """The text that is shown."""
     value: Value = None
     """The unrounded value in its own unit; ``None`` is unknown or not applicable."""
     small: str = ""
@@ -31,14 +31,23 @@ class Cell:
     link: str = ""
     """A submission's name, a view with its filters (``tasks?task=gad``), or an address."""
     muted: bool = False
-    """Known to say less than its neighbours."""
+    """Whether it is shown in grey, since it says less than its neighbours."""
     title: str = ""
     """What a pointer over it says; never the only place of a fact."""
     shade: float | None = None
     """How strongly the cell is coloured, from 0 to 1: a second way to read a number that stands in it too."""
 
+    @property
+    def said(self) -> str:
+        """What is shown, with what stands smaller behind it in parentheses."""
+        return f"{self.text} ({self.small})" if self.small else self.text
+
 
 DASH = "–"
+
+
+NAMES = ("task", "scope", "set", "submission", "other", "model")
+"""Columns that say what a row is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,13 @@ class Column:
     """What neighbouring columns have in common: a second line of the head, and a way to choose columns."""
     link: str = ""
     """Where the title leads, as in a cell."""
+    spare: bool = False
+    """Whether a narrow terminal does without it first."""
+
+    @property
+    def wide(self) -> bool:
+        """Whether its cells are sentences: where there is little room, they stand below the table."""
+        return self.key in ("remarks", "verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +92,7 @@ class Facet:
     key: str
     label: str
     values: tuple[str, ...]
-    """Of each row of the table, in their order; empty: the row is always shown."""
+    """A value for each row of the table, in order; empty: the row is always shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +113,45 @@ class Table:
     def rows(self) -> list[tuple[str, tuple[Cell, ...]]]:
         """Section title and cells of every row."""
         return [(section.title, row) for section in self.sections for row in section.rows]
+
+    def with_columns(self, kept: Sequence[int]) -> Table:
+        """The table with these of its columns."""
+        sections = tuple(Section(s.title, tuple(tuple(row[k] for k in kept) for row in s.rows)) for s in self.sections)
+        return replace(self, columns=tuple(self.columns[k] for k in kept), sections=sections)
+
+    def without_empty(self) -> Table:
+        """The table without columns that hold no number, or no word, in any row; a note gives the reasons, if any."""
+        gone: list[str] = []
+        kept: list[int] = []
+        for k, column in enumerate(self.columns):
+            cells = [row[k] for _, row in self.rows]
+            if any(cell.value is not None if column.number else cell.text.strip(DASH) for cell in cells):
+                kept.append(k)
+                continue
+            # A cell may have several reasons, which others have one of.
+            if reasons := sorted({reason for cell in cells for reason in cell.title.split("; ") if reason}):
+                gone.append(f"{column.title} ({'; '.join(reasons)})")
+        if not kept or len(kept) == len(self.columns):
+            return self
+        notes = (*self.notes, f"No number yet: {', '.join(gone)}.") if gone else self.notes
+        return replace(self.with_columns(kept), notes=notes)
+
+    def asides(self) -> list[str]:
+        """What the cells of wide columns say, each text once behind the rows it is about: ``one; two: preliminary``."""
+        wide = [k for k, column in enumerate(self.columns) if column.wide]
+        names = [k for k, column in enumerate(self.columns) if column.key in NAMES]
+        said: dict[str, list[str]] = {}
+        for _, row in self.rows:
+            who = ", ".join(row[k].text for k in names)
+            for k in wide:
+                # A cell of remarks may hold several, which other rows have one of; a verdict is one sentence.
+                for words in row[k].said.split("; ") if self.columns[k].key == "remarks" else [row[k].said]:
+                    if words:
+                        said.setdefault(words, []).append(who)
+        every = len(self.rows) if len(self.rows) > 1 else 0
+        return [
+            f"{'all' if len(who) == every else '; '.join(dict.fromkeys(who))}: {words}" for words, who in said.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +203,13 @@ class Figure:
     zero: float | None = None
     """Where a reference line stands on the x axis."""
     description: str = ""
-    """In words, for who does not see it."""
+    """The same in words, for readers who cannot see the plot."""
     rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and what is to be said of each."""
+    """Pairs of a name and a value."""
 
     title: str
     pairs: tuple[tuple[str, Cell], ...]
@@ -207,11 +262,11 @@ class Page:
     view: str
     title: str
     lead: str
-    """One sentence that says what is to be seen."""
+    """One sentence on what the page shows."""
     filters: tuple[Filter, ...] = ()
     blocks: tuple[Block, ...] = ()
     warnings: tuple[str, ...] = ()
-    """What in the query could not be had."""
+    """Parts of the query that could not be met."""
     submissions: tuple[str, ...] = ()
     """Submissions shown: whose BibTeX belongs to the page."""
 

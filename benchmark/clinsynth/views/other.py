@@ -107,11 +107,12 @@ def method(snapshot: Snapshot, query: Query) -> Page:
         ),
     )  # fmt: skip
     prose = tuple(Prose(title, (words,)) for title, words in _MEASURED)
-    blocks: tuple[Block, ...] = (facts, *prose, *_agreement(snapshot), _task_table(snapshot.tables.tasks))
+    blocks: tuple[Block, ...] = (facts, *prose, *agreement(snapshot), _task_table(snapshot.tables.tasks))
     return Page("method", "How it is measured", "The protocol in brief; docs/protocol.md has it whole.", blocks=blocks)
 
 
-def _agreement(snapshot: Snapshot) -> tuple[Table, ...]:
+def agreement(snapshot: Snapshot) -> tuple[Table, ...]:
+    """Orders by other means and by other students beside this one, where there are any."""
     rows = snapshot.tables.agreements
     if not rows:
         return ()

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from clinsynth.core import UnknownNameError
 from clinsynth.snapshot import Snapshot
+from clinsynth.views.common import stacked
 from clinsynth.views.compare import compare
 from clinsynth.views.curves import cost, curves
 from clinsynth.views.data import quality
 from clinsynth.views.direct import direct
 from clinsynth.views.front import overall
-from clinsynth.views.model import Page, Query
+from clinsynth.views.model import Column, Page, Query, Table
 from clinsynth.views.other import elsewhere, method, submit
-from clinsynth.views.scores import by_task, by_type
+from clinsynth.views.scores import LABEL_MIX, by_task, by_type
 from clinsynth.views.submission import submission
-
-__all__ = ["TITLES", "VIEWS", "Page", "Query", "page", "shown"]
 
 VIEWS: dict[str, Callable[[Snapshot, Query], Page]] = {
     "overall": overall,
@@ -62,3 +62,18 @@ def page(snapshot: Snapshot, view: str, query: Query) -> Page:
     if view not in VIEWS:
         raise UnknownNameError("view", view, VIEWS)
     return VIEWS[view](snapshot, query)
+
+
+def over_tasks(snapshot: Snapshot, view: str) -> Table:
+    """The first table of a view that has a filter of tasks, for all of them under one another."""
+    first = page(snapshot, view, {})
+    chosen = next(each for each in first.filters if each.key == "task")
+    pages = {choice.value: page(snapshot, view, {"task": choice.value}) for choice in chosen.choices}
+    if not pages:
+        return first.tables[0]
+    metrics = {row.task: row.metric.replace("_", " ") for row in snapshot.tables.tasks}
+    columns = (Column("task", "Task"), Column("metric", "Metric"))
+    tables = {(task, metrics.get(task, "")): made.tables[0] for task, made in pages.items()}
+    mixes = (f"{task}: {note}" for (task, _), each in tables.items() for note in each.notes if LABEL_MIX in note)
+    made = stacked(columns, tables, f"{first.title}: scores x 100")
+    return replace(made, notes=(*made.notes, *mixes))

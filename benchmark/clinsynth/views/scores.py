@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
 from clinsynth.views.about import task_blocks
-from clinsynth.views.common import cards, condition_filters, named, of, sections, spoken, tasks
+from clinsynth.views.common import MEAN, cards, condition_filters, crossed, named, of, sections, spoken, tasks
 from clinsynth.views.model import (
     DASH,
     Cell,
@@ -37,6 +37,9 @@ LONG = 60
 """Rows from which on the second table stays closed until it is asked for: browsers lay long tables out slowly."""
 GAP = Column("gap_recovered", "Gap recovered, %", number=True, interval=True,
              help="0 is the best constant answer, 100 is a student trained on all real rows (gold-full).")  # fmt: skip
+
+
+LABEL_MIX = "Drawn with equal shares of the labels, and in brackets how many bits its own shares are from real ones"
 
 
 def rank_cell(group: int | None, low: int | None, high: int | None, tied: bool, reason: str = "") -> Cell:
@@ -103,18 +106,44 @@ def standing_table(snapshot: Snapshot, condition: ConditionRow, rows: list[Overa
         GAP,
         Column("to_leader", "To the leader", number=True, interval=True,
                help="Difference in points to the first of the ranking (of the first: to the second), paired."),
-        Column("win_rate", "Win rate, %", number=True, help="Mean share of the other ranked rows beaten on a task."),
-        Column("variance", "Variance from, %", number=True,
+        Column("win_rate", "Win rate, %", number=True, spare=True,
+               help="Mean share of the other ranked rows beaten on a task."),
+        Column("variance", "Variance from, %", number=True, spare=True,
                help="Of the overall score's variance: the share of the task that most of the interval comes from."),
         Column("tasks", "Tasks", number=True, help="Tasks with a score. A missing task leaves no overall score."),
         Column("seeds", "Seeds", number=True, help="Fewest of any task; five are needed for a rank."),
-        Column("scored", "Scored", help="The day of the newest run."),
-        Column("reproduced", "Runs",
+        Column("scored", "Scored", spare=True, help="The day of the newest run."),
+        Column("reproduced", "Runs", spare=True,
                help="Reproduced: the student was trained again from the rows, with the same outcome."),
         Column("remarks", "Remarks"),
     )  # fmt: skip
     caption = caption_of("Ranks, and what they rest on", condition)
     return Table("overall", caption, columns, sections(rows, draw), (SCORE_NOTE,), folded=len(rows) > LONG)
+
+
+def means(snapshot: Snapshot, query: Query) -> Page:
+    """Every score in one table: a line for each task and a column for each submission."""
+    warnings: list[str] = []
+    condition, filters = condition_filters(snapshot, query, warnings)
+    own, specs = of(snapshot.tables.overall, condition), tasks(snapshot)
+    scores = {(row.task, row.submission): row for row in of(snapshot.tables.scores, condition)}
+    cells: dict[tuple[str, str], Cell] = {}
+    for task in condition.tasks if condition else ():
+        for row in own:
+            found = scores.get((task, row.submission))
+            spread = "" if found is None or found.spread is None else plain(found.spread)
+            cells[task, row.submission] = replace(number(found.mean if found else None), small=spread)
+    for each in of(snapshot.tables.types, condition):
+        cells.setdefault((f"mean: {spoken(each.type)}", each.submission), number(each.mean))
+    cells |= {(MEAN, row.submission): number(row.mean) for row in own}
+    metrics = {name: text(spoken(specs[name].metric)) for name in (condition.tasks if condition else ())}
+    head = f"Students were fine-tuned by {condition.recipe} on {condition.rows:,} rows. " if condition else ""
+    lacking = dict.fromkeys(row.reason for row in snapshot.tables.left_out)
+    notes = (f"{head}Scores x 100: mean (SD over seeds).", *(condition.remarks if condition else ()), *lacking)
+    empty = Table("means", caption_of("All scores", condition), (Column("metric", "metric"),), (), notes)
+    table = crossed(empty, Column("task", "task"), cells, metrics)
+    return Page("means", "All scores", "Every score in one table.", filters, (table,), tuple(warnings),
+                tuple(row.submission for row in own))  # fmt: skip
 
 
 def caption_of(what: str, condition: ConditionRow | None) -> str:
@@ -268,5 +297,4 @@ def _label_mix(rows: list[ScoreRow]) -> tuple[str, ...]:
     ]
     if not found:
         return ()
-    words = "Drawn with equal shares of the labels, and in brackets how many bits its own shares are from real ones"
-    return (f"{words}: {', '.join(found)}.",)
+    return (f"{LABEL_MIX}: {', '.join(found)}.",)

@@ -15,6 +15,4 @@ from .records import SuiteRecord as SuiteRecord
 from .records import largest as largest
 from .records import read_suite_record as read_suite_record
 from .records import suite_records as suite_records
-from .report import STAR as STAR
-from .report import suite_report as suite_report
 from .sets import SETS as SETS

@@ -36,7 +36,7 @@ _OPENING = {"choice": "", "diagnosis": ' "', "text": ""}
 
 @dataclass(frozen=True, slots=True)
 class SuiteOutcome:
-    """What came of a suite."""
+    """The outcome of a suite."""
 
     records: Mapping[str, SuiteRecord]
     """By set."""

@@ -52,7 +52,7 @@ _ASK = (
 
 @dataclass(frozen=True, slots=True)
 class NotesOutcome:
-    """What came of it."""
+    """The answers of a model and their grades."""
 
     answers: SuiteRecord
     grades: GradesRecord

@@ -31,7 +31,7 @@ _task: Any = lm_eval("lm_eval.api.task")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteRequest:
-    """What is to be asked of whom."""
+    """Which model is asked, where its answers are stored, and within what limits."""
 
     model: Model
     out: Path

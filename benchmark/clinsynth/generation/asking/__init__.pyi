@@ -1,7 +1,6 @@
 from .answers import Step as Step
 from .answers import Wanted as Wanted
 from .answers import take_row as take_row
-from .batched import several as several
 from .clingen import list_prompt as list_prompt
 from .clingen import made_topics as made_topics
 from .clingen import topics_by_styles as topics_by_styles
@@ -17,6 +16,7 @@ from .prompts import standing_slots as standing_slots
 from .prompts import write_prompt as write_prompt
 from .rounds import Draw as Draw
 from .rounds import Rounds as Rounds
+from .rounds import several as several
 from .topics import clean as clean
 from .topics import known_topics as known_topics
 from .topics import pick as pick

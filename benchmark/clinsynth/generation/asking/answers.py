@@ -1,7 +1,7 @@
-"""The wire form: what a language model writes for a row, and how that becomes a canonical row or a counted drop.
+"""The form in which a language model writes a row, and how an answer becomes a row or a counted loss.
 
-One JSON object an answer, at every step and in both modes; its keys are the task's own names for its texts and, for
-span tasks, one list of mentions a label. The label of a row is asked for, and read back at the step ``label`` alone.
+One JSON object per answer, at every step and in both modes; its keys are the task's own names for its texts and, for
+span tasks, one list of mentions per label. The label of a row is asked for, and read back at the step ``label`` alone.
 Tolerated are code fences, prose before the object and anything after it; of several objects the first counts.
 """
 
@@ -22,7 +22,7 @@ Step = Literal["row", "first", "second", "label"]
 """row: everything at once; first, second: the texts of a pair, one after the other; label: what given texts are."""
 
 SHORTEST = 3
-"""Words. What is shorter is no sentence."""
+"""Words of the shortest text that is taken for a sentence."""
 COPIED = 0.5
 """Share of a text's word trigrams that stand in one demonstration, from which it counts as a copy of it. Of 300 rows of
 a base model with 270 M parameters, 16 shared half of their trigrams with an entry that showed it the form."""

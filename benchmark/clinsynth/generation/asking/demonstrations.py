@@ -18,7 +18,7 @@ from clinsynth.text import sentence_ranges
 T = TypeVar("T")
 
 SHOWN = 3
-"""Real examples a prompt, drawn at random (ClinGen)."""
+"""Real examples per prompt, drawn at random (ClinGen)."""
 FORMATS = 3
 """Entries that show a base model the form."""
 WITHOUT_MENTION = {"named_entity_recognition": 0.4, "attribute_extraction": 0.1}

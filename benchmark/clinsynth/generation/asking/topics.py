@@ -41,7 +41,7 @@ def made_list(tools: Tools, name: str, prompt: Prompt, *, wanted: int, longest: 
     Args:
         tools: the model, the folder and the tally, which notes file, size and digest.
         name: the file's name without its ending.
-        prompt: asks for items, one a line; it is repeated until there are enough or nothing new comes.
+        prompt: asks for items, one per line; it is repeated until there are enough or nothing new comes.
         wanted: items, at most.
         longest: characters of an item.
         pairs: items are two names with ``|`` between.
@@ -60,7 +60,7 @@ def made_list(tools: Tools, name: str, prompt: Prompt, *, wanted: int, longest: 
         raise UserError(
             f"no usable item for the list {name}",
             found=f"{path} has none" if path and path.exists() else f"{tools.llm.model} named none",
-            expected="two names with | between on each line" if pairs else "one item a line",
+            expected="two names with | between on each line" if pairs else "one item per line",
             remedy=f"write {path} yourself" if path else "give a folder for lists and write the list there",
         )
     digest = hashlib.sha256("\n".join(items).encode()).hexdigest()
@@ -89,7 +89,7 @@ def _asked(tools: Tools, prompt: Prompt, wanted: int, longest: int, pairs: bool)
 
 
 def clean(text: str, *, longest: int, pairs: bool = False) -> list[str]:
-    """The items of a text, one a line, each once; without bullets, numbers, quotes, prose and overlong lines."""
+    """The items of a text, one per line, each once; without bullets, numbers, quotes, prose and overlong lines."""
     items: dict[str, str] = {}
     for line in text.splitlines():
         item = " ".join(_BULLET.sub("", line, count=1).split()).strip("\"'`*.,; ")

@@ -1,13 +1,13 @@
+from .corpus import NoteRow as NoteRow
 from .corpus import NotesRecord as NotesRecord
 from .corpus import NotesRequest as NotesRequest
 from .corpus import cycled as cycled
 from .corpus import make_notes as make_notes
 from .corpus import note_prompts as note_prompts
+from .corpus import read_table as read_table
 from .reports import Report as Report
 from .reports import Reports as Reports
 from .reports import read_reports as read_reports
-from .table import NoteRow as NoteRow
-from .table import read_table as read_table
 from .writer import KINDS as KINDS
 from .writer import Note as Note
 from .writer import NoteWriter as NoteWriter

@@ -118,7 +118,7 @@ class NoteWriter:
         self._first_repeat = int(self.rng.integers(2**31))
 
     def notes(self, reports: Iterable[tuple[Report, int]]) -> Iterator[Note | None]:
-        """A note for each report, given with its how-manyth note this is; ``None`` where it came to nothing."""
+        """A note for each pair of a report and a number that counts its notes; ``None`` where no note could be made."""
         given = list(reports)
         prompts = [self._note_prompt(report, turn) for report, turn in given]
         for (report, _), answer in zip(given, self.llm.ask(prompts), strict=True):

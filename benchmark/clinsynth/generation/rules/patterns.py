@@ -2,7 +2,7 @@
 
 A file has sections: ``[label NAME]`` the patterns of a label (``[label]`` for span tasks), ``[slot NAME]`` what may
 stand for ``{NAME}``, ``[include FILE]`` another file's sections, ``[style tokenised]`` spaces around punctuation. One
-alternative a line; ``#`` starts a comment. Within a line:
+alternative per line; ``#`` starts a comment. Within a line:
 
 =====================  =================================================================================================
 ``{NAME}``             one of the lines of a slot, or a name: ``disease``, ``chemical``, ``gene``, ``symptom``
@@ -123,7 +123,7 @@ Node = str | _Choice | _Slot | _Number | _Mark | _Initials
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """What a file amounts to."""
+    """A file of patterns as it was read."""
 
     labels: Mapping[str, Sequence[Sequence[Node]]]
     """Patterns by label; "" for span tasks."""

@@ -12,19 +12,19 @@ import numpy as np
 from scipy.special import ndtr, ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from clinsynth.scoring.statistics.estimates import ALPHA, POWER, Estimate
-from clinsynth.scoring.statistics.units import FloatArray, IntArray
+from clinsynth.scoring.statistics.profiles import FloatArray, IntArray
 
 _TOGETHER = 64
 """Estimates that are looked at together: their nodes stay near the processor."""
 _STEPS = 12
 TAILS = (ALPHA / 2, 1 - POWER)
-"""What intervals and detectable differences need."""
+"""Tail probabilities that intervals and detectable differences need."""
 Along = Callable[[FloatArray, IntArray], FloatArray]
 """Values of functions at places ``x``; which of the functions, by number."""
 
 
 def prepare(estimates: Iterable[Estimate], tails: Sequence[float] = TAILS) -> None:
-    """Find these quantiles of all of them, for when they are asked for."""
+    """Compute these quantiles of all estimates at once, so that each has them when asked."""
     alike: dict[tuple[int, float], list[Estimate]] = defaultdict(list)
     for each in estimates:
         if each.scales.min() > 0:

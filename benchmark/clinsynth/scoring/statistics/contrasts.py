@@ -25,8 +25,7 @@ import numpy as np
 from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
 from clinsynth.scoring.statistics.estimates import Components, Measured, variance_nodes
-from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray, IntArray
+from clinsynth.scoring.statistics.profiles import FloatArray, IntArray, Profile
 
 _NOTHING = 1e-12
 """A variance below this share of its terms is what rounding leaves of equal profiles: 0."""
@@ -221,7 +220,7 @@ def _along(matrix: FloatArray, start: FloatArray, step: FloatArray) -> Quadratic
 
 
 def _value(quadratic: Quadratic, x: float) -> float:
-    """Never below 0, and 0 where only rounding is left of its terms."""
+    """The variance, never below 0, and 0 where only rounding is left of its terms."""
     a, b, c = quadratic[0], quadratic[1] * x, quadratic[2] * x * x
     value = a + b + c
     return value if value > _NOTHING * (abs(a) + abs(b) + abs(c)) else 0.0
@@ -265,7 +264,7 @@ class Differences:
 
 
 def blocks(count: int) -> Iterator[slice]:
-    """Pairs, a few at a time."""
+    """Yields pairs, a few at a time."""
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import optimize  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 from scipy.special import gammaincinv, ndtr, ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from clinsynth.scoring.statistics.units import FloatArray
+from clinsynth.scoring.statistics.profiles import FloatArray
 
 Point = tuple[float, float]
 _SECANTS = 12

@@ -13,12 +13,11 @@ from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - sci
 from clinsynth.scoring.statistics.batches import crossings
 from clinsynth.scoring.statistics.contrasts import Line, Lines, Terms, contrast
 from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing, settled
-from clinsynth.scoring.statistics.profiles import Profile
-from clinsynth.scoring.statistics.units import FloatArray, IntArray
+from clinsynth.scoring.statistics.profiles import FloatArray, IntArray, Profile
 
 _TINY = 1e-300
 _FAR = 1e3
-"""A gap beyond this has no bound that anybody could use."""
+"""Bounds of a gap beyond this are left open."""
 NO_SCALE = "real data is not above the constant answer by twice the standard error"
 
 
@@ -92,7 +91,7 @@ def _bounded(scaled: Sequence[tuple[Terms, float, float]], alpha: float) -> list
 
 
 def _excesses(many: Lines, alpha: float, x: FloatArray, which: IntArray) -> FloatArray:
-    """As ``_Excess``, of many."""
+    """As ``_Excess``, for many lines at once."""
     return ndtri(np.maximum(many.tails(x, which), _TINY)) - ndtri(alpha / 2)
 
 

@@ -1,7 +1,7 @@
-from .hub import is_hub_name as is_hub_name
 from .importer import FORMATS as FORMATS
 from .importer import format_of as format_of
 from .importer import import_data as import_data
+from .importer import is_hub_name as is_hub_name
 from .session import ImportOptions as ImportOptions
 from .session import ImportReport as ImportReport
 from .session import Tally as Tally

@@ -18,13 +18,13 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import IO, Any, cast
 
+from clinsynth.core import open_regular
 from clinsynth.submissions.rows import MAX_LINE, MAX_ROWS
-from clinsynth.submissions.streams import open_regular
 
 MEMORY = 3 << 30
 """Bytes of address space: 200,000 rows, read some at a time, need under a tenth."""
 SECONDS = 300
-"""Of computing."""
+"""Seconds of computing time."""
 MAX_WORKBOOK = 256 * 2**20
 """Unpacked bytes of a workbook: a sheet is several times as large as the text in it, and slow to parse."""
 _AT_A_TIME = 64

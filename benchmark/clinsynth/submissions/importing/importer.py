@@ -6,19 +6,74 @@ import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from clinsynth.core import Registry, TaskSpec, UserError
+from clinsynth.core import Registry, TaskSpec, UnfitFileError, UserError, open_regular
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, RealData
 from clinsynth.submissions.faults import shown
-from clinsynth.submissions.importing.hub import fetched, is_hub_name
 from clinsynth.submissions.importing.labels import LabelMap
 from clinsynth.submissions.importing.session import Format, ImportOptions, ImportReport, Session
 from clinsynth.submissions.rows import DATA, MAX_BYTES, SUFFIXES, too_deep
-from clinsynth.submissions.streams import NotRegularError, open_regular
 from clinsynth.submissions.writing import check_name, write_rows, write_submission
+
+FILES = frozenset(
+    {
+        ".csv",
+        ".tsv",
+        ".tab",
+        ".jsonl",
+        ".ndjson",
+        ".json",
+        ".gz",
+        ".parquet",
+        ".arrow",
+        ".xlsx",
+        ".conll",
+        ".iob",
+        ".bio",
+    }
+)
+"""Endings of what is a file, if it is anything."""
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+
+def is_hub_name(path: Path) -> bool:
+    """Whether this is no file or folder here, but has the form ``org/name``, without the ending of a file."""
+    return bool(_NAME.fullmatch(str(path))) and path.suffix not in FILES and not path.exists()
+
+
+def from_hub(name: str) -> Any:
+    """The data set of that name, or in that folder: every split."""
+    datasets: Any = importlib.import_module("datasets")
+    return datasets.load_dataset(name)
+
+
+@contextmanager
+def fetched(name: str) -> Generator[Path]:
+    """A folder of ``save_to_disk`` with the data set, as long as the block lasts.
+
+    Raises:
+        UserError: there is none of that name, it cannot be had, or it has several configurations.
+    """
+    with TemporaryDirectory(prefix="clinsynth-") as temporary:
+        try:
+            from_hub(name).save_to_disk(temporary)
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # absent, forbidden, no network, several forms
+            raise UserError(
+                f"{name} cannot be loaded from the Hugging Face Hub",
+                found=(str(error).strip() or type(error).__name__).splitlines()[0],
+                remedy="check the name and the network; one of several configurations: load it with "
+                "datasets.load_dataset and hand the data set to clinsynth.evaluate",
+            ) from error
+        yield Path(temporary)
 
 
 def _load() -> Mapping[str, Format]:
@@ -60,7 +115,7 @@ def format_of(path: Path) -> str:
 def import_data(
     path: Path, format_name: str, spec: TaskSpec, out: Path, options: ImportOptions | None = None
 ) -> ImportReport:
-    """Turn somebody else's file or folder into the data file of one task in a submission's folder.
+    """Turn a file or folder in another form into the data file of one task in a submission's folder.
 
     Args:
         path: the source; for the format ``datasets`` also the name of a data set on the Hugging Face Hub.
@@ -123,7 +178,7 @@ def _check_source(path: Path, chosen: Format) -> None:
             head = stream.read(8)
     except FileNotFoundError:
         raise UserError(f"there is nothing at {path}") from None
-    except NotRegularError:
+    except UnfitFileError:
         raise UserError(f"{path} is a pipe or a device", expected="a file", remedy="write it to a file first") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read", found=error.strerror or str(error)) from None
@@ -133,7 +188,7 @@ def _check_source(path: Path, chosen: Format) -> None:
 
 
 def _check_outcome(path: Path, kept: int, report: ImportReport, session: Session) -> None:
-    """Refuse to write what nobody can have meant."""
+    """Refuse to write an outcome that cannot have been meant, such as rows without any known label."""
     ours, met = " | ".join(session.spec.labels), session.quoted(", ".join(session.labels.met))
     if unmatched := session.labels.unmatched():
         raise UserError(

@@ -1,4 +1,4 @@
-"""What an import is told, what it remembers while it runs, and what it reports."""
+"""The options of an import, its state while it runs, and its report."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of the records of a file; ``read == kept + lost``."""
+    """Counts of a file's records; ``read == kept + lost``."""
 
     source: Path
     format: str

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from clinsynth.core import Row, UserError
+from clinsynth.core import Row, UserError, open_bytes
 from clinsynth.submissions.faults import shown
 from clinsynth.submissions.importing.session import Session
 from clinsynth.submissions.rows import (
@@ -25,7 +25,6 @@ from clinsynth.submissions.rows import (
     parse_json_at,
     read_lines,
 )
-from clinsynth.submissions.streams import open_bytes
 
 MAX_NAMES = 10_000
 """Names of columns, all records together."""
@@ -247,7 +246,7 @@ def _head(path: Path) -> bytes:
         with open_bytes(path, follow=True) as stream:
             return stream.read(4096)
     except (OSError, EOFError, zlib.error):
-        return b""  # whoever reads the file says what is wrong with it
+        return b""  # the reader of the file says what is wrong with it
 
 
 def _wide(head: bytes) -> str:

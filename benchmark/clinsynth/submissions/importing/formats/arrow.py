@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core import Row, UserError
+from clinsynth.core import Row, UserError, read_regular
 from clinsynth.submissions.importing.decoding import decoded
 from clinsynth.submissions.importing.session import Format, Session
 from clinsynth.submissions.importing.tables import find_layout, rows_of
 from clinsynth.submissions.rows import parse_json
-from clinsynth.submissions.streams import read_bounded
 
 _SUFFIXES = (".parquet", ".arrow")
 _STATE, _SPLITS = "state.json", "dataset_dict.json"
@@ -117,8 +116,7 @@ def _saved(folder: Path) -> list[Path]:
 
 def _object(file: Path) -> dict[str, Any]:
     try:
-        raw = read_bounded(file, _MAX_STATE)
-        value: Any = parse_json((raw or b"").decode())
+        value: Any = parse_json(read_regular(file, _MAX_STATE).decode())
     except (OSError, ValueError):
         value = None
     if not isinstance(value, dict):

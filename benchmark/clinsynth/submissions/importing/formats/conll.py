@@ -15,7 +15,7 @@ from clinsynth.submissions.importing.texts import encoding_of, text_lines
 
 _TAG = re.compile(r"O|[BIESLU](-\S+)?")
 _MAX_TOKENS = 20_000
-"""Of a sentence: with one character each they are the longest text that a row may hold."""
+"""Tokens of a sentence: with one character each they make the longest text that a row may hold."""
 
 
 @dataclass(slots=True)

@@ -16,13 +16,142 @@ from pathlib import Path
 from clinsynth.core import TASKS, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.direct.card import read_card
-from clinsynth.direct.folder import CARD_FILE, direct_folders
+from clinsynth.direct.folder import CARD_FILE, direct_folders, is_direct
 from clinsynth.direct.intervals import Own, own_answers, score_interval, student_answers, student_minus_own
-from clinsynth.direct.numbers import DirectRow, DirectScore, DirectTable, Pair, StudentRow, StudentScore
-from clinsynth.direct.records import ONE_ANSWER, DirectRecord, DirectResults, slug
+from clinsynth.direct.records import DirectRecord, DirectResults, slug
 from clinsynth.results import DataKind, Results, RunRecord
-from clinsynth.standings import TestSet, TestSets, select_runs
+from clinsynth.standings import (
+    AnswerFile,
+    Answers,
+    Entry,
+    TestSet,
+    TestSets,
+    Verdict,
+    overall_of,
+    read_entry,
+    select_runs,
+)
 from clinsynth.submissions import Card, Llm, existing_card
+
+
+@dataclass(frozen=True, slots=True)
+class DirectScore:
+    """What a model's own answers to a task are worth."""
+
+    metric: str
+    score: float
+    """Main metric, in [0, 1]."""
+    unparsable: int
+    """Answers that could not be read; they are in the score, as wrong."""
+    asked: int
+    of: int
+    """Examples in the test set."""
+    tokens_in: int | None
+    tokens_out: int | None
+    dollars: float | None
+    low: float | None = None
+    high: float | None = None
+    """95 % interval over test units; ``None`` where the test set or the predictions are not here."""
+    sameness: float | None = None
+    """Share of the most frequent answer; ``None`` for mentions, or where it is not known."""
+
+    @property
+    def preliminary(self) -> bool:
+        """Whether only a subset was asked."""
+        return self.asked < self.of
+
+
+@dataclass(frozen=True, slots=True)
+class DirectRow:
+    """One row of the direct track."""
+
+    name: str
+    """Of the folder."""
+    title: str
+    model: str
+    snapshot: str
+    row: str
+    """zero-shot or few-shot."""
+    shots: int
+    scores: Mapping[str, DirectScore]
+    """By task."""
+
+    def overall(self, tasks: Sequence[str]) -> float | None:
+        """Mean of the type means over ``tasks``; ``None`` if one is missing or preliminary."""
+        whole = {task: score.score for task, score in self.scores.items() if not score.preliminary}
+        return overall_of(whole, tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class StudentScore:
+    """A student trained on the model's rows."""
+
+    metric: str
+    mean: float
+    """Over the seeds, on the whole test set."""
+    seeds: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudentRow:
+    """A submission whose rows a model wrote."""
+
+    name: str
+    title: str
+    model: str
+    snapshot: str
+    scores: Mapping[str, StudentScore]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Ask, or train: one model, one task, one submission."""
+
+    task: str
+    metric: str
+    model: str
+    submission: str
+    zero_shot: float | None
+    few_shot: float | None
+    """With the most demonstrations there are answers for; the other rows are in the track's own table."""
+    shots: int
+    """How many these are, a label; 0 where there are none."""
+    student: float
+    """On the examples that the model was asked."""
+    asked: int
+    preliminary: bool
+    seeds: int
+    difference: float
+    """The student minus the better of the model's own answers."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval of the difference, over test units and seeds; not known for one seed."""
+    verdict: Verdict | None = None
+    """Of the student; ``None`` where there is no interval."""
+
+    @property
+    def better(self) -> str:
+        """What to do: ``train``, ``ask``, else the verdict; empty where that is not known."""
+        return better_of(self.verdict)
+
+
+def better_of(verdict: Verdict | None) -> str:
+    """What to do, by the verdict on the student."""
+    return {"better": "train", "worse": "ask"}.get(verdict, verdict) if verdict else ""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectTable:
+    """Everything of the direct track."""
+
+    recipe: str
+    budget: int
+    kind: DataKind
+    tasks: tuple[str, ...]
+    direct: tuple[DirectRow, ...]
+    students: tuple[StudentRow, ...]
+    pairs: tuple[Pair, ...]
 
 
 def direct_standings(
@@ -40,29 +169,19 @@ def direct_standings(
     Raises:
         UserError: no folder of the direct track is there, or a card is faulty.
     """
-    remarks: list[str] = []
     tests = TestSets(store)
     folders = direct_folders(places)
-    for folder in folders:
-        _, faults = DirectResults(folder, kind).stored()
-        remarks += (f"Not shown: {fault.submission}: {fault.text}." for fault in faults)
     if not folders:
         raise UserError(f"no direct track under {', '.join(map(str, places))}", expected=f"a folder with {CARD_FILE}")
     tracks = [track for folder in folders for track in _tracks(folder, kind, tests)]
     tracks.sort(key=lambda track: (track.row.title, track.row.shots))
     rows = [track.row for track in tracks]
     tasks = tuple(name for name in TASKS if any(name in row.scores for row in rows))
-    students: list[_Student] = []
-    for folder, card, llm in _written(places):
-        if not any(_same(row, llm.name, llm.snapshot) for row in rows):
-            remarks.append(f"{card.name} is not shown: no answers of {llm.name} are here.")
-        elif found := _student(folder, card, llm, recipe, budget, kind):
-            students.append(found)
-        else:
-            remarks.append(f"{card.name} is not shown: no {kind} run of {recipe} on {budget:,} rows.")
+    written = [each for each in _written(places) if any(_same(row, each[2].name, each[2].snapshot) for row in rows)]
+    found = (_student(folder, card, llm, recipe, budget, kind) for folder, card, llm in written)
+    students = [student for student in found if student]
     pairs = tuple(pair for task in tasks for student in students for pair in _pairs(task, student, tracks, tests))
-    return DirectTable(recipe, budget, kind, tasks, tuple(rows), tuple(student.row for student in students), pairs,
-                       (*_remarks(rows, pairs, recipe, budget, kind), *remarks))  # fmt: skip
+    return DirectTable(recipe, budget, kind, tasks, tuple(rows), tuple(student.row for student in students), pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,24 +291,44 @@ def _pair(task: str, student: _Student, group: Sequence[_Track], test: TestSet |
     )  # fmt: skip
 
 
-def _remarks(
-    rows: Sequence[DirectRow], pairs: Sequence[Pair], recipe: str, budget: int, kind: DataKind
-) -> Iterator[str]:
-    yield "Direct track: a language model answers by itself; what it wrote and could not be read is scored as wrong."
-    if kind == "sample":
-        yield "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
-    early = [row.label for row in rows if any(score.preliminary for score in row.scores.values())]
-    if early:
-        yield f"Preliminary, a seeded subset of the test set (marked *): {', '.join(early)}."
-    for row in rows:
-        shares = {task: score.sameness or 0 for task, score in row.scores.items()}
-        if same := {task: share for task, share in shares.items() if share >= ONE_ANSWER}:
-            said = ", ".join(f"{task} {100 * share:.0f} %" for task, share in same.items())
-            yield f"{row.label} gives one answer to nearly everything, whatever its score: {said}."
-    if pairs:
-        yield (
-            f"Students: {recipe} on at most {budget:,} rows that the same model wrote, mean over seeds; against a "
-            "subset, on that subset. Differences are to the better of the model's own rows, with their 95 % intervals "
-            "over test units and seeds, each for itself; a tie is a difference that is not told from 0 though it could "
-            "have been, undecided one that hardly could."
-        )
+def split_shots(folder: Path) -> tuple[Path, int | None]:
+    """A folder of the direct track, and the shots where it was given as ``<folder>/shots5``."""
+    name = folder.name.removeprefix("shots")
+    if folder.name.startswith("shots") and name.isdecimal() and is_direct(folder.parent):
+        return folder.parent, int(name)
+    return folder, None
+
+
+def entry_at(place: Path, recipe: str, kind: DataKind) -> Entry:
+    """The entry that ``compare`` is given for a submission's folder, or for one of the direct track.
+
+    Raises:
+        UserError: the card or a record cannot be read, or a folder of the direct track does not have one complete row.
+    """
+    return _direct_entry(place, kind) if is_direct(split_shots(place)[0]) else read_entry(place, recipe, kind)
+
+
+def _direct_entry(place: Path, kind: DataKind) -> Entry:
+    """The complete records of one row of a folder."""
+    folder, shots = split_shots(place)
+    card = read_card(folder)
+    results = DirectResults(folder, kind)
+    records = [r for r in results.records() if r.limit is None and r.task in TASKS]
+    found = sorted({record.shots for record in records})
+    if shots is None and len(found) > 1:
+        raise UserError(f"{folder} has several rows", found=", ".join(f"shots{k}" for k in found),
+                        remedy=f"name one: {folder}/shots{found[0]}")  # fmt: skip
+    chosen = [record for record in records if shots in (None, record.shots)]
+    if not chosen:
+        raise UserError(
+            f"{place} has no complete {kind} record", expected="whole test sets: a subset is preliminary",
+            remedy="clinsynth direct without --limit",
+        )  # fmt: skip
+    name = f"{card.name}/shots{chosen[0].shots}"
+    fixed = {record.task: _answers(name, record, results) for record in chosen}
+    return Entry(name, True, results, {}, fixed)
+
+
+def _answers(name: str, record: DirectRecord, results: DirectResults) -> Answers:
+    file = AnswerFile(results.predictions_path(record.cell), record.predictions_sha256, record.score)
+    return Answers(name, results.folder, record.test.fingerprint, (), (file,))
