@@ -93,7 +93,7 @@ def _over_tasks(table: Standings, other: Standings, names: Sequence[str], seed: 
         signs.append(np.sign(means[:, :, None] - means[:, None, :]))
     x, y = signs
     scale = np.sqrt((x * x).sum(axis=(1, 2)) * (y * y).sum(axis=(1, 2)))
-    taus: Floats = (x * y).sum(axis=(1, 2))[scale > 0] / scale[scale > 0]
+    taus: npt.NDArray[np.float64] = (x * y).sum(axis=(1, 2))[scale > 0] / scale[scale > 0]
     if not taus.size:
         return None
     # Ends that were drawn, and so are the same on every machine.
