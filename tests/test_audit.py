@@ -12,6 +12,7 @@ import pytest
 from studies.planted.edits import EDITS, SYNONYMS, paraphrased
 from studies.planted.leakage import same_sentence
 
+from clinsynth import training
 from clinsynth.audit import Verdict, audit, is_audited, leakage, measurement, record
 from clinsynth.audit.leakage import TextSet
 from clinsynth.audit.run import _Embedder  # pyright: ignore[reportPrivateUsage]
@@ -58,8 +59,9 @@ def bag_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
                 out[k, codes[word] % 512] += 1
         return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
 
-    monkeypatch.setattr(embeddings, "embed", embed)
-    monkeypatch.setattr(embeddings, "embedder_fingerprint", lambda: "bag of words")
+    for place in (embeddings, training):  # the door may have handed out the real ones already
+        monkeypatch.setattr(place, "embed", embed)
+        monkeypatch.setattr(place, "embedder_fingerprint", lambda: "bag of words")
 
 
 def submission(

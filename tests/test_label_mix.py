@@ -6,7 +6,8 @@ from tests.invented import RECIPE, write_card, write_run
 
 from clinsynth.results.store import Cell
 from clinsynth.snapshot.standings import score_rows
-from clinsynth.standings import Score, Standings, notes, standings
+from clinsynth.standings import Score, Standings, standings
+from clinsynth.views.scores import LABEL_MIX, _label_mix  # pyright: ignore[reportPrivateUsage] - a line of a page
 
 
 def table_of(folder: Path) -> Standings:
@@ -36,7 +37,6 @@ def test_equal_label_shares_stand_beside_a_score(tmp_path: Path) -> None:
     # Two seeds: other rows, and a seed that the score does not have, stay out.
     assert (score.mix.seeds, score.mix.divergence) == (2, None)
     assert 0.5 < score.mix.balanced < score.mean
-    (line,) = [line for line in notes(table, "tasks") if line.startswith("gad: mixed")]
-    assert f"{100 * score.mix.balanced:.1f} with equal ones (2 seeds)" in line
     (row,) = [row for row in score_rows(table) if row.submission == "mixed"]
     assert (row.balanced, row.label_divergence) == (score.mix.balanced, None)
+    assert _label_mix([row]) == (f"{LABEL_MIX}: mixed {100 * score.mix.balanced:.1f}.",)

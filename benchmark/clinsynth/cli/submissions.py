@@ -10,9 +10,7 @@ from pathlib import Path
 
 from clinsynth.cli import Command, add_data_dir, add_sample, names
 from clinsynth.core import TASKS
-from clinsynth.data import open_store
 from clinsynth.direct import is_direct
-from clinsynth.results import verify
 from clinsynth.submissions import Report, existing_card, new_submission, validate
 from clinsynth.submissions.importing import FORMATS, ImportOptions, format_of, import_data, pairs_of
 
@@ -127,6 +125,9 @@ def configure_verify(parser: argparse.ArgumentParser) -> None:
 
 def execute_verify(arguments: argparse.Namespace) -> int:
     """1 if anything is not as recorded."""
+    from clinsynth.data import open_store
+    from clinsynth.results import verify
+
     store = open_store(arguments.data_dir, arguments.sample)
     if is_direct(arguments.submission):
         from clinsynth.direct import verify_direct

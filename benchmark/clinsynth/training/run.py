@@ -30,10 +30,21 @@ from clinsynth.training.student import load_tokenizer, new_student
 from clinsynth.training.weights import find_weights, weights_fingerprint
 
 
+def _state(submission: Path, task: str) -> tuple[int, int]:
+    """Tells a file of rows from one that has taken its place: its size and when it was written."""
+    file = read_submission(submission).files.get(task)
+    found = file.stat() if file else None
+    return (found.st_size, found.st_mtime_ns) if found else (0, 0)
+
+
 @lru_cache(maxsize=4)
-def _training_rows(submission: Path, task: str) -> tuple[list[Example], str]:
+def _read_rows(submission: Path, task: str, state: tuple[int, int]) -> tuple[list[Example], str]:
     rows = read_submission(submission).rows(task)
     return rows, fingerprint(rows, TASKS[task].spec)
+
+
+def _training_rows(submission: Path, task: str) -> tuple[list[Example], str]:
+    return _read_rows(submission, task, _state(submission, task))
 
 
 def rows_fingerprint(submission: Path, task: str) -> str:
@@ -42,10 +53,10 @@ def rows_fingerprint(submission: Path, task: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _row_encoder(submission: Path, task: str, recipe: str) -> RowEncoder:
+def _row_encoder(submission: Path, task: str, recipe: str, state: tuple[int, int]) -> RowEncoder:
     """Encodes each row once, for all seeds and budgets of a submission's task that this process does."""
     spec, settings = TASKS[task].spec, RECIPES[recipe].settings[TASKS[task].spec.type]
-    rows, _ = _training_rows(submission, task)
+    rows, _ = _read_rows(submission, task, state)
     tokenizer = load_tokenizer(RECIPES[recipe].weights)
     return RowEncoder(rows, spec, task_type(spec).head(spec), tokenizer, settings.max_length)
 
@@ -99,7 +110,8 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
     if same:
         outcome = Outcome([same] * len(test), {}, None, 0, {"train": 0.0, "read": 0.0})
     else:
-        encoded = _row_encoder(job.submission, cell.task, cell.recipe).take(chosen)
+        state = _state(job.submission, cell.task)
+        encoded = _row_encoder(job.submission, cell.task, cell.recipe, state).take(chosen)
         training = (encode_for(first, spec, recipe), encoded)
         outcome = fit_and_read(cell, recipe, spec, training, (test, encoded_test), device, on_step)
     if outcome.loss is not None and not math.isfinite(outcome.loss):

@@ -55,7 +55,8 @@ def submission(snapshot: Snapshot, query: Query) -> Page:
         *_bands(snapshot, card.submission),
         *((audit_table(snapshot, card.submission, audits, by_task=True),)
           if audits or card.kind == "submission" else ()),
-        *((_reproduce(card, scores), _citation(card)) if card.authors else ()),
+        *((_reproduce(card, scores),) if card.authors and scores else ()),
+        *((_citation(card),) if card.authors else ()),
         *(replace(table, folded=True) for table in (
             *_seeds(snapshot, query, card.submission),
             *_quality(snapshot, card.submission),
