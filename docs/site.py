@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 NAV: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Use it", ("evaluate", "api", "submitting", "generating", "llm-baselines", "knowledge", "notes", "private-data")),
-    ("What it measures", ("protocol", "tasks", "recipes", "statistics", "quality", "audits", "direct", "suites")),
+    (
+        "What it measures",
+        ("results", "protocol", "tasks", "recipes", "statistics", "quality", "audits", "direct", "suites"),
+    ),
     ("Show it", ("leaderboard",)),
     ("Extend it", ("adding-a-task", "adding-a-baseline", "design", "scale", "reliability")),
 )

@@ -2,8 +2,8 @@
 
     python -m studies.speed.gpu [--at-a-time 1,2,4] [--steps 150] [--rows 5000] [--json FILE]
 
-One script, meant to end within four minutes, for a machine that is lent for a while: nothing is downloaded. Weights are random, the
-tokenizer is MiniLM's, texts are invented: speed depends on none of them. The Trainer is that of
+One script, meant to end within four minutes, for a machine that is lent for a while: nothing is downloaded. Weights
+are random, the tokenizer is MiniLM's, texts are invented: speed depends on none of them. The Trainer is that of
 ``studies.speed.fine_tune`` in bfloat16 with dynamic padding, one run at a time, as its users do runs. Each run is a
 fresh process; what counts is the clock of the slowest of those that go on together, from tokens in memory to
 predictions, scaled from ``--steps`` to the recipe's own number of steps. Loading of libraries is left out.
