@@ -597,6 +597,7 @@ def test_the_table_sets_answers_beside_students_of_the_same_model(
     assert main(["direct", "--report", *places, *words]) == 0
     drawn = ElementTree.parse(drawing).getroot()  # noqa: S314 - made here
     assert "gad: by-scripted" in "".join(drawn.itertext())
+    assert mean is not None
     assert f"{100 * mean:.1f}" in capsys.readouterr().out
 
 

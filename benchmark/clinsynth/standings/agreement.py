@@ -89,7 +89,7 @@ def _over_tasks(table: Standings, other: Standings, names: Sequence[str], seed: 
     for each in (table, other):
         rows = {row.name: row for row in each.rows}
         scores = np.array([[rows[name].scores[task].mean for name in names] for task in tasks])
-        means: npt.NDArray[np.float64] = np.round(weights @ scores, 9)  # equal means are equal on every machine
+        means: npt.NDArray[np.float64] = (weights @ scores).round(9)  # equal means are equal on every machine
         signs.append(np.sign(means[:, :, None] - means[:, None, :]))
     x, y = signs
     scale = np.sqrt((x * x).sum(axis=(1, 2)) * (y * y).sum(axis=(1, 2)))

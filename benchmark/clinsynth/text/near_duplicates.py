@@ -44,8 +44,8 @@ class NearDuplicates:
         for ours, theirs in zip(bands, self._bands, strict=True):
             order = np.argsort(theirs, kind="stable")
             known = theirs[order]
-            first: Numbers = np.searchsorted(known, ours, "left")
-            last: Numbers = np.searchsorted(known, ours, "right")
+            first = known.searchsorted(ours, "left")
+            last = known.searchsorted(ours, "right")
             for place in np.flatnonzero(last > first).tolist():
                 found = self._numbers[order[first[place] : last[place]]].tolist()
                 pairs.update((int(numbers[place]), other) for other in found)
