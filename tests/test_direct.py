@@ -549,7 +549,12 @@ def test_compare_works_across_tracks(answered: Path, submit: Any, store_run: Any
 
 @needs_lm_eval
 def test_the_table_sets_answers_beside_students_of_the_same_model(
-    answered: Path, tmp_path: Path, submit: Any, store_run: Any, capsys: pytest.CaptureFixture[str]
+    answered: Path,
+    tmp_path: Path,
+    submit: Any,
+    store_run: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = submit({"gad": 20}, name="by-scripted")
     other = submit({"gad": 20}, name="by-another")
@@ -586,6 +591,7 @@ def test_the_table_sets_answers_beside_students_of_the_same_model(
     mean = table.direct[0].overall(table.tasks)
     assert mean == pytest.approx(sum(score.score for score in table.direct[0].scores.values()) / 2)
     places = [str(answered), str(made.parent)]
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow terminal has no room for the student's score
     for words in ([], ["--view", "direct"], ["--format", "markdown"], ["--view", "direct", "--no-statistics"]):
         assert main(["standings", *places, "--sample", "--rows", "20", "--resamples", "50", *words]) == 0
         said = capsys.readouterr().out.replace("\\", "")
