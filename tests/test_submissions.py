@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.imported import make_spec
 
 from clinsynth.core.errors import UnknownNameError, UserError
-from clinsynth.core.nouns import Example, Span, TaskSpec, TaskTypeName
+from clinsynth.core.nouns import Example, Span
 from clinsynth.submissions import (
     Card,
     Cost,
@@ -28,27 +29,6 @@ from clinsynth.submissions import (
 )
 from clinsynth.submissions import rows as rowfile
 from clinsynth.submissions.card import to_toml
-
-
-def make_spec(name: str, kind: TaskTypeName, labels: tuple[str, ...], **more: Any) -> TaskSpec:
-    return TaskSpec(
-        name=name,
-        title=name,
-        type=kind,
-        description="",
-        labels=labels,
-        label_descriptions=dict.fromkeys(labels, ""),
-        metric="accuracy",
-        unit="example",
-        sources=(),
-        rows={},
-        licence="",
-        access="open",
-        homepage="",
-        citation="",
-        **more,
-    )
-
 
 NLI = make_spec("toy-nli", "natural_language_inference", ("entail", "neutral"))
 NER = make_spec("toy-ner", "named_entity_recognition", ("Disease",))
