@@ -236,7 +236,8 @@ def _number(value: float) -> str:
 
 
 BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
-    "README.md": {"tasks": tasks, "results": results},
+    "README.md": {"results": results},
+    "docs/tasks.md": {"tasks": tasks},
     "docs/generating.md": {"baselines": baselines},
     "docs/direct.md": {"direct": direct},
     "docs/suites.md": {"clinicalgpt": clinicalgpt, "asclepius-notes": asclepius_notes},
