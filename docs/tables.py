@@ -256,7 +256,8 @@ def _number(value: float) -> str:
 
 
 BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
-    "README.md": {"tasks": tasks, "results": results},
+    "README.md": {"results": results},
+    "docs/tasks.md": {"tasks": tasks},
     "docs/generating.md": {"baselines": baselines},
     "docs/direct.md": {"direct": direct},
     "docs/llm-baselines.md": {"yields": yields},
