@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from clinsynth.site.markup import escape
 from clinsynth.site.svg_plots import svg
 from clinsynth.site.tables import table
+from clinsynth.site.theme import escape
 from clinsynth.views import VIEWS, Answer, Block, Facts, Figure, Filter, Page, Prose, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where things lie, which differs between the site and the app."""
+    """Addresses of pages, which differ between the site and the app."""
 
     to: Callable[[str, Mapping[str, str]], str]
     """Address of a view under some filters; the others are as on this page."""
@@ -22,7 +22,7 @@ class Links:
     """Address of the same page with another value of a filter; ``None``: filters are drawn elsewhere."""
 
     def address(self, link: str) -> str:
-        """Of what a cell leads to: a web page, a view with its filters, or a submission."""
+        """Address of a cell's link: a web page, a view with its filters, or a submission."""
         if link.startswith(("https://", "http://", "#")):
             return link
         view, asked, query = link.partition("?")
@@ -132,7 +132,7 @@ def verbatim(words: str, *, escaped: bool = False, key: str = "") -> str:
 
 
 def take(files: Sequence[tuple[str, str, str]]) -> str:
-    """Links to what can be taken away: label, address, and of which figure it is (empty for the page)."""
+    """The list of downloads, each with label, address, and the title of its figure (empty for the page)."""
     groups: dict[str, list[str]] = {}
     for label, address, figure in files:
         link = f'<a href="{escape(address)}" download>{escape(label)}</a>'

@@ -1,4 +1,4 @@
-"""Tables as HTML. They are whole without any script; marks in them let one script sort, search and choose."""
+"""Tables as HTML, readable without scripts; attributes in them let one script sort, search and filter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from clinsynth.site.markup import escape
+from clinsynth.site.theme import escape
 from clinsynth.views import Cell, Column, Facet, Section, Table
 
 Address = Callable[[str], str]
@@ -168,7 +168,7 @@ def _parts(small: str) -> str:
 
 
 def _step(shade: float | None) -> int:
-    """A tenth of the way: as many colours as an eye tells apart."""
+    """A share in steps of a tenth: as many shades as an eye can tell apart."""
     return round(10 * min(1.0, max(0.0, shade or 0.0)))
 
 
