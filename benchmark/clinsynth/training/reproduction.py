@@ -105,9 +105,9 @@ def plan_reproduction(request: ReproductionRequest) -> ReproductionPlan:
             remedy=f"clinsynth score {request.submission}",
         )
     for record in asked:
-        found = known.by_run.get(record.seal)
-        if found and not request.again:
-            out.done.append(found)
+        earlier = known.by_run.get(record.seal)
+        if earlier and not request.again:
+            out.done.append(earlier)
             continue
         try:
             fault = _differs(record, submission, store)
