@@ -28,6 +28,8 @@ AGREE = {
     "means over types written out": r"sum\(weights?( \*|\[)|mean\(self\.type_means",
     "ways to open a stranger's file": r"O_NOFOLLOW",
     "readers of records": r"\.model_validate_json\(",
+    "models of a part of a record": r"^class (_?Stored|Part)\(BaseModel\)",
+    "ways to write the time of a record": r'isoformat\(timespec="seconds"\)',
 }
 """Places that must agree with one another, by what they have in common: the modules with such a pattern are counted."""
 

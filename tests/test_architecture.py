@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +62,14 @@ def _door_of(module: str) -> str:
     return max((door for door in DOORS if _inside(module, door)), key=len, default="")
 
 
+@cache
+def _offered(door: str) -> frozenset[str]:
+    """The names in a room's stub."""
+    stub = ast.parse(HARNESS.joinpath(*door.split(".")[1:], "__init__.pyi").read_text("utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    return frozenset(alias.asname or alias.name for node in imports for alias in node.names)
+
+
 def test_the_document_lists_every_room() -> None:
     rooms = {path.parent.name for path in HARNESS.glob("*/__init__.py")} - {"tasks", "baselines"}
     assert set(ORDER) == rooms
@@ -89,19 +98,24 @@ def test_rooms_are_entered_by_their_doors() -> None:
     assert not through_walls
 
 
+def test_a_door_gives_only_what_it_names() -> None:
+    """A module of a room can be imported by its name as if the room offered it."""
+    beside_the_door = [
+        f"{each.importer} takes {name} from {each.module}"
+        for each in IMPORTS
+        if each.module in DOORS and each.module not in OPEN and not _inside(each.importer, each.module)
+        for name in each.names
+        if name not in _offered(each.module)
+    ]
+    assert not beside_the_door
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_a_door_opens_on_everything_that_it_names(door: str) -> None:
-    room = importlib.import_module(door)
-    stub = HARNESS.joinpath(*door.split(".")[1:], "__init__.pyi")
-    names = [
-        alias.asname or alias.name
-        for node in ast.parse(stub.read_text("utf-8")).body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    ]
-    own = {path.stem for path in stub.parent.glob("*")}
+    room, names = importlib.import_module(door), _offered(door)
+    own = {path.stem for path in HARNESS.joinpath(*door.split(".")[1:]).glob("*")}
     # A module of the same name would take the attribute's place as soon as it is imported.
-    assert not own & set(names)
+    assert not own & names
     assert all(hasattr(room, name) for name in names)
 
 

@@ -13,7 +13,7 @@ from tests.chromium import axe, browser, watched
 from tests.invented_snapshot import REFERENCES, write
 
 from clinsynth.site import Home, build_site, social_card, svg
-from clinsynth.site.home import home_of
+from clinsynth.site.frame import home_of
 from clinsynth.snapshot import Snapshot, Tables
 from clinsynth.snapshot.excerpts import OPEN, example_rows
 from clinsynth.standings.collection import collect

@@ -23,10 +23,9 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore, few_shot
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
-from clinsynth.direct.estimates import estimate
 from clinsynth.direct.lm_eval_task import write_folder
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults
-from clinsynth.direct.runner import Outcome, Request, run, subset
+from clinsynth.direct.runner import Outcome, Request, estimate, run, subset
 from clinsynth.direct.session import Model
 from clinsynth.direct.standings import direct_standings, entry_at
 from clinsynth.direct.verification import validate_direct, verify_direct

@@ -16,8 +16,8 @@ from tests.invented_snapshot import tables
 
 from clinsynth.cli import main
 from clinsynth.export import FORMATS, as_bibtex, as_csv, as_json, as_latex, as_markdown
+from clinsynth.export.forms import escape
 from clinsynth.export.interchange import croissant, records
-from clinsynth.export.tables import escape
 from clinsynth.results import Cell
 from clinsynth.site.svg_plots import log_ticks, spread, svg, ticks
 from clinsynth.snapshot import Snapshot, write_snapshot

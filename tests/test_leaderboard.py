@@ -26,7 +26,7 @@ from tests.invented_snapshot import write
 from clinsynth.core.errors import UserError
 from clinsynth.export import FORMATS, SUFFIXES
 from clinsynth.leaderboard import archive
-from clinsynth.leaderboard.uploads import AT_A_TIME
+from clinsynth.leaderboard.archive import AT_A_TIME
 from clinsynth.snapshot import read_snapshot
 from clinsynth.submissions import validate
 from clinsynth.views import TITLES, VIEWS, page

@@ -11,12 +11,12 @@ from tests.scripted_model import NAMES, PROMPTS, Names, Script, made, take, view
 from clinsynth.core.nouns import Task
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
-from clinsynth.generation.asking.demonstrations import no_demos
 from clinsynth.generation.asking.prompts import (
     fill,
     format_demos,
     label_slots,
     load,
+    no_demos,
     standing_slots,
 )
 from clinsynth.generation.baseline import BASELINES, Budget, Tally, TaskView, Tools

@@ -37,7 +37,7 @@ from clinsynth.quality.record import Losses
 from clinsynth.results.store import Cell
 from clinsynth.submissions import Card, RealData, read_submission, write_submission
 from clinsynth.submissions.card import to_toml
-from clinsynth.submissions.writing import existing_card
+from clinsynth.submissions.folder import existing_card
 from clinsynth.task_types import task_type
 from clinsynth.training import embeddings
 from clinsynth.training.device import find_device

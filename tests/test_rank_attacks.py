@@ -112,7 +112,7 @@ def test_undeclared_real_rows_where_the_seeds_draw_are_seen() -> None:
     bad = {row for seed in SEEDS for row in drawn("hoc", seed, rows, 300)}
     said = list(gate.draws(rows, 0, len(bad), draws_of("hoc", rows, (), {}, real=bad, nearer=None)))
     assert said
-    assert all("the card does not own up to" in line for line in said)
+    assert all("the card does not declare" in line for line in said)
 
 
 def test_chance_alone_shuts_no_gate() -> None:

@@ -18,7 +18,7 @@ from clinsynth.core.errors import NotPreparedError, UserError
 from clinsynth.core.nouns import Source
 from clinsynth.direct.suites.humans import alpha, correlate
 from clinsynth.direct.suites.judge import GRADED, Case, compare_answers, grade, open_judges
-from clinsynth.direct.suites.real_notes import asked_on, open_notes
+from clinsynth.direct.suites.notes import asked_on, open_notes
 from clinsynth.direct.suites.records import SuiteRecord
 from clinsynth.direct.suites.sets import SETS, SuiteFiles
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores

@@ -81,11 +81,11 @@ def load(
 
     if split not in SPLITS:
         raise UserError(f"no split {split!r}", expected=" | ".join(SPLITS))
-    found = TASKS[task]
+    known = TASKS[task]
     store = open_store(_path(data_dir), sample)
-    kind = task_type(found.spec)
+    kind = task_type(known.spec)
     module: Any = importlib.import_module("datasets")
-    return module.Dataset.from_list([kind.encode(example) for example in store.examples(found, split)])
+    return module.Dataset.from_list([kind.encode(example) for example in store.examples(known, split)])
 
 
 def evaluate(
@@ -242,7 +242,7 @@ def compare(
     sample: bool = False,
     data_dir: str | Path | None = None,
 ) -> pd.DataFrame:
-    """What the differences to ``first`` are worth, from stored predictions and the test sets on this machine.
+    """Compare submissions with ``first``, from stored predictions and the test sets on this machine.
 
     Args:
         first: a submission's folder.
@@ -271,11 +271,11 @@ def compare(
     student = RECIPES[recipe or headline_recipe([Path(each) for each in (first, *others)], store.kind)]
     entries = tuple(read_entry(Path(each).absolute(), student.name, store.kind) for each in (first, *others))
     budget = rows or headline_budget(entries, student)
-    found = run(Request(entries=entries, tasks=tuple(tasks), recipe=student.name, rows=budget), store)
+    compared = run(Request(entries=entries, tasks=tuple(tasks), recipe=student.name, rows=budget), store)
     names = ("scope", "other", "base_score", "other_score", "difference", "low", "high", "p", "detectable")
     return pd.DataFrame([
         {**{name: getattr(row, name) for name in names}, "verdict": row.judgement.verdict, "words": row.words}
-        for row in found.comparisons
+        for row in compared.comparisons
     ])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Canaries: secret strings put among real text before a generator sees it, and looked for in what comes out.
+"""Canaries: secret strings planted in real text before a generator sees it, and searched for in its rows.
 
 A canary is a line of six invented words of ten letters (30 bits each). What is kept to look for it later is a file of
 keyed hashes of neighbouring word pairs (61 bits): it finds a canary, whole or in part, and does not give it away.
@@ -33,7 +33,7 @@ hide nothing."""
 
 
 class CanaryHashes(Part):
-    """What is kept to look for canaries; the canaries cannot be computed from it."""
+    """Salted hashes to search for canaries; the canaries cannot be computed from them."""
 
     format: Literal[1] = 1
     salt: str
@@ -111,13 +111,13 @@ def look(texts: Iterable[str], hashes: CanaryHashes) -> list[Sighting]:
     By chance no pair is ever found: there are 10^18 of them.
     """
     places = {digest: (n, k) for n, own in enumerate(hashes.canaries) for k, digest in enumerate(own)}
-    found: set[tuple[int, int]] = set()
+    hits: set[tuple[int, int]] = set()
     for text in texts:
         for left, right in _pairs(words(text)):
             place = places.get(_digest(hashes.salt, left, right))
             if place is not None:
-                found.add(place)
-    by_canary = {n: sum(m == n for m, _ in found) for n in sorted({n for n, _ in found})}
+                hits.add(place)
+    by_canary = {n: sum(m == n for m, _ in hits) for n in sorted({n for n, _ in hits})}
     return [Sighting(n + 1, pairs, pairs == len(hashes.canaries[n])) for n, pairs in by_canary.items()]
 
 

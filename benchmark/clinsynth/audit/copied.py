@@ -1,4 +1,4 @@
-"""Whether two submissions hold the same text: by samples of their runs of words, from their audits alone."""
+"""Copies between submissions, found by samples of their runs of words in their audit records alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Copy(NamedTuple):
 
     @property
     def text(self) -> str:
-        """For a reader."""
+        """The finding in words."""
         return f"{self.first} shares {self.share:.0%} of its text on {self.task} with {self.second}."
 
 
@@ -62,7 +62,7 @@ def copies(folders: Sequence[Path], kind: DataKind = "real") -> Iterator[Copy]:
 
     A submission without an audit, or with one of an earlier version, is compared with nobody.
     """
-    found: dict[str, list[AuditRecord]] = {}
+    by_task: dict[str, list[AuditRecord]] = {}
     for folder in folders:
         for path in stored_paths(audit_path(folder, "x", kind).parent, "*.json"):
             try:
@@ -70,8 +70,8 @@ def copies(folders: Sequence[Path], kind: DataKind = "real") -> Iterator[Copy]:
             except UserError:
                 continue  # named where audits are read for themselves
             if record.sketch and not record.reference and record.submission == folder.name:
-                found.setdefault(record.task, []).append(record)
-    for task, records in sorted(found.items()):
+                by_task.setdefault(record.task, []).append(record)
+    for task, records in sorted(by_task.items()):
         for one, other in combinations(records, 2):
             if one.submission == other.submission or one.sketch is None or other.sketch is None:
                 continue

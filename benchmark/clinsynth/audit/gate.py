@@ -1,4 +1,4 @@
-"""When an audit fails, and the reasons that it then gives. docs/audits.md explains the numbers."""
+"""The criteria by which an audit fails, with the reasons it gives. docs/audits.md explains the numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXACT_SHARE = 0.001
 LEAK_SHARE = 0.01
 """Share of the rows that may match a test example by any method: above the measured false alarms of every task."""
 UNDECLARED_SHARE = REAL_SHARE
-"""Share of the rows that may repeat real training text which the card does not own up to."""
+"""Share of the rows that may repeat real training text which the card does not declare."""
 NEARER_TEST = 0.2
 """By how much the share of rows nearer to test than to other real text may exceed that of real rows, but..."""
 NEARER_TEST_ALWAYS = 0.7
@@ -56,7 +56,7 @@ THRESHOLDS = {
     "restricted_words": RESTRICTED_WORDS,
     "restricted_share": RESTRICTED_SHARE,
 }
-"""Everything a verdict depends on, as stored with it."""
+"""All thresholds that a verdict depends on, as they are stored with it."""
 
 
 def leaks(rows: int, test: TestLeaks) -> Iterator[str]:
@@ -70,31 +70,32 @@ def leaks(rows: int, test: TestLeaks) -> Iterator[str]:
 
 
 def undeclared(rows: int, declared: str, train: Repeats | None, few_shot: Repeats | None) -> Iterator[str]:
-    """Real text that the card says was not used."""
+    """Rows that repeat real text which the card says was not used."""
     if train is None or declared not in ("none", "few-shot"):
         return
     shown = few_shot.rows if few_shot and declared == "few-shot" else {}
     excused = sum(count for method, count in shown.items() if method != "embedding")
-    found = sum(train.rows.values()) - excused
-    if found > int(UNDECLARED_SHARE * rows):
+    repeated = sum(train.rows.values()) - excused
+    if repeated > int(UNDECLARED_SHARE * rows):
         yield (
-            f"{found:,} of {rows:,} rows repeat real {train.split} text, but the card says real_data.used = {declared}"
+            f"{repeated:,} of {rows:,} rows repeat real {train.split} text,"
+            f" but the card says real_data.used = {declared}"
         )
 
 
 def draws(rows: int, leaked: int, undeclared: int, found: Sequence[Draw]) -> Iterator[str]:
-    """Draws that hold more leaks than a draw from these rows can by chance: rows made to lie where the seeds draw.
+    """Draws with more leaks than chance explains: leaking rows placed where the seeds draw.
 
     Args:
         rows: of the file.
         leaked: rows of the file that repeat a test example.
-        undeclared: rows of the file that repeat real text which the card does not own up to.
+        undeclared: rows of the file that repeat real text which the card does not declare.
         found: of each draw the same; ``real`` counts for nothing where ``undeclared`` is 0.
     """
     for each in found:
         for count, whole, text in (
             (each.leaks, leaked, "repeat or paraphrase a test example"),
-            (each.real if undeclared else 0, undeclared, "repeat real text that the card does not own up to"),
+            (each.real if undeclared else 0, undeclared, "repeat real text that the card does not declare"),
         ):
             if count > int(LEAK_SHARE * each.budget) and count > most_by_chance(each.budget, whole / rows):
                 yield (
@@ -135,7 +136,7 @@ def most_by_chance(drawn: int, share: float, chance: float = CHANCE) -> int:
 
 
 def privacy(rows: int, found: Privacy) -> Iterator[str]:
-    """What looks like protected health information."""
+    """Rows that show what looks like protected health information."""
     allowed = max(PRIVACY_SHARE, found.real_share or 0)
     if found.share * rows > int(allowed * rows):
         kinds = ", ".join(f"{kind} {len(where):,}" for kind, where in found.rows.items())
@@ -143,16 +144,16 @@ def privacy(rows: int, found: Privacy) -> Iterator[str]:
 
 
 def canaries(sightings: CanarySightings | None) -> Iterator[str]:
-    """Planted strings."""
+    """Canaries that appear in the rows."""
     if sightings and (sightings.exact or sightings.near):
-        found = sightings.exact.keys() | sightings.near.keys()
-        yield f"{len(found)} of {sightings.planted} planted canaries came out again"
+        seen = sightings.exact.keys() | sightings.near.keys()
+        yield f"{len(seen)} of {sightings.planted} planted canaries came out again"
 
 
 def restricted(rows: int, spec: TaskSpec, verbatim: Verbatim | None, *, reference: bool) -> Iterator[str]:
     """Text under a data use agreement; a reference consists of it and is never published."""
     if spec.access == "open" or verbatim is None or reference:
         return
-    found = verbatim.over[str(RESTRICTED_WORDS)]
-    if found > int(RESTRICTED_SHARE * rows):
-        yield f"{found:,} of {rows:,} rows repeat {RESTRICTED_WORDS} words or more of text under a data use agreement"
+    long = verbatim.over[str(RESTRICTED_WORDS)]
+    if long > int(RESTRICTED_SHARE * rows):
+        yield f"{long:,} of {rows:,} rows repeat {RESTRICTED_WORDS} words or more of text under a data use agreement"

@@ -1,4 +1,4 @@
-"""Which rows repeat which examples: exactly, by a run of words, as a near duplicate, or in other words.
+"""Rows that repeat examples: exactly, by a run of words, as near duplicates, or as paraphrases.
 
 The item is the whole example. A row of a pair task matches an example only if both of its texts match, in either order:
 published splits themselves share one side (94 % of HealthVer's development rows have an evidence text that is in the
@@ -33,7 +33,7 @@ from clinsynth.text import (
 
 
 class TextSet:
-    """Distinct texts by their normalised form, and who has them."""
+    """Distinct texts by their normalised form, and the examples that have them."""
 
     def __init__(self, examples: Sequence[Example], markers: Iterable[str] = ()) -> None:
         """``markers``: placeholders of the task, which every text holds and which so say nothing."""
@@ -177,12 +177,12 @@ def repeated(rows: TextSet, others: TextSet) -> set[int]:
     """Rows that are the same as an example of ``others`` after normalisation."""
     keys = list(rows.index)
     known = {tuple(sorted(numbers)) for numbers in others.places}
-    found: set[int] = set()
+    repeats: set[int] = set()
     for row, numbers in enumerate(rows.places):
         theirs = [others.index.get(keys[number], -1) for number in numbers]
         if tuple(sorted(theirs)) in known:
-            found.add(row)
-    return found
+            repeats.add(row)
+    return repeats
 
 
 def is_short(rows: TextSet, row: int) -> bool:
@@ -228,12 +228,12 @@ def _shared(ours: Sequences, n: int, runs: Hashes, owners: npt.NDArray[np.int64]
     at, hashes = at[common], hashes[common]
     order = np.argsort(runs, kind="stable")
     first, last = (np.searchsorted(runs[order], hashes, side) for side in ("left", "right"))
-    found = {
+    matches = {
         (int(text), int(owner))
         for text, start, end in zip(ours.owners[at], first, last, strict=True)
         for owner in owners[order[start:end]]
     }
-    yield from sorted(found)
+    yield from sorted(matches)
 
 
 def _long(texts: TextSet) -> list[bool]:

@@ -1,4 +1,4 @@
-"""The parts of an audit: each compares, finds or scores one thing and says it in the form that is stored."""
+"""The parts of an audit: each compares, searches or scores one thing and returns the part of the record for it."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def _quantiles(values: npt.NDArray[Any]) -> dict[str, float]:
 
 def test_leaks(rows: TextSet, items: TextSet, public: TextSet, examples: int, embed: leakage.Embed) -> TestLeaks:
     """Rows that repeat test examples; ``public``: train and dev."""
-    found = leakage.overlap(rows, items, public=public, embed=embed)
+    overlap = leakage.overlap(rows, items, public=public, embed=embed)
     printed = leakage.repeated(rows, public)
     by_row: dict[int, list[leakage.Match]] = defaultdict(list)
-    for match in found.matches:
+    for match in overlap.matches:
         by_row[match.row].append(match)
     matches: list[RowMatch] = []
     for row, own in by_row.items():
@@ -80,10 +80,10 @@ def test_leaks(rows: TextSet, items: TextSet, public: TextSet, examples: int, em
         reason = "public" if row in printed else "short" if leakage.is_short(rows, row) else "leak"
         tests = tuple(match.item for match in own)
         matches.append(RowMatch(row=row + 1, tests=tests, method=method, reason=reason))
-    nearest = np.zeros(1) if found.nearest is None else found.nearest
+    nearest = np.zeros(1) if overlap.nearest is None else overlap.nearest
     return TestLeaks(
-        examples=examples, matches=tuple(matches), one_side=tuple(row + 1 for row in found.one_side),
-        nearest=_quantiles(nearest), touched=len({match.item for match in found.matches}),
+        examples=examples, matches=tuple(matches), one_side=tuple(row + 1 for row in overlap.one_side),
+        nearest=_quantiles(nearest), touched=len({match.item for match in overlap.matches}),
     )  # fmt: skip
 
 
@@ -101,26 +101,26 @@ def repeats(
         surest[match.row] = min(rank, surest.get(match.row, rank))
     few_words = {row for row in surest if leakage.is_short(rows, row)}
     counts = Counter(leakage.METHODS[rank] for row, rank in surest.items() if row not in few_words)
-    found = Repeats(
+    repeated = Repeats(
         split=split, examples=examples, rows={m: counts[m] for m in leakage.METHODS if counts[m]},
         few_words=len(few_words),
     )  # fmt: skip
-    return found, surest.keys() - few_words
+    return repeated, surest.keys() - few_words
 
 
 def verbatim_text(rows: TextSet, real: TextSet, split: str) -> Verbatim:
     """The longest stretches of real text."""
-    found = longest(rows, real)
+    stretches = longest(rows, real)
     return Verbatim(
         split=split,
-        quantiles={"words": _quantiles(found.words), "characters": _quantiles(found.characters)},
-        longest_row=int(found.words.argmax()) + 1,
-        over={str(n): int((found.words >= n).sum()) for n in OVER},
+        quantiles={"words": _quantiles(stretches.words), "characters": _quantiles(stretches.characters)},
+        longest_row=int(stretches.words.argmax()) + 1,
+        over={str(n): int((stretches.words >= n).sum()) for n in OVER},
     )
 
 
 def privacy(examples: Sequence[Example], real: Sequence[Example]) -> Privacy:
-    """PHI patterns in the rows, and in some real examples to know what is usual for the task."""
+    """PHI patterns in the rows, and for comparison in some real examples of the task."""
     strong: dict[str, set[int]] = defaultdict(set)
     weak: dict[str, set[int]] = defaultdict(set)
     for row, example in enumerate(examples, 1):

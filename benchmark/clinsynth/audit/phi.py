@@ -78,7 +78,7 @@ THINGS = (
     r"medical|memorial|health|stud(?:y|ies)|trials?|group|librar(?:y|ies)|inventory|questionnaire|checklist|award|prize|"
     r"lecture|cells?|rats?|mice|mouse|virus|vaccine|palsy|tumou?rs?|dystrophy|neuropathy|deficiency|catheter|tube)"
 )
-"""What is named after people: an eponym or an institution is no patient."""
+"""Words after a name that show an eponym or an institution, not a patient."""
 
 
 Strength = Literal["strong", "weak"]

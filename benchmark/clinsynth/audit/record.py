@@ -1,4 +1,4 @@
-"""What an audit says, where it is stored, and whether there is one: ``audit/<task>.json`` in a submission's folder.
+"""The record of an audit, ``audit/<task>.json`` in a submission's folder, and the verdict that follows from it.
 
 A record holds counts, numbers of rows and of test examples, never text of either. Rows are numbered from 1 in the order
 of the data file, blank lines left out; test examples from 0, as in the stored predictions.
@@ -34,7 +34,7 @@ class RowMatch(Part):
 
 
 class TestLeaks(Part):
-    """What the rows have in common with the test split."""
+    """Overlap of the rows with the test split."""
 
     examples: int
     """Examples of the split."""
@@ -48,7 +48,7 @@ class TestLeaks(Part):
 
 
 class Repeats(Part):
-    """Rows that repeat other examples than test ones; allowed where the card says so."""
+    """Rows that repeat examples of other splits; allowed if the card declares it."""
 
     split: str
     examples: int
@@ -59,7 +59,7 @@ class Repeats(Part):
 
 
 class Draw(Part):
-    """What one seed draws: the rows that a student is trained on, of a file that may hold many others."""
+    """The draw of one seed: the rows that a student is trained on, out of a file that may hold many more."""
 
     budget: int
     seed: int
@@ -74,7 +74,7 @@ class Draw(Part):
 
 
 class Nearness(Part):
-    """Whose text the rows are like: the test split's, or as much other real text.
+    """Whether the rows are nearer to the text of the test split than to as much other real text.
 
     A generator that has not seen the test split is no nearer to it than to as much of the train split; real rows are
     not either.
@@ -199,18 +199,18 @@ class AuditRecord(TaskRecord):
 
     @property
     def tier(self) -> Tier:
-        """Whether the rows are real text, wholly or in part, as the card may well say."""
-        found = sum(self.train.rows.values()) if self.train else 0
-        return "real" if found > int(REAL_SHARE * self.rows) else "synthetic"
+        """Whether more of the rows repeat real text than chance explains, declared or not."""
+        repeated = sum(self.train.rows.values()) if self.train else 0
+        return "real" if repeated > int(REAL_SHARE * self.rows) else "synthetic"
 
 
 class Verdict(NamedTuple):
-    """What is known of the audit of a submission's rows for one task."""
+    """State of the audit of a submission's rows for one task."""
 
     state: Literal["clean", "failed", "stale", "unaudited"]
     """stale: there is an audit, but of other rows, another test set or by older rules."""
     reasons: tuple[str, ...]
-    """What to tell a reader; empty for clean."""
+    """Reasons in words; empty for clean."""
     tier: Tier = "synthetic"
     """real: rows that repeat real training text, declared or not; they are never ranked with synthetic ones."""
 

@@ -29,7 +29,7 @@ REAL_SCANNED = 2_000
 """Real examples in which PHI patterns are counted, to know what is usual for a task."""
 _PRINTED: tuple[Split, ...] = ("train", "dev")
 _STAGES = ("leakage", "verbatim", "privacy")
-"""What the progress bar counts."""
+"""Stages that the progress bar counts."""
 _PACKAGES = ("numpy", "tokenizers", "torch", "transformers")
 
 
@@ -74,7 +74,7 @@ def audit_task(
     canaries: CanaryHashes | None = None,
     report: Progress | None = None,
 ) -> AuditRecord:
-    """Audit the rows for one task, or take what is stored of it if nothing has changed. Raises as ``audit``."""
+    """Audit the rows for one task, or return the stored record if nothing has changed. Raises as ``audit``."""
     name = task.spec.name
     splits: dict[str, str] = {split: store.fingerprint(task, split) for split in store.rows(task)}
     splits["test"] = store.fingerprint(task, "test")  # says what to do where it is missing
@@ -141,7 +141,7 @@ def _audited(
             spans = measure.verbatim_text(rows, known, public_split)
     with _timed(seconds, report, "privacy"):
         private = measure.privacy(examples, real[:REAL_SCANNED])
-    found = measure.canaries(examples, hashes) if hashes else None
+    sightings = measure.canaries(examples, hashes) if hashes else None
     count = len(examples)
     leaked = {match.row - 1: match.method for match in leaks.matches if match.reason == "leak"}
     budgets = {record.rows for record in Results(submission.path, store.kind).records() if record.task == name}
@@ -152,7 +152,7 @@ def _audited(
         *gate.draws(count, len(leaked), len(undeclared), drawn),
         *(() if reference else gate.nearness(near[0] if near else None, drawn)),
         *gate.privacy(count, private),
-        *gate.canaries(found),
+        *gate.canaries(sightings),
         *gate.restricted(count, task.spec, spans, reference=reference),
     )
     return AuditRecord(
@@ -161,7 +161,7 @@ def _audited(
         data_fingerprint=digests["data"], splits={key: digest for key, digest in digests.items() if key != "data"},
         thresholds=gate.THRESHOLDS, embedder=embedder.fingerprint,
         packages={"clinsynth": __version__, **{package: version(package) for package in _PACKAGES}},
-        test=leaks, train=train, few_shot=shots, verbatim=spans, privacy=private, canaries=found,
+        test=leaks, train=train, few_shot=shots, verbatim=spans, privacy=private, canaries=sightings,
         nearness=near[0] if near else None, draws=drawn, sketch=sketch_of(rows),
         scores=measure.rescored(submission.path, task, store, test, {t for m in leaks.matches for t in m.tests}),
         failures=failures, seconds={step: round(value, 2) for step, value in seconds.items()},
@@ -170,7 +170,7 @@ def _audited(
 
 
 class _Embedder:
-    """Embeds texts, keeps the time, and remembers what with."""
+    """Embeds texts; records the time taken and the embedder used."""
 
     def __init__(self, store: ExampleStore, sets: Sequence[TextSet]) -> None:
         """All ``sets`` are embedded at the first call, in one go; other texts when they are asked for."""
@@ -216,7 +216,7 @@ Bools = npt.NDArray[np.bool_]
 ITEMS = 1_000
 """Examples of each split that rows are compared with, at most."""
 FEWEST = 50
-"""With fewer of either, whose text the rows are like cannot be told."""
+"""Fewest examples of either split for a comparison of nearness."""
 BUDGETS = (100, 300, 1_000, 5_000)
 """Budgets that are always looked at: those of the recipes and of the learning curves."""
 _BLOCK = 1_024
@@ -232,7 +232,7 @@ def draws_of(
         rows: of the file.
         budgets: of the runs that are stored; the usual ones come on top.
         leaked: rows (from 0) that repeat a test example, and how.
-        real: rows that repeat real text which the card does not own up to.
+        real: rows that repeat real text which the card does not declare.
         nearer: for each row whether it is nearer to test than to other real text.
     """
     out: list[Draw] = []
@@ -255,7 +255,7 @@ def draws_of(
 def nearness_of(
     rows: Sequence[Example], test: Sequence[Example], real: Sequence[Example], split: str, embed: Embed
 ) -> tuple[Nearness, Bools] | None:
-    """Whose text the rows are like, and for each row whether it is the test split's; ``None`` for too few examples.
+    """Nearness of the rows to test text, and for each row whether it is nearer to it; ``None`` for too few examples.
 
     Examples that both splits have, and repeats, are left out. As many of the test split as of the other are drawn; the
     real examples that are not drawn show what is usual. The cosine of examples with two texts is the mean over both.
@@ -273,11 +273,11 @@ def nearness_of(
     left, right = _vectors(tests, embed), _vectors(order[:number], embed)
     usual = _nearer(_vectors(order[number : 2 * number], embed), left, right)
     own = _nearer(_vectors(rows, embed), left, right)
-    found = Nearness(
+    nearness = Nearness(
         split=split, items=number, test=round(float((own > 0).mean()), 4), real=round(float((own < 0).mean()), 4),
         usual=round(float((usual > 0).mean()), 4),
     )  # fmt: skip
-    return found, own > 0
+    return nearness, own > 0
 
 
 def _form(example: Example) -> tuple[str, ...]:

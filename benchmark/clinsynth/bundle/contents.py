@@ -1,4 +1,4 @@
-"""What goes into a bundle, and what does not, with the reason."""
+"""Contents of a bundle, and what is left out, with the reasons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clinsynth.submissions import CARD_FILE
 from clinsynth.training import DEFAULT_RECIPE, RECIPES, weight_files
 
 COPIED = re.compile(r"CC BY|CC0|Public Domain|ODC-By|MIT\b|BSD|Apache-2\.0|GPL-3\.0")
-"""What a licence begins with that lets anybody hand the data on; whatever is not known to is left out."""
+"""Beginnings of licences that allow redistribution; data under any other licence is left out."""
 RECORDS = (
     CARD_FILE, "direct.toml", "runs/*.json", "predictions/*.jsonl.gz", "balanced/*.json", "balanced/*.jsonl.gz",
     "reproduced/*.json", "audit/*.json", "quality/*.json", "direct/*.json", "direct-predictions/*.jsonl.gz",
@@ -27,27 +27,27 @@ RECORDS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What to bundle."""
+    """A request for a bundle."""
 
     out: Path
     """The file to write."""
     tasks: tuple[str, ...] = ()
-    """Prepared tasks; every one for none in particular."""
+    """Names of prepared tasks; empty: all of them."""
     recipes: tuple[str, ...] = (DEFAULT_RECIPE,)
-    """Whose students go along."""
+    """Recipes whose students are included."""
     unlicensed: bool = False
-    """Also open data whose licence is not known to let it be handed on."""
+    """Whether to include open data whose licence is not known to allow redistribution."""
     restricted: bool = False
-    """Also data that one has to ask for."""
+    """Whether to include data that is available on request only."""
     data_dir: Path | None = None
     snapshot: Path = Path("snapshot")
     submissions: Path = Path("submissions")
     packages: bool = True
     extras: tuple[str, ...] = EXTRAS
     wheels: Path | None = None
-    """Where packages are collected, and kept; beside ``out`` and not kept for ``None``."""
+    """Folder in which packages are collected and kept; ``None``: beside ``out``, and not kept."""
     source: Path | None = None
-    """The checkout that clinsynth is built from; the one that this runs from for ``None``."""
+    """Checkout from which clinsynth is built; ``None``: the one that this runs from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ class Member:
 
     name: str
     path: Path
-    """Where it lies here."""
+    """Its path on this machine."""
     size: int
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is told and listed as one thing."""
+    """Files that are reported and listed as one item."""
 
     what: str
     about: str
@@ -77,13 +77,13 @@ class Part:
 
 @dataclass(slots=True)
 class Contents:
-    """All of a bundle but its packages, which take long to collect."""
+    """All of a bundle except its packages, which take long to collect."""
 
     parts: list[Part] = field(default_factory=list[Part])
     left_out: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """What, and why."""
+    """Item and reason, for everything that is left out."""
     restricted: bool = False
-    """Whether it holds data that one has to ask for."""
+    """Whether it holds data that is available on request only."""
 
     @property
     def size(self) -> int:
@@ -92,7 +92,7 @@ class Contents:
 
 
 def plan_bundle(request: Request) -> Contents:
-    """Look for everything that goes along, and compare prepared data and the snapshot with their digests.
+    """Find all contents, and check prepared data and the snapshot against their digests.
 
     Raises:
         UserError: something that was asked for by name is not here, or is damaged.
@@ -113,7 +113,7 @@ def member(name: str, path: Path) -> Member:
 
 
 def why_left_out(spec: TaskSpec, *, unlicensed: bool, restricted: bool) -> str:
-    """Why the data of a task may not go along; empty where it may."""
+    """Why the data of a task is left out; empty if it is included."""
     if spec.access != "open":
         return "" if restricted else f"access by {spec.access}: --restricted-data, where your agreement lets you"
     if unlicensed or COPIED.match(spec.licence):
@@ -165,9 +165,9 @@ def _snapshot(request: Request, contents: Contents) -> None:
     if not request.snapshot.is_dir():
         contents.left_out.append(("snapshot", f"none at {request.snapshot}: clinsynth snapshot --out"))
         return
-    found = read_snapshot(request.snapshot)
+    snapshot = read_snapshot(request.snapshot)
     files = tuple(member(f"snapshot/{name}", request.snapshot / name) for name in _files(request.snapshot))
-    about = f"{found.manifest.short}, {len(found.tables.submissions)} submissions"
+    about = f"{snapshot.manifest.short}, {len(snapshot.tables.submissions)} submissions"
     contents.parts.append(Part("snapshot", about, files))
 
 

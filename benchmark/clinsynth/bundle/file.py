@@ -43,7 +43,7 @@ class Written:
     size: int
     """Bytes of the file."""
     listing_sha256: str
-    """Digest of the listing, which has those of all files: enough to know the bundle by."""
+    """Digest of the listing, which holds those of all files; it identifies the bundle."""
 
 
 def write_bundle(request: Request, contents: Contents) -> Written:
@@ -70,7 +70,7 @@ def write_bundle(request: Request, contents: Contents) -> Written:
 
 
 def packages_to_get(request: Request) -> str:
-    """What a call would do about the packages: how many are here, how many it fetches, about how large they are."""
+    """Packages in words: how many are here, how many would be fetched, and their approximate size."""
     packages = pinned(source_folder(request.source))
     todo = missing(packages, request.wheels or default_wheels(request.out))
     unpacked = installed_size(packages)
@@ -81,13 +81,13 @@ def packages_to_get(request: Request) -> str:
 
 
 def default_wheels(out: Path) -> Path:
-    """Where packages are collected unless the user names a folder; gone when the bundle is written."""
+    """Default folder for packages; it is removed when the bundle is written."""
     return out.with_name(f".{out.name}.wheels")
 
 
 @contextmanager
 def _alone(out: Path) -> Generator[Path]:
-    """A file beside ``out`` that no other call writes; what a killed call left of it is written over."""
+    """A file beside ``out`` for this call alone; remains of a killed call are overwritten."""
     part = out.with_name(f".{out.name}.part")
     with part.open("ab") as held:
         try:

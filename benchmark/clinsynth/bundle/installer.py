@@ -1,4 +1,4 @@
-"""What a bundle runs: checks every file by its digest, and installs without a network.
+"""The program of a bundle: it checks every file by its digest and installs without a network.
 
     python3 clinsynth-bundle.zip DIR        install into DIR; a call that was stopped goes on
     python3 clinsynth-bundle.zip --list     what is in it, and under which licence
@@ -23,7 +23,7 @@ from typing import Any
 
 LISTING = "listing.json"
 INSTALLED = ".installed"
-"""Holds the digest of the listing whose installation came to its end."""
+"""File with the digest of the listing whose installation was completed."""
 CHUNK = 2**20
 WRAPPER = """#!/bin/sh
 # clinsynth as it was installed here, with the data and the students beside it and without a network.
@@ -35,11 +35,11 @@ exec "$here/venv/bin/clinsynth" "$@"
 
 
 class StopError(Exception):
-    """One line for the user."""
+    """Stops the installation with one line for the user."""
 
 
 def main(words: list[str] | None = None, bundle: Path | None = None) -> int:
-    """0: done; 2: it cannot be, for the reason that is said."""
+    """Exit status 0: installed; 2: not possible, with the reason on standard error."""
     bundle = bundle or Path(__file__).parent
     parser = argparse.ArgumentParser(prog=f"python3 {bundle.name}", description="Install clinsynth without a network.")
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="where to install")
@@ -75,7 +75,7 @@ def main(words: list[str] | None = None, bundle: Path | None = None) -> int:
 
 
 def say(*lines: str) -> None:
-    """Tell the user."""
+    """Print a line for the user."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 
@@ -101,7 +101,7 @@ def read_listing(archive: zipfile.ZipFile) -> tuple[dict[str, Any], str]:
 
 
 def described(listing: dict[str, Any], digest: str) -> list[str]:
-    """The listing for people."""
+    """The listing in words."""
     lines = [f"clinsynth {listing['clinsynth']} for Python {listing['python']} on {listing['system']}", ""]
     lines += [f"{part['size'] / 1e6:10,.1f} MB  {part['what']}: {part['about']}" for part in listing["parts"]]
     lines += [f"{'':>10}     not in it: {left['what']}: {left['why']}" for left in listing["left_out"]]
@@ -125,7 +125,7 @@ def check(archive: zipfile.ZipFile, each: dict[str, Any], target: Path | None = 
 
 
 def install(archive: zipfile.ZipFile, listing: dict[str, Any], digest: str, folder: Path) -> None:
-    """Unpack and install; what an earlier call did is kept where its digest is right."""
+    """Unpack and install; files of an earlier call are kept if their digests match."""
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if listing["requirement"] and (here, system()) != (listing["python"], listing["system"]):
         raise StopError(
@@ -163,7 +163,7 @@ def system() -> str:
 
 
 def unpack(archive: zipfile.ZipFile, files: list[dict[str, Any]], folder: Path) -> None:
-    """Write every file that is not there yet, with its digest checked, under its own name once it is whole."""
+    """Write every missing file; it gets its name once it is complete and its digest matches."""
     for number, each in enumerate(files, 1):
         target = folder / each["name"]
         if target.is_file() and target.stat().st_size == each["size"] and digest_of(target) == each["sha256"]:

@@ -1,4 +1,4 @@
-"""The wheels of clinsynth and of what it needs, at the versions and with the hashes of the lock."""
+"""The wheels of clinsynth and its dependencies, at the versions and with the hashes of the lock file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ import clinsynth
 from clinsynth.core import Progress, UserError, sha256_file
 
 EXTRAS = ("dev",)
-"""With these, everything that the lock has: the extras that users install, and the tools for tests."""
+"""Extras that together cover the lock file: those that users install, and the tools for tests."""
 LOCK = "requirements.lock"
 AT_A_TIME = 12
-"""Packages of one call of pip: what it fetched is kept when the next one is stopped."""
+"""Packages per call of pip: an interruption loses at most the packages of one call."""
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where the CPU build of torch is published: it needs none of the packages that the CUDA build does."""
 EPOCH = "315532800"
@@ -60,23 +60,23 @@ def pinned(source: Path) -> list[Pinned]:
     lock, constraints = source / LOCK, source / "constraints.txt"
     named = constraints.read_text("utf-8") if constraints.is_file() else ""
     cpu = re.search(r"^# CPU build of torch: ([0-9a-f]{64})$", named, re.MULTILINE)
-    found: list[Pinned] = []
+    packages: list[Pinned] = []
     for text in re.split(r"\n(?=[A-Za-z0-9])", lock.read_text("utf-8")):
         if match := re.match(r"([A-Za-z0-9._-]+)==(\S+)", text):
             of_torch = normal(match[1]) == "torch"
             own = f"{match[0]} --hash=sha256:{cpu[1]}" if cpu and of_torch else text.strip()
             hashes = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", own))
-            found.append(Pinned(normal(match[1]), match[2], own, hashes))
-    return found
+            packages.append(Pinned(normal(match[1]), match[2], own, hashes))
+    return packages
 
 
 def normal(name: str) -> str:
-    """A package's name as indexes compare it."""
+    """A package's name in the normal form of package indexes."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed_size(packages: Sequence[Pinned]) -> int:
-    """Bytes that these packages take in this environment, unpacked; those that are not here left out."""
+    """Bytes of these packages as installed in this environment; packages that are not installed count 0."""
     from importlib.metadata import PackageNotFoundError, files
 
     total = 0
@@ -89,7 +89,7 @@ def installed_size(packages: Sequence[Pinned]) -> int:
 
 
 def missing(packages: Sequence[Pinned], folder: Path) -> list[Pinned]:
-    """The packages of which the folder has no file with a hash of the lock."""
+    """Packages for which the folder has no file with a hash of the lock file."""
     here = set(_digests(folder))
     return [each for each in packages if not each.hashes & here]
 
@@ -145,16 +145,16 @@ def _fetch(packages: Sequence[Pinned], folder: Path) -> None:
 
 
 def _built(file: Path, folder: Path, bar: Progress) -> Path:
-    """The wheel of a file: itself, or the one that is made from its source and has not been yet."""
+    """The wheel of a file: the file itself, or the wheel built from it, which is built if it is not here."""
     if file.suffix == ".whl":
         return file
     stem = file.name.removesuffix(".tar.gz").removesuffix(".zip")
     name, _, version = stem.rpartition("-")
-    found = next((path for path in _wheels(folder) if _identity(path) == (normal(name), version)), None)
-    if found is None:
+    wheel = next((path for path in _wheels(folder) if _identity(path) == (normal(name), version)), None)
+    if wheel is None:
         bar.say(f"packages: {file.name} is published as source alone and is built here")
-        found = _wheel(file, folder)
-    return found
+        wheel = _wheel(file, folder)
+    return wheel
 
 
 def _wheels(folder: Path) -> Iterator[Path]:
@@ -167,7 +167,7 @@ def _identity(wheel: Path) -> tuple[str, str]:
 
 
 def _wheel(source: Path, folder: Path) -> Path:
-    """Build a wheel; it is moved in whole."""
+    """Build a wheel in a temporary folder and move it in place."""
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as scratch:
         # The build tools of this environment are those of the lock: nothing is fetched for a checkout.
         isolated = ["--no-build-isolation"] if source.is_dir() else []
@@ -177,7 +177,7 @@ def _wheel(source: Path, folder: Path) -> Path:
 
 
 def _needed(folder: Path, extras: Sequence[str], packages: Sequence[Pinned]) -> list[Path]:
-    """The wheels that an installation takes, as pip finds it out from the folder alone."""
+    """The wheels that an installation needs, as pip resolves them from the folder alone."""
     with tempfile.TemporaryDirectory() as scratch:
         pins = Path(scratch, "pins.txt")
         pins.write_text("".join(f"{each.name}=={each.version}\n" for each in packages), "utf-8")
@@ -186,13 +186,13 @@ def _needed(folder: Path, extras: Sequence[str], packages: Sequence[Pinned]) -> 
             "install", "--dry-run", "--ignore-installed", "--no-index", "--find-links", str(folder), "-c", str(pins),
             "--only-binary", ":all:", "--report", str(report), requirement(extras), alone=True,
         )  # fmt: skip
-        found: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["install"]
-    urls = [cast("str", each["download_info"]["url"]) for each in found]
+        installs: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["install"]
+    urls = [cast("str", each["download_info"]["url"]) for each in installs]
     return sorted(folder / Path(unquote(urlsplit(url).path)).name for url in urls)
 
 
 def requirement(extras: Sequence[str]) -> str:
-    """What is installed, as pip is told it."""
+    """The requirement that pip is given."""
     return (
         f"clinsynth[{','.join(extras)}]=={clinsynth.__version__}" if extras else f"clinsynth=={clinsynth.__version__}"
     )

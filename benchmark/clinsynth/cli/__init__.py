@@ -1,4 +1,4 @@
-"""The command line: a subcommand parses, calls one public function, and prints; a module has those of one subject."""
+"""The command line: each subcommand parses, calls one public function and prints; a module holds related commands."""
 
 from __future__ import annotations
 
@@ -53,32 +53,33 @@ EXTRAS = {
     "nltk": "direct", "rouge_score": "direct", "sacrebleu": "direct", "accelerate": "tune",
     "peft": "tune", "simple_icd_10_cm": "knowledge", "openpyxl": "spreadsheets", "ray": "ray",
 }  # fmt: skip
-"""Packages that are not always there, and the extra that brings each."""
+"""Optional packages, and the extra that installs each."""
 
 
 PLACES = {
     "show": "tasks", "prepare": "tasks", "new-task": "tasks", "new": "submissions", "import": "submissions",
-    "validate": "submissions", "verify": "submissions", "canary": "audit", "lm-eval-path": "direct",
-    "tune-llm": "direct", "knowledge": "generate", "notes": "generate", "compare": "standings",
+    "validate": "submissions", "verify": "submissions", "canary": "audit", "quality": "audit", "plan": "runs",
+    "score": "runs", "reproduce": "runs", "lm-eval-path": "direct", "suite": "direct", "tune-llm": "direct",
+    "knowledge": "generate", "notes": "generate", "compare": "standings",
     "snapshot": "board", "leaderboard": "board", "site": "board", "export": "board",
 }  # fmt: skip
-"""Modules of the commands that stand in one of another name."""
+"""Modules of commands, where the module has another name than the command."""
 
 
 @dataclass(slots=True)
 class Command:
-    """A subcommand: its module has it in ``COMMANDS``."""
+    """A subcommand, as its module lists it in ``COMMANDS``."""
 
     examples: Sequence[str]
     """Command lines that work as they stand where the folders they name exist; tests run them."""
     configure: Callable[[argparse.ArgumentParser], None]
     """Adds the arguments."""
     execute: Callable[[argparse.Namespace], int]
-    """Does it; gives the exit status."""
+    """Runs the command; returns the exit status."""
 
 
 def command(name: str) -> Command:
-    """A subcommand, whose module is loaded."""
+    """A subcommand by name; loads its module."""
     module = importlib.import_module(f"clinsynth.cli.{PLACES.get(name, name.replace('-', '_'))}")
     return cast("dict[str, Command]", module.COMMANDS)[name]
 
@@ -164,7 +165,7 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
 
 
 def add_home(parser: argparse.ArgumentParser) -> None:
-    """Where a board will lie and whom to ask, on commands that show one."""
+    """Addresses in footers and cards, on commands that publish a board."""
     home = parser.add_argument_group("links in footers and cards (default: as the package's metadata says)")
     home.add_argument(
         "--url", default="", metavar="URL", help="where the board will lie: for the cards that networks show"
@@ -175,7 +176,7 @@ def add_home(parser: argparse.ArgumentParser) -> None:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """``all`` is none in particular; else names between commas."""
+    """Names separated by commas; empty for ``all``."""
     return () if text == "all" else tuple(filter(None, text.split(",")))
 
 

@@ -1,20 +1,25 @@
-"""``clinsynth audit`` and ``clinsynth canary``: what the rows give away."""
+"""``clinsynth audit``, ``canary`` and ``quality``: leaks and private data in rows, and the quality of rows."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clinsynth.audit import HASHES_FILE, SECRETS_FILE, AuditRecord, Copy, audit, copies, look, plant, read_hashes
 from clinsynth.cli import Command, add_data_dir, add_sample, names
 from clinsynth.cli.submissions import say_unfilled
-from clinsynth.core import UserError, clean
+from clinsynth.core import UserError, clean, select_tasks, text_table
 from clinsynth.data import open_store
 from clinsynth.results import DataKind
 from clinsynth.submissions import read_submission
+
+if TYPE_CHECKING:
+    from clinsynth.quality import Measured, Number, QualityRecord
 
 AUDIT_EXAMPLES = (
     "clinsynth audit submissions/demo --sample",
@@ -23,8 +28,7 @@ AUDIT_EXAMPLES = (
 )
 
 
-def configure_audit(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
     parser.add_argument("--canaries", type=Path, metavar="FILE", help="hashes of planted canaries to look for as well")
@@ -35,7 +39,7 @@ def configure_audit(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_audit(arguments: argparse.Namespace) -> int:
-    """0: clean; 1: leaks or privacy findings above the gate; 2: a task could not be audited."""
+    """Exit status 0: clean; 1: leaks or privacy findings above the gate; 2: a task could not be audited."""
     say_unfilled([arguments.submission])
     store = open_store(arguments.data_dir, arguments.sample)
     hashes = read_hashes(arguments.canaries) if arguments.canaries else None
@@ -56,7 +60,7 @@ def execute_audit(arguments: argparse.Namespace) -> int:
 
 
 def _copies(submission: Path, places: Sequence[Path], kind: DataKind) -> Iterator[Copy]:
-    """Copies of others' text: of this submission alone, what the others are to one another is not asked."""
+    """Copies between this submission and each of the others; the others are not compared with one another."""
     own = submission.absolute()
     others = [path.parent.absolute() for place in places for path in sorted(place.glob("*/submission.toml"))]
     for other in dict.fromkeys(each for each in others if each != own):
@@ -103,8 +107,7 @@ CANARY_EXAMPLES = (
 )
 
 
-def configure_canary(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_canary(parser: argparse.ArgumentParser) -> None:
     steps = parser.add_subparsers(dest="step", metavar="plant|look", required=True)
     planting = steps.add_parser("plant", help="make new canaries")
     planting.add_argument("folder", type=Path, metavar="DIR", help="where to write them")
@@ -116,7 +119,7 @@ def configure_canary(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_canary(arguments: argparse.Namespace) -> int:
-    """0: planted, or none found; 1: some came out again."""
+    """Exit status 0: planted, or none found; 1: some came out again."""
     if arguments.step == "plant":
         hashes = plant(arguments.folder, arguments.count)
         print(
@@ -126,18 +129,107 @@ def execute_canary(arguments: argparse.Namespace) -> int:
         return 0
     hashes = read_hashes(arguments.hashes)
     submission = read_submission(arguments.submission)
-    found: set[int] = set()
+    canaries: set[int] = set()
     for task in arguments.tasks or submission.tasks:
         for row, example in enumerate(submission.rows(task), 1):
             for sighting in look(example.texts, hashes):
-                found.add(sighting.canary)
+                canaries.add(sighting.canary)
                 how = "whole" if sighting.exact else f"{sighting.pairs} word pairs of it"
                 print(f"{task}, row {row}: canary {sighting.canary}, {how}")
-    print(f"{len(found)} of {len(hashes.canaries)} canaries found")
-    return int(bool(found))
+    print(f"{len(canaries)} of {len(hashes.canaries)} canaries found")
+    return int(bool(canaries))
+
+
+QUALITY_EXAMPLES = (
+    "clinsynth quality submissions/demo --sample --tasks gad",
+    "clinsynth quality submissions/demo --sample --tasks gad --json",
+)
+BLIND = 0.1
+"""Estimated label noise of real rows above which the estimate says more of the classifier than of the labels."""
+
+
+def _configure_quality(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("submission", type=Path, metavar="DIR")
+    parser.add_argument("--tasks", type=names, default=(), help="all there is data for (default), or names with commas")
+    parser.add_argument("--rows", default="1000", help="rows of a draw, or all (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the records as JSON")
+    add_sample(parser)
+    add_data_dir(parser)
+
+
+def execute_quality(arguments: argparse.Namespace) -> int:
+    """Exit status: always 0, since quality is reported and not judged."""
+    from clinsynth.quality import measure
+
+    if arguments.rows != "all" and not (arguments.rows.isdecimal() and int(arguments.rows)):
+        raise UserError("--rows cannot be read", found=arguments.rows, expected="a number above 0, or all")
+    say_unfilled([arguments.submission])
+    rows = 0 if arguments.rows == "all" else int(arguments.rows)
+    tasks = select_tasks(list(arguments.tasks)) if arguments.tasks else []
+    records = measure(arguments.submission, tasks, open_store(arguments.data_dir, arguments.sample), rows=rows)
+    if arguments.json:
+        print(json.dumps([record.model_dump(mode="json") for record in records], indent=1, ensure_ascii=False))
+    else:
+        print("\n\n".join(map(_table, records)))
+    return 0
+
+
+def _table(record: QualityRecord) -> str:
+    from clinsynth.quality import DOES_NOT_APPLY, NUMBERS
+
+    data, real = record.data, record.real
+    shown = [number for number in NUMBERS.values() if data.reasons.get(number.name) not in DOES_NOT_APPLY]
+    body: list[list[str]] = []
+    for group in dict.fromkeys(number.group for number in shown):
+        body.append([group.upper(), "", "", "", ""])
+        for number in shown:
+            if number.group == group:
+                beside = _cells(number, real) if real else ["-", ""]
+                own = ["unknown", ""] if number.name == "parse_losses" and not record.losses else _cells(number, data)
+                body.append([f"  {number.title}", *own, *beside])
+    drawn = f"{data.draws} draws of {data.rows:,}" if data.draws > 1 else f"all {data.rows:,}"
+    lines = [f"{record.task}: {drawn} rows ({record.available:,} available)"]
+    if real:
+        against = f"against the rest of {record.reference_rows:,}"
+        lines.append(f"real: {real.draws} draws of {real.rows:,} training rows, {against}")
+    lines.append(text_table(["", "data", "± sd", "real", "± sd"], body, right=4))
+    if real and real.rows != data.rows:
+        lines.append("The draws differ in size: do not compare diversity, Frechet distance, coverage or duplicates.")
+    missing: dict[str, list[str]] = {}
+    for number in shown:
+        if reason := data.reasons.get(number.name):
+            missing.setdefault(reason, []).append(number.title.strip())
+    lines += [f"not measured: {', '.join(which)}: {reason}" for reason, which in missing.items()]
+    if record.losses:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in record.losses.lost.items()) or "none"
+        lines.append(f"lost of {record.losses.candidates:,} candidates, by the {record.losses.source}: {reasons}")
+    if real and data.numbers["label_noise"] is not None:
+        blind = real.numbers["label_noise"]
+        if blind is None:
+            lines.append(f"label noise of real rows: not measured: {real.reasons['label_noise']}")
+        elif blind > BLIND:
+            lines.append(
+                f"label noise: of real rows, {100 * blind:.0f} % are taken for noise: the classifier is weak here"
+            )
+    if record.suspects:
+        some = ", ".join(map(str, record.suspects[:10]))
+        lines.append(f"labels to look at first, by row of the file: {some}{', …' if len(record.suspects) > 10 else ''}")
+    return "\n".join(lines)
+
+
+def _cells(number: Number, measured: Measured) -> list[str]:
+    value, spread = measured.value(number.name), measured.spread.get(number.name)
+    return ["-" if value is None else _shown(number, value), "" if spread is None else _shown(number, spread)]
+
+
+def _shown(number: Number, value: float) -> str:
+    if number.show == "share":
+        return f"{100 * value:.1f} %"
+    return f"{value:,.1f}" if number.show == "count" else f"{value:.3f}"
 
 
 COMMANDS = {
-    "audit": Command(AUDIT_EXAMPLES, configure_audit, execute_audit),
-    "canary": Command(CANARY_EXAMPLES, configure_canary, execute_canary),
+    "audit": Command(AUDIT_EXAMPLES, _configure_audit, execute_audit),
+    "canary": Command(CANARY_EXAMPLES, _configure_canary, execute_canary),
+    "quality": Command(QUALITY_EXAMPLES, _configure_quality, execute_quality),
 }

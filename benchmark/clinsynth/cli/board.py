@@ -1,4 +1,4 @@
-"""``clinsynth snapshot``, and what shows one: the app, the pages and the exports."""
+"""``clinsynth snapshot``, and the commands that show one: ``leaderboard``, ``site`` and ``export``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from clinsynth.cli import Command, add_data_dir, add_home, add_sample, names
+from clinsynth.core import UnknownNameError, UserError, clean, cores, write_json, write_text
 
 SNAPSHOT_EXAMPLES = (
     "clinsynth snapshot submissions --sample --out snapshot",
@@ -15,8 +16,7 @@ SNAPSHOT_EXAMPLES = (
 )
 
 
-def configure_snapshot(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_snapshot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("places", nargs="*", type=Path, default=[Path("submissions")], metavar="DIR",
                         help="submissions, direct-track folders, or their parents (default: submissions)")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write the snapshot")
@@ -32,11 +32,10 @@ def configure_snapshot(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_snapshot(arguments: argparse.Namespace) -> int:
-    """Always 0."""
-    from clinsynth.core import UserError, clean
+    """Exit status: always 0."""
     from clinsynth.data import open_store
     from clinsynth.snapshot import Wanted, build, write_snapshot
-    from clinsynth.standings import Profiler, cores
+    from clinsynth.standings import Profiler
 
     if not all(each.isdecimal() for each in arguments.rows):
         raise UserError("--rows cannot be read", found=",".join(arguments.rows), expected="numbers with commas between")
@@ -57,8 +56,7 @@ LEADERBOARD_EXAMPLES = (
 )
 
 
-def configure_leaderboard(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_leaderboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", type=Path, default=Path("snapshot"), metavar="DIR",
                         help="what clinsynth snapshot wrote (default: snapshot)")  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
@@ -67,7 +65,7 @@ def configure_leaderboard(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_leaderboard(arguments: argparse.Namespace) -> int:
-    """0 when it is stopped."""
+    """Exit status 0, once it is stopped."""
     from clinsynth.leaderboard import serve
     from clinsynth.site import home_of
     from clinsynth.snapshot import read_snapshot
@@ -82,8 +80,7 @@ def execute_leaderboard(arguments: argparse.Namespace) -> int:
 SITE_EXAMPLES = ("clinsynth site --snapshot snapshot --out site",)
 
 
-def configure_site(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_site(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", type=Path, default=Path("snapshot"), metavar="DIR",
                         help="what clinsynth snapshot wrote (default: snapshot)")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write the pages")
@@ -91,8 +88,7 @@ def configure_site(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_site(arguments: argparse.Namespace) -> int:
-    """Always 0."""
-    from clinsynth.core import clean
+    """Exit status: always 0."""
     from clinsynth.site import build_site, home_of
     from clinsynth.snapshot import read_snapshot
 
@@ -129,8 +125,7 @@ EXPORT_VIEWS = (
 )  # fmt: skip
 
 
-def configure_export(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", type=Path, default=Path("snapshot"), metavar="DIR",
                         help="what clinsynth snapshot wrote (default: snapshot)")  # fmt: skip
     parser.add_argument("--format", choices=EXPORT_FORMS, default="csv")
@@ -154,9 +149,7 @@ def configure_export(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_export(arguments: argparse.Namespace) -> int:
-    """Always 0."""
-    from clinsynth.core import write_text
-
+    """Exit status: always 0."""
     if arguments.format == "every-eval-ever":
         return _every_eval_ever(arguments)
     if arguments.format == "scores":
@@ -172,7 +165,6 @@ def execute_export(arguments: argparse.Namespace) -> int:
 
 
 def _view(arguments: argparse.Namespace) -> str:
-    from clinsynth.core import UnknownNameError, UserError
     from clinsynth.export import FORMATS, as_csv
     from clinsynth.site import svg
     from clinsynth.snapshot import read_snapshot
@@ -202,7 +194,6 @@ def _view(arguments: argparse.Namespace) -> str:
 
 
 def _croissant(arguments: argparse.Namespace) -> str:
-    from clinsynth.core import UserError
     from clinsynth.export import croissant
 
     if arguments.submission is None:
@@ -211,7 +202,6 @@ def _croissant(arguments: argparse.Namespace) -> str:
 
 
 def _eval_results(arguments: argparse.Namespace) -> str:
-    from clinsynth.core import UserError
     from clinsynth.export import eval_results_yaml
     from clinsynth.snapshot import read_snapshot
 
@@ -222,7 +212,6 @@ def _eval_results(arguments: argparse.Namespace) -> str:
 
 
 def _every_eval_ever(arguments: argparse.Namespace) -> int:
-    from clinsynth.core import UserError, write_json
     from clinsynth.export import records
     from clinsynth.snapshot import read_snapshot
 
@@ -237,7 +226,6 @@ def _every_eval_ever(arguments: argparse.Namespace) -> int:
 
 
 def _scores(arguments: argparse.Namespace) -> int:
-    from clinsynth.core import UserError
     from clinsynth.export import export_scores
 
     if arguments.submission is None or arguments.out is None:
@@ -248,8 +236,8 @@ def _scores(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "snapshot": Command(SNAPSHOT_EXAMPLES, configure_snapshot, execute_snapshot),
-    "leaderboard": Command(LEADERBOARD_EXAMPLES, configure_leaderboard, execute_leaderboard),
-    "site": Command(SITE_EXAMPLES, configure_site, execute_site),
-    "export": Command(EXPORT_EXAMPLES, configure_export, execute_export),
+    "snapshot": Command(SNAPSHOT_EXAMPLES, _configure_snapshot, execute_snapshot),
+    "leaderboard": Command(LEADERBOARD_EXAMPLES, _configure_leaderboard, execute_leaderboard),
+    "site": Command(SITE_EXAMPLES, _configure_site, execute_site),
+    "export": Command(EXPORT_EXAMPLES, _configure_export, execute_export),
 }

@@ -13,8 +13,7 @@ EXAMPLES = (
 )
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure(parser: argparse.ArgumentParser) -> None:
     from clinsynth.bundle import EXTRAS
 
     parser.add_argument("out", type=Path, metavar="OUT", help="the file to write; python3 OUT DIR installs it")
@@ -42,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Always 0."""
+    """Exit status: always 0."""
     from clinsynth.bundle import Request, packages_to_get, plan_bundle, write_bundle
     from clinsynth.training import DEFAULT_RECIPE
 
@@ -70,4 +69,4 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"bundle": Command(EXAMPLES, configure, execute)}
+COMMANDS = {"bundle": Command(EXAMPLES, _configure, execute)}

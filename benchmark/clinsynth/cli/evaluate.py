@@ -21,8 +21,7 @@ EXAMPLES = (
 )
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rows", nargs="+", metavar="ROWS",
                         help="files in any form that clinsynth import reads, or a submission's folder")  # fmt: skip
     parser.add_argument("--task", required=True)
@@ -47,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """1 if the audit failed."""
+    """Exit status 1 if the audit failed."""
     from clinsynth.evaluation import FOLDER, Request, evaluate, folder_of, known_places
     from clinsynth.submissions.importing import ImportOptions, pairs_of
     from clinsynth.training import seeds_of
@@ -85,7 +84,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _next(report: Report) -> str:
-    """What to do now."""
+    """Suggestions for the next step."""
     if not report.audit.clean:
         return "mend the rows that leak, then run the same command again"
     card, place = existing_card(report.folder), report.place
@@ -94,4 +93,4 @@ def _next(report: Report) -> str:
     return f"clinsynth validate {place}"
 
 
-COMMANDS = {"evaluate": Command(EXAMPLES, configure, execute)}
+COMMANDS = {"evaluate": Command(EXAMPLES, _configure, execute)}

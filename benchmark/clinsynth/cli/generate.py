@@ -1,4 +1,4 @@
-"""``clinsynth generate``, and the names and notes that it can write about."""
+"""``clinsynth generate``, ``knowledge`` and ``notes``: rows by baselines, names to write about, synthetic notes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ MOST_ROWS = 20
 """Most rows in one answer."""
 
 
-def configure_generate(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_generate(parser: argparse.ArgumentParser) -> None:
     width = max(map(len, BASELINES))
     listed = "\n".join(f"  {name:{width}}  {baseline.description}" for name, baseline in BASELINES.items())
     parser.epilog = f"baselines:\n{listed}\n\n{parser.epilog}"
@@ -67,7 +66,7 @@ def configure_generate(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_generate(arguments: argparse.Namespace) -> int:
-    """0 if anything was made."""
+    """Exit status 0 if anything was made."""
     from clinsynth.generation import Means, Request, generate
 
     baseline, store = BASELINES[arguments.baseline], open_store(arguments.data_dir, arguments.sample)
@@ -159,24 +158,24 @@ def _dry_run_generate(baseline: Baseline, request: Request, store: ExampleStore,
     estimates: list[Estimate] = []
     for task in request.tasks:
         try:
-            found = estimate(baseline, task, request, store, means)
+            estimated = estimate(baseline, task, request, store, means)
         except NotPreparedError as error:
             print(f"{task.spec.name}: skipped: {error}")
             continue
-        estimates.append(found)
+        estimates.append(estimated)
         shown = show or store.kind == "sample" or task.spec.access == "open"
         if not shown:
             print(f"== {task.spec.name}: prompts are not shown, the task is not open: --show-restricted")
-        for number, prompt in enumerate(found.prompts if shown else (), 1):
+        for number, prompt in enumerate(estimated.prompts if shown else (), 1):
             held = ", held to a JSON schema" if prompt.schema else ""
             print(f"== {task.spec.name}, request {number}: at most {prompt.max_tokens} tokens, "
                   f"temperature {prompt.temperature:g}{held}")  # fmt: skip
             print(*(part for part in (prompt.system, prompt.text) if part), sep="\n--\n")
-        print(f"== {task.spec.name}: {_expected(found)}\n")
-    dollars = [found.most_dollars for found in estimates]
+        print(f"== {task.spec.name}: {_expected(estimated)}\n")
+    dollars = [estimated.most_dollars for estimated in estimates]
     known = [one for one in dollars if one is not None]
     total = f"at most ${sum(known):.4f}" if len(known) == len(dollars) else "price unknown: see --price-in"
-    print(f"first rounds of {len(estimates)} tasks: {sum(found.calls for found in estimates):,} calls, {total}")
+    print(f"first rounds of {len(estimates)} tasks: {sum(estimated.calls for estimated in estimates):,} calls, {total}")
     print("Rows that come to nothing are asked for again, and later steps build on the first answers: expect more.")
     return 0
 
@@ -196,8 +195,7 @@ KNOWLEDGE_EXAMPLES = (
 )
 
 
-def configure_knowledge(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_knowledge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", metavar="SOURCE",
                         help="read this one and keep it; without a name, list the sources")  # fmt: skip
     parser.add_argument("--from", dest="folder", type=Path, metavar="DIR",
@@ -207,7 +205,7 @@ def configure_knowledge(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_knowledge(arguments: argparse.Namespace) -> int:
-    """0, or an error of the user."""
+    """Exit status: 0; user errors are raised."""
     if arguments.source is None:
         _list_knowledge(arguments.data_dir)
         return 0
@@ -220,10 +218,10 @@ def execute_knowledge(arguments: argparse.Namespace) -> int:
         raise UserError(str(error), remedy="take the file from elsewhere and say --from DIR") from None
     print(f"{table.name}\nsha256 {table.digest}\n")
     for kind in KINDS:
-        found = table.names(kind)
-        step = max(1, len(found) // max(1, arguments.show))
-        shown = "; ".join(found[::step][: arguments.show])
-        print(f"{kind}: {len(found):,}{f' ({shown})' if shown else ''}")
+        listed = table.names(kind)
+        step = max(1, len(listed) // max(1, arguments.show))
+        shown = "; ".join(listed[::step][: arguments.show])
+        print(f"{kind}: {len(listed):,}{f' ({shown})' if shown else ''}")
     for (first, second), pairs in table.by_pair.items():
         print(f"{first} - {second}: {len(pairs):,} pairs")
     for reason, count in table.dropped.items():
@@ -232,7 +230,6 @@ def execute_knowledge(arguments: argparse.Namespace) -> int:
 
 
 def _list_knowledge(data_dir: Path | None) -> None:
-    from clinsynth.core import NotPreparedError
     from clinsynth.generation.knowledge import KINDS, SOURCES, open_knowledge
 
     body: list[tuple[str, ...]] = []
@@ -251,8 +248,7 @@ def _list_knowledge(data_dir: Path | None) -> None:
 NOTES_EXAMPLES = ("clinsynth notes --dry-run --rows 3 --out build/notes",)
 
 
-def configure_notes(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_notes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reports",
         metavar="builtin|FILE",
@@ -269,7 +265,7 @@ def configure_notes(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_notes(arguments: argparse.Namespace) -> int:
-    """0 if rows were written or were there."""
+    """Exit status 0 if rows were written, now or before."""
     from clinsynth.generation.notes import NotesRequest, make_notes, read_reports
 
     reports = read_reports(arguments.reports)
@@ -311,7 +307,7 @@ def _dry_run_notes(request: NotesRequest, mode: Mode) -> int:
 
 
 COMMANDS = {
-    "generate": Command(GENERATE_EXAMPLES, configure_generate, execute_generate),
-    "knowledge": Command(KNOWLEDGE_EXAMPLES, configure_knowledge, execute_knowledge),
-    "notes": Command(NOTES_EXAMPLES, configure_notes, execute_notes),
+    "generate": Command(GENERATE_EXAMPLES, _configure_generate, execute_generate),
+    "knowledge": Command(KNOWLEDGE_EXAMPLES, _configure_knowledge, execute_knowledge),
+    "notes": Command(NOTES_EXAMPLES, _configure_notes, execute_notes),
 }

@@ -54,7 +54,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_thought(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage] - it has no other name
-    """What every command that asks a model can say of its requests."""
+    """Options for the requests of every command that asks a model."""
     group.add_argument("--model-file", type=Path, metavar="FILE",
                        help="GGUF weights for --model local (default: Qwen2.5-Coder-1.5B-Instruct)")  # fmt: skip
     group.add_argument("--reasoning-effort", metavar="WORD", default="",
@@ -64,23 +64,23 @@ def add_thought(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[repo
 
 
 def say(line: str) -> None:
-    """A line for the user, beside what the command prints."""
+    """Print a line for the user on standard error, apart from the command's output."""
     sys.stderr.write(clean(line) + "\n")
 
 
 def extra_body(text: str) -> dict[str, Any]:
     """The fields of ``--extra-body``. Raises ``UserError`` for what is no JSON object."""
     try:
-        found: Any = json.loads(text or "{}")
+        fields: Any = json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
         raise UserError("--extra-body cannot be read", found=str(error)[:200], expected='{"name": value}') from None
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         raise UserError("--extra-body is no object", found=text[:80], expected='{"name": value}')
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", fields)
 
 
 def is_here(arguments: argparse.Namespace) -> bool:
-    """Whether the model that runs on this machine is meant, and not a server's model of that name."""
+    """Whether the arguments name the model that runs on this machine, and not a server's model of that name."""
     from clinsynth.llm import LOCAL
 
     here = arguments.model == LOCAL and getattr(arguments, "base_url", OPENAI_URL) == OPENAI_URL
@@ -127,7 +127,7 @@ def open_model(arguments: argparse.Namespace, stack: ExitStack) -> Client:
 
 
 _PROVIDERS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1"}
-"""Where lm-eval's kinds of model ask that need no ``base_url``, by how their names begin."""
+"""Providers of lm-eval's kinds of model that need no ``base_url``, by the beginning of their names."""
 
 
 def add_model_under_test(parser: argparse.ArgumentParser) -> None:
@@ -209,7 +209,7 @@ def prices_of(arguments: argparse.Namespace, model: Model) -> Prices:
 
 
 def print_estimates(found: Sequence[Estimate]) -> int:
-    """What would be asked and cost, as text; the exit status."""
+    """Print what would be asked and what it would cost; returns the exit status."""
     for each in found:
         if each.prompt:
             print(f"== {each.task}: the first of {each.calls:,} requests\n{each.prompt}\n")

@@ -1,4 +1,4 @@
-"""Views on the command line: the same tables as on the board, printed in the form that was asked for."""
+"""Views on the command line: the tables of the board, printed in the requested form."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from clinsynth.views import Block, Table, left_out, page
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a command prints."""
+    """The output of a command."""
 
     snapshot: Snapshot
-    """All of it is printed as JSON."""
+    """Printed as a whole for JSON."""
     blocks: tuple[Block, ...]
-    """What is printed as text or Markdown."""
+    """Printed for text and Markdown."""
     table: Table
-    """What is printed as CSV."""
+    """Printed for CSV."""
 
 
 def answers_page(tables: Tables) -> Shown:
-    """The direct track, with what of it is left out."""
+    """The direct track, and the records of it that are left out."""
     snapshot = snapshot_of(tables)
     made = page(snapshot, "direct", {})
     return Shown(snapshot, (*made.blocks, *left_out(snapshot)), next(t for t in made.tables if t.key == "direct"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from clinsynth.cli import Command, add_data_dir, add_format, add_sample, names
 from clinsynth.cli.printing import Shown, answers_page, print_blocks, print_snapshot
 from clinsynth.cli.submissions import say_unfilled
+from clinsynth.core import cores
 from clinsynth.data import open_store
 from clinsynth.direct import direct_folders, entry_at
 from clinsynth.snapshot import Snapshot, answers_of, scores_of, snapshot_of
@@ -20,7 +21,6 @@ from clinsynth.standings import (
     Request,
     collect,
     compare,
-    cores,
     headline_budget,
     headline_recipe,
     read_entry,
@@ -36,8 +36,7 @@ STANDINGS_EXAMPLES = (
 )
 
 
-def configure_standings(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_standings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("places", nargs="*", type=Path, default=[Path("submissions")], metavar="DIR",
                         help="submissions and folders of the direct track, or folders that hold some (default: "
                         "submissions)")  # fmt: skip
@@ -60,7 +59,7 @@ def configure_standings(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_standings(arguments: argparse.Namespace) -> int:
-    """Always 0."""
+    """Exit status: always 0."""
     store = open_store(arguments.data_dir, arguments.sample)
     arguments.recipe = arguments.recipe or headline_recipe(arguments.places, store.kind)
     collection = collect(arguments.places, store.kind, published=arguments.published)
@@ -81,7 +80,7 @@ def execute_standings(arguments: argparse.Namespace) -> int:
 
 
 def shown_of(snapshot: Snapshot, view: str) -> Shown:
-    """What a view shows, and the table of it that is taken for CSV."""
+    """The blocks of a view, and the table that stands for it in CSV."""
     if view == "means":
         computed = any(row.low is not None for row in snapshot.tables.overall)
         ranks = [table for table in page(snapshot, "overall", {}).tables if table.key == "overall"]
@@ -104,8 +103,7 @@ COMPARE_EXAMPLES = (
 )
 
 
-def configure_compare(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", type=Path, metavar="A", help="the submission that the others are compared with")
     parser.add_argument("others", type=Path, nargs="+", metavar="B", help="one submission or more")
     parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
@@ -124,7 +122,7 @@ def configure_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_compare(arguments: argparse.Namespace) -> int:
-    """Always 0: that two methods tie is no fault."""
+    """Exit status: always 0; a tie is no failure."""
     say_unfilled([arguments.base, *arguments.others])
     store = open_store(arguments.data_dir, arguments.sample)
     recipe = arguments.recipe or headline_recipe([arguments.base, *arguments.others], store.kind)
@@ -158,6 +156,6 @@ def _budget(text: str) -> int | None:
 
 
 COMMANDS = {
-    "standings": Command(STANDINGS_EXAMPLES, configure_standings, execute_standings),
-    "compare": Command(COMPARE_EXAMPLES, configure_compare, execute_compare),
+    "standings": Command(STANDINGS_EXAMPLES, _configure_standings, execute_standings),
+    "compare": Command(COMPARE_EXAMPLES, _configure_compare, execute_compare),
 }

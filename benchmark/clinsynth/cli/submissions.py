@@ -1,4 +1,4 @@
-"""Commands about a submission's folder: begin one, bring data made elsewhere, check it, recompute it."""
+"""Commands about a submission's folder: ``new``, ``import``, ``validate`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from clinsynth.submissions.importing import FORMATS, ImportOptions, format_of, i
 NEW_EXAMPLES = ("clinsynth new my-method --in submissions",)
 
 
-def configure_new(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--in", dest="parent", type=Path, default=Path("submissions"), metavar="DIR",
                         help="where submissions lie (default: submissions)")  # fmt: skip
 
 
 def execute_new(arguments: argparse.Namespace) -> int:
-    """Always 0; an existing folder is an error."""
+    """Exit status: always 0; an existing folder is an error."""
     path = new_submission(arguments.name, arguments.parent)
     print(f"wrote {path}\nFill in submission.toml, put rows into data/<task>.jsonl.gz (or use clinsynth import), then:")
     print(f"  clinsynth validate {path}\n  clinsynth score {path}")
@@ -38,8 +37,7 @@ IMPORT_EXAMPLES = (
 )
 
 
-def configure_import(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="PATH",
                         help="a file or a folder; with --format datasets also a name on the Hub: org/name")  # fmt: skip
     parser.add_argument("--format", choices=tuple(FORMATS), help="default: what the name of the file says")
@@ -58,7 +56,7 @@ def configure_import(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_import(arguments: argparse.Namespace) -> int:
-    """Always 0; where no row could be carried over, that is an error."""
+    """Exit status: always 0; where no row could be carried over, that is an error."""
     columns = [part for part in arguments.columns.split(",") if part]
     options = ImportOptions(
         columns=pairs_of(columns, "--columns") | pairs_of(arguments.column, "--column"),
@@ -77,15 +75,14 @@ def execute_import(arguments: argparse.Namespace) -> int:
 VALIDATE_EXAMPLES = ("clinsynth validate submissions/demo", "clinsynth validate submissions/demo --json")
 
 
-def configure_validate(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_validate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="DIR")
     parser.add_argument("--tasks", type=names, default=(), help="only these, with commas between")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def execute_validate(arguments: argparse.Namespace) -> int:
-    """0: nothing but warnings; 1: errors, or a card to fill in; 2: no submission at all."""
+    """Exit status 0: at most warnings; 1: errors, or an unfinished card; 2: no submission."""
     if is_direct(arguments.submission):
         from clinsynth.direct import validate_direct
 
@@ -100,12 +97,12 @@ def execute_validate(arguments: argparse.Namespace) -> int:
 
 
 def say_notices(report: Report) -> None:
-    """Tell on standard error what ``validate`` finds odd, for commands that go on all the same."""
+    """Print the warnings of ``validate`` on standard error, for commands that continue in spite of them."""
     sys.stderr.writelines(f"clinsynth: {line}\n" for line in report.notices())
 
 
 def say_unfilled(folders: Iterable[Path]) -> None:
-    """Tell on standard error which cards are still to be filled in, for commands that do not need that."""
+    """Name cards with placeholders on standard error, for commands that do not need a finished card."""
     for folder in folders:
         card = existing_card(folder.absolute())
         if card is not None and card.unfilled:
@@ -116,15 +113,14 @@ def say_unfilled(folders: Iterable[Path]) -> None:
 VERIFY_EXAMPLES = ("clinsynth verify submissions/demo --sample",)
 
 
-def configure_verify(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="DIR")
     add_sample(parser)
     add_data_dir(parser)
 
 
 def execute_verify(arguments: argparse.Namespace) -> int:
-    """1 if anything is not as recorded."""
+    """Exit status 1 if anything is not as recorded."""
     from clinsynth.data import open_store
     from clinsynth.results import verify
 
@@ -146,8 +142,8 @@ def execute_verify(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "new": Command(NEW_EXAMPLES, configure_new, execute_new),
-    "import": Command(IMPORT_EXAMPLES, configure_import, execute_import),
-    "validate": Command(VALIDATE_EXAMPLES, configure_validate, execute_validate),
-    "verify": Command(VERIFY_EXAMPLES, configure_verify, execute_verify),
+    "new": Command(NEW_EXAMPLES, _configure_new, execute_new),
+    "import": Command(IMPORT_EXAMPLES, _configure_import, execute_import),
+    "validate": Command(VALIDATE_EXAMPLES, _configure_validate, execute_validate),
+    "verify": Command(VERIFY_EXAMPLES, _configure_verify, execute_verify),
 }

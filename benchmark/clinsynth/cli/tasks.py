@@ -1,4 +1,4 @@
-"""Commands about tasks: what there is, what is prepared, and tasks of one's own."""
+"""Commands about tasks: ``tasks``, ``show``, ``prepare`` and ``new-task``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from clinsynth.task_types import TASK_TYPES, task_type
 TASKS_EXAMPLES = ("clinsynth tasks", "clinsynth tasks --sample --json")
 
 
-def configure_tasks(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_tasks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     add_sample(parser)
     add_data_dir(parser)
 
 
 def execute_tasks(arguments: argparse.Namespace) -> int:
-    """Always 0."""
+    """Exit status: always 0."""
     store = open_store(arguments.data_dir, arguments.sample)
     listed = [
         {
@@ -57,15 +56,14 @@ def execute_tasks(arguments: argparse.Namespace) -> int:
 SHOW_EXAMPLES = ("clinsynth show gad",)
 
 
-def configure_show(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK")
     add_sample(parser)
     add_data_dir(parser)
 
 
 def execute_show(arguments: argparse.Namespace) -> int:
-    """Always 0."""
+    """Exit status: always 0."""
     task = TASKS[arguments.task]
     spec = task.spec
     rows = open_store(arguments.data_dir, arguments.sample).rows(task)
@@ -111,8 +109,7 @@ PREPARE_EXAMPLES = (
 )
 
 
-def configure_prepare(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tasks", nargs="*", metavar="TASK", help="default: all")
     parser.add_argument("--from", dest="source", type=Path, metavar="DIR",
                         help="take the files from DIR/<task>/ and download nothing")  # fmt: skip
@@ -121,7 +118,7 @@ def configure_prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_prepare(arguments: argparse.Namespace) -> int:
-    """1 if a task failed; 2 if nothing of what was asked for is prepared, for want of files that one must bring."""
+    """Exit status 1 if a task failed; 2 if nothing was prepared because files are missing that the user must bring."""
     tasks = select_tasks(arguments.tasks)
     store = DataStore(arguments.data_dir or default_data_dir())
     with progress("prepare", len(tasks)) as bar:
@@ -159,8 +156,7 @@ def _describe(outcome: Outcome) -> str:
 NEW_TASK_EXAMPLES = ("clinsynth new-task ward-notes --type text_classification --labels urgent,routine --out my-tasks",)
 
 
-def configure_new_task(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
+def _configure_new_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--type", required=True, choices=tuple(TASK_TYPES))
     parser.add_argument("--labels", type=names, default=(), metavar="A,B", help="labels, or types of entity")
@@ -169,7 +165,7 @@ def configure_new_task(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_new_task(arguments: argparse.Namespace) -> int:
-    """Always 0; a name that is taken is an error."""
+    """Exit status: always 0; a name that is taken is an error."""
     written = new_task(arguments.name, arguments.type, arguments.out, arguments.labels)
     folder = shlex.quote(str(arguments.out))
     print(*(f"wrote {path}" for path in written), sep="\n")
@@ -184,8 +180,8 @@ def execute_new_task(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "tasks": Command(TASKS_EXAMPLES, configure_tasks, execute_tasks),
-    "show": Command(SHOW_EXAMPLES, configure_show, execute_show),
-    "prepare": Command(PREPARE_EXAMPLES, configure_prepare, execute_prepare),
-    "new-task": Command(NEW_TASK_EXAMPLES, configure_new_task, execute_new_task),
+    "tasks": Command(TASKS_EXAMPLES, _configure_tasks, execute_tasks),
+    "show": Command(SHOW_EXAMPLES, _configure_show, execute_show),
+    "prepare": Command(PREPARE_EXAMPLES, _configure_prepare, execute_prepare),
+    "new-task": Command(NEW_TASK_EXAMPLES, _configure_new_task, execute_new_task),
 }

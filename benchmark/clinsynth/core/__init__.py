@@ -1,4 +1,4 @@
-"""What every room stands on: nouns, registry, errors, files, stored records, progress."""
+"""The base of every room: nouns, registry, errors, files, stored records, progress."""
 
 from clinsynth._doors import door
 

@@ -21,6 +21,7 @@ from .files import write_jsonl_gz as write_jsonl_gz
 from .files import write_text as write_text
 from .folders import replaced_folder as replaced_folder
 from .machine import Environment as Environment
+from .machine import cores as cores
 from .machine import environment as environment
 from .nouns import SPLITS as SPLITS
 from .nouns import Access as Access

@@ -53,7 +53,7 @@ _FAULTS = {
 
 
 def machine_fault(error: OSError) -> UserError | None:
-    """What the user can do about an error of the operating system; ``None`` for one that is no fault of the machine."""
+    """An error of the operating system as a ``UserError`` with a remedy; ``None`` if it is no fault of the machine."""
     known = _FAULTS.get(error.errno or 0)
     if known is None:
         return None

@@ -30,7 +30,7 @@ Access = Literal["open", "registration", "credentialed"]
 
 Unit = Literal["document", "claim", "question", "example"]
 EntityKind = Literal["disease", "chemical", "gene", "symptom"]
-"""What a topic can be: the kinds of name that knowledge sources hold."""
+"""Kinds of names that knowledge sources hold, and that a text can be about."""
 MetricName = Literal["accuracy", "macro_f1", "micro_f1", "f1", "entity_f1"]
 
 
@@ -61,7 +61,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a student says of one test item; stored without text."""
+    """A student's answer to one test item; stored without text."""
 
     labels: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
@@ -119,7 +119,7 @@ class TaskSpec:
     text_names: tuple[str, ...] = ("text",)
     """What the texts are in this task, for people: ("claim", "evidence")."""
     unit: Unit = "example"
-    """What is resampled for intervals: items of one unit are not independent."""
+    """Unit that is resampled for intervals: items of one unit are not independent."""
     sources: tuple[Source, ...]
     rows: Mapping[Split, int] = field(default_factory=dict[Split, int])
     """Examples in each split of the published files, where known."""

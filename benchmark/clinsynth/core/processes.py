@@ -67,7 +67,7 @@ def _start_worker(watched: Connection, start: Callable[..., Any] | None, argumen
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a process may take."""
+    """Limits of a process."""
 
     memory: int
     """Bytes beyond those that the interpreter and the imported modules take."""
@@ -82,7 +82,7 @@ class BoundsError(UserError):
 
 
 def run_bounded(bounds: Bounds, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``function`` gives for the arguments, called in a fresh process within bounds.
+    """Call ``function`` in a fresh process within bounds, and return its value.
 
     The function is of a module's top level, and what it gives can be pickled.
 
@@ -100,7 +100,7 @@ def run_bounded(bounds: Bounds, function: Callable[..., Any], *arguments: Any) -
     try:
         if not answer.poll(bounds.wall_seconds):
             raise BoundsError("it takes too long", expected=f"{bounds.wall_seconds} seconds at most")
-        found: Any = answer.recv()
+        outcome: Any = answer.recv()
     except EOFError as error:
         raise BoundsError(_death(process, bounds)) from error
     finally:
@@ -109,9 +109,9 @@ def run_bounded(bounds: Bounds, function: Callable[..., Any], *arguments: Any) -
         process.close()
         for end in (held, answer):
             end.close()
-    if isinstance(found, UserError):
-        raise found
-    return found
+    if isinstance(outcome, UserError):
+        raise outcome
+    return outcome
 
 
 def _death(process: Any, bounds: Bounds) -> str:
@@ -126,12 +126,12 @@ def _answer(watched: Connection, told: Connection, bounds: Bounds, function: Cal
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit(bounds)
     try:
-        found: Any = function(*given)
+        outcome: Any = function(*given)
     except UserError as error:
-        found = error
+        outcome = error
     except MemoryError:
-        found = BoundsError("it takes too much memory", expected=f"{bounds.memory // 2**20:,} MiB at most")
-    told.send(found)
+        outcome = BoundsError("it takes too much memory", expected=f"{bounds.memory // 2**20:,} MiB at most")
+    told.send(outcome)
     told.close()
 
 

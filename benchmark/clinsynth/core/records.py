@@ -69,7 +69,7 @@ class Sealed(Part):
         return self.model_validate_json(json.dumps(content | {"seal": _digest(content)}, allow_nan=False))
 
     def content(self) -> dict[str, Any]:
-        """What the seal is over: every field that was given but the seal.
+        """The content that the seal covers: every field that was given, except the seal.
 
         A field that a later version of the form adds with a default is not in the files of an earlier one, and so does
         not break their seals.
@@ -77,7 +77,7 @@ class Sealed(Part):
         return self.model_dump(mode="json", exclude={"seal"}, exclude_unset=True)
 
     def expected_seal(self) -> str:
-        """What the seal must be."""
+        """The seal that fits the content."""
         return _digest(self.content())
 
 
@@ -118,7 +118,7 @@ R = TypeVar("R", bound=Sealed)
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """What a kind of record is called, and what to do about a faulty one."""
+    """Name of a kind of record, and the remedy for a faulty one."""
 
     name: str
     """With its article, as in "a run record"."""
@@ -161,7 +161,7 @@ def read_sealed(path: Path, model: type[R], kind: RecordKind, *, edited: bool = 
 
 
 class Place(Protocol):
-    """What identifies a record among others of its kind."""
+    """The identity of a record among others of its kind."""
 
     @property
     def stem(self) -> str:
@@ -174,7 +174,7 @@ class Filed(Sealed):
 
     @property
     def cell(self) -> Place:
-        """What identifies it."""
+        """The identity of the record."""
         raise NotImplementedError
 
 
@@ -215,7 +215,7 @@ def find_filed(path: Path, model: type[F], kind: RecordKind) -> F | None:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecords(Generic[F]):
-    """What lies in a folder of records."""
+    """The content of a folder of records."""
 
     records: tuple[F, ...]
     faults: tuple[RecordFault, ...]

@@ -85,7 +85,7 @@ def text_table(head: Sequence[str], body: Sequence[Sequence[str]], right: int | 
 
 
 class Progress(Protocol):
-    """What work reports to."""
+    """Takes reports of long work."""
 
     def advance(self, steps: float) -> None:
         """Count so much of the total as done."""

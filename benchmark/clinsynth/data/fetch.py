@@ -38,13 +38,13 @@ def pin(source: Source) -> str:
 def check(content: bytes, source: Source, place: str) -> str:
     """Return the sha256 of unpacked content, or raise ``UserError`` where it is not the pinned file."""
     sha256 = hashlib.sha256(content).hexdigest()
-    found = git_blob(content) if source.git_blob and not source.sha256 else sha256
+    digest = git_blob(content) if source.git_blob and not source.sha256 else sha256
     expected = source.sha256 or source.git_blob
-    if expected and found != expected:
+    if expected and digest != expected:
         kind = "sha256" if source.sha256 else "git blob"
         raise UserError(
             f"{place} is not the published file {source.path}",
-            found=f"{kind} {found} ({len(content):,} bytes unpacked)",
+            found=f"{kind} {digest} ({len(content):,} bytes unpacked)",
             expected=f"{kind} {expected}",
             remedy=f"replace it by {source.url}" if source.url else "replace it by the file as it was published",
         )

@@ -1,4 +1,4 @@
-"""What the readers in ``tasks/`` share: the published file forms, and how a fault in one is told.
+"""Parsers that the readers in ``tasks/`` share, for published file forms, with their error messages.
 
 Every message names file and line and never shows what stands there: the file may be under a data use agreement.
 """

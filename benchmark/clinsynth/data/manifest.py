@@ -84,7 +84,7 @@ def read(folder: Path) -> Manifest | None:
 
 def digests(folder: Path) -> dict[str, str]:
     """sha256 of every file in the folder of a split, by name. Raises ``OSError``."""
-    found: dict[str, str] = {}
+    by_path: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
         told = path.lstat()
         if not stat.S_ISREG(told.st_mode):
@@ -94,12 +94,12 @@ def digests(folder: Path) -> dict[str, str]:
             known = (told.st_size, told.st_mtime_ns, sha256_file(path))
             if time.time_ns() - told.st_mtime_ns > _SETTLED:
                 _checked[path] = known
-        found[path.name] = known[2]
-    return found
+        by_path[path.name] = known[2]
+    return by_path
 
 
 def fault_of(folder: Path, facts: SplitFacts) -> str:
-    """What is wrong with the files of a split, going by their digests; empty for nothing, or where none are known."""
+    """Fault of a split's files by their digests; empty for none, or if no digests are known."""
     if not facts.files:
         return ""
     try:

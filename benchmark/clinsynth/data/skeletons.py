@@ -17,7 +17,7 @@ ROWS = {"train": 24, "test": 40}
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What differs from type to type."""
+    """The parts that differ from type to type."""
 
     labels: tuple[str, ...]
     texts: tuple[str, ...] = ("text",)
@@ -28,7 +28,7 @@ class _Form:
     more: str = ""
     """Further lines of the spec."""
     uses: str = "json_fields, pick"
-    """What the reader takes from ``formats``."""
+    """Names that the reader imports from ``formats``."""
 
 
 _FORMS: dict[TaskTypeName, _Form] = {

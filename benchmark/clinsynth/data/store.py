@@ -66,7 +66,7 @@ def _read(task: Task, split: Split, files: Files) -> list[Example]:
 
 
 def _problem(example: Example, task: Task) -> str:
-    """What is wrong with an example of a reader, without quoting it; empty for a good one."""
+    """The fault of an example from a reader, without quoting it; empty for a good one."""
     kind, spec = task_type(task.spec), task.spec
     if len(example.texts) != len(kind.text_keys):
         return f"{len(example.texts)} texts, expected {len(kind.text_keys)}: {', '.join(kind.text_keys)}"
@@ -119,7 +119,7 @@ class ExampleStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``DataStore.prepare`` did."""
+    """The outcome of ``DataStore.prepare``."""
 
     task: str
     changed: bool
@@ -158,13 +158,13 @@ class DataStore:
         return self.root / task.spec.name / f"v{task.spec.version}"
 
     def manifest(self, task: Task) -> Manifest | None:
-        """What is prepared of a task; ``None`` for nothing."""
+        """The manifest of a prepared task; ``None`` if it is not prepared."""
         return manifest.read(self.folder(task))
 
     def rows(self, task: Task) -> dict[Split, int]:
         """Rows of every prepared split; empty for none."""
-        found = self.manifest(task)
-        return found.rows if found else {}
+        described = self.manifest(task)
+        return described.rows if described else {}
 
     def examples(self, task: Task, split: Split) -> list[Example]:
         """The examples of a split in published order. Raises ``NotPreparedError``; ``UserError`` if damaged."""
@@ -184,22 +184,22 @@ class DataStore:
         return self._facts(task, split).fingerprint
 
     def _facts(self, task: Task, split: Split) -> SplitFacts:
-        found = self.manifest(task)
-        if found and split in found.splits:
-            return found.splits[split]
+        described = self.manifest(task)
+        if described and split in described.splits:
+            return described.splits[split]
         name = task.spec.name
         command = f"`clinsynth prepare {name}`" + (" with --from <folder>" if task.spec.apply else "")
         if split not in splits_of(task.spec):
             raise NotPreparedError(f"{name} has no {split} split", expected=", ".join(splits_of(task.spec)))
-        if found is None:
+        if described is None:
             raise NotPreparedError(
                 f"{name} is not prepared in {self.root}",
                 remedy=f"{task.spec.apply} Then run {command}" if task.spec.apply else f"run {command}",
             )
         raise NotPreparedError(
             f"the {split} split of {name} is not prepared in {self.root}",
-            found=", ".join(f"{s} {n:,} rows" for s, n in found.rows.items()),
-            expected=found.missing.get(split, ""),
+            found=", ".join(f"{s} {n:,} rows" for s, n in described.rows.items()),
+            expected=described.missing.get(split, ""),
             remedy=f"run {command}; --from <folder> takes files that you have, else they are downloaded",
         )
 
@@ -258,8 +258,8 @@ class DataStore:
         return self._report(task, new, changed=True)
 
     def _current(self, task: Task) -> Manifest | None:
-        found = self.manifest(task)
-        return found if found and found.pins == _pins(task) else None
+        described = self.manifest(task)
+        return described if described and described.pins == _pins(task) else None
 
     def _sound(self, task: Task, found: Manifest) -> dict[Split, SplitFacts]:
         """The splits whose files are as they were prepared; digests are added to those of an earlier version."""

@@ -1,9 +1,7 @@
+from .card import CARD_FILE as CARD_FILE
+from .card import direct_folders as direct_folders
+from .card import is_direct as is_direct
 from .card import read_card as read_card
-from .estimates import Estimate as Estimate
-from .estimates import estimate as estimate
-from .folder import CARD_FILE as CARD_FILE
-from .folder import direct_folders as direct_folders
-from .folder import is_direct as is_direct
 from .intervals import own_answers as own_answers
 from .intervals import score_interval as score_interval
 from .lm_eval_task import write_folder as write_folder
@@ -12,7 +10,9 @@ from .records import DirectRecord as DirectRecord
 from .records import DirectResults as DirectResults
 from .records import read_record as read_record
 from .records import slug as slug
+from .runner import Estimate as Estimate
 from .runner import Request as Request
+from .runner import estimate as estimate
 from .runner import run as run
 from .session import Model as Model
 from .session import lm_eval as lm_eval

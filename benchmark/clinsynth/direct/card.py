@@ -1,16 +1,32 @@
-"""``direct.toml``: which model answered, and by whom it was asked."""
+"""Folders of the direct track, and their card ``direct.toml``: which model answered, and who asked it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from clinsynth.core import UserError, write_text
-from clinsynth.direct.folder import CARD_FILE
 from clinsynth.llm import Mode
 from clinsynth.submissions import NAME_PATTERN, CardError, Line, Llm, read_toml, to_toml
+
+CARD_FILE = "direct.toml"
+
+
+def is_direct(folder: Path) -> bool:
+    """Whether a folder belongs to the direct track."""
+    return (folder / CARD_FILE).is_file()
+
+
+def direct_folders(places: Iterable[Path]) -> list[Path]:
+    """Folders of the direct track among ``places``: each is one, or holds some, or none."""
+    folders: list[Path] = []
+    for place in places:
+        inside = sorted(path for path in place.glob("*") if is_direct(path)) if place.is_dir() else []
+        folders += [place] if is_direct(place) else inside
+    return [folder.absolute() for folder in dict.fromkeys(folders)]
 
 
 class DirectCard(BaseModel):

@@ -44,7 +44,7 @@ class Metering(Protocol):
 
 @dataclass(slots=True)
 class Wire:
-    """What all requests to a model have in common."""
+    """State that all requests to a model share."""
 
     dialect: Dialect
     say: Callable[[str], None] = lambda _line: None
@@ -177,8 +177,8 @@ def exchanging(base: Any, meter: Metering, wire: Wire, digest: Callable[[Any], s
                     content = await _read(response)
                     if response.ok:
                         return _output(content)
-                    found = read_json(content)
-                    said = content[:2_000].decode("utf-8", "replace") if found is None else found
+                    body = read_json(content)
+                    said = content[:2_000].decode("utf-8", "replace") if body is None else body
                     refusal = read_refusal(response.status, said, response.headers)
                     # Another request may have learnt it meanwhile.
                     if refusal.kind == "refused" and (written() != payload or wire.adapted(refusal, payload)):
@@ -204,16 +204,16 @@ async def _read(response: Any) -> bytes:
 
 def _output(content: bytes) -> Any:
     """A response as lm-eval reads it. Raises ``ValueError`` for what is no answer: it is then asked for again."""
-    found = read_json(content)
-    reply = read_reply(found, "")
+    value = read_json(content)
+    reply = read_reply(value, "")
     if reply is None:
-        fields = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        fields = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
         if isinstance(fields.get("content"), list):  # Anthropic's own form, whose text may come in parts
             parts: list[Any] = fields["content"]
             texts = [cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict)]
             return {**fields, "content": [{"text": "".join(text for text in texts if isinstance(text, str))}]}
         raise ValueError("the response has not the form of an answer")
-    fields = cast("dict[str, Any]", found)
+    fields = cast("dict[str, Any]", value)
     counts = {"prompt_tokens": reply.tokens_in, "completion_tokens": reply.tokens_out}
     finish = {"filtered": "content_filter"}.get(reply.finish, reply.finish)
     first: Mapping[str, Any] = fields["choices"][0]

@@ -66,7 +66,7 @@ def own_answers(record: DirectRecord, results: DirectResults, test: TestSet) -> 
 
 
 def student_answers(records: Sequence[RunRecord], results: Results, test: TestSet, own: Own) -> Runs | None:
-    """What a student's runs answered to the examples of ``own``; ``None`` where that is not here."""
+    """Answers of a student's runs to the examples of ``own``; ``None`` if they are not here."""
     try:
         if any(record.test.fingerprint != test.fingerprint for record in records):
             return None

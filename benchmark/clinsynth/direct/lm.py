@@ -25,7 +25,7 @@ _TRANSFORMERS = frozenset({"hf", "hf-auto", "huggingface"})
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What is known of one answer beside its text."""
+    """Facts about one answer besides its text."""
 
     key: str
     """Digest of the prompt (``prompt_key``)."""
@@ -53,7 +53,7 @@ class Meter:
 
     @classmethod
     def load(cls, path: Path) -> Meter:
-        """What earlier runs left; a line that was cut off by a crash is nothing."""
+        """Read what earlier runs stored; a line that was cut off by a crash is ignored."""
         meter = cls(path)
         for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
             try:

@@ -160,12 +160,12 @@ GROUP = "clinsynth"
 
 
 def lm_eval_name(task: str) -> str:
-    """What lm-eval calls a task: ``clinsynth_ncbi_disease``."""
+    """Name of a task in lm-eval, such as ``clinsynth_ncbi_disease``."""
     return f"{GROUP}_{task.replace('-', '_')}"
 
 
 def metadata(task: str, data_dir: Path | None, sample: bool) -> dict[str, Any]:
-    """What a task's file says: where the data lies is absolute, for lm-eval is called from anywhere."""
+    """Metadata in a task's file; the path of the data is absolute, since lm-eval is called from anywhere."""
     folder = str(data_dir.absolute()) if data_dir else os.environ.get(DATA_VARIABLE, "")
     where: Mapping[str, Any] = (
         {"clinsynth_sample": True} if sample else {"clinsynth_data_dir": folder} if folder else {}

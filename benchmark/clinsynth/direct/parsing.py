@@ -56,7 +56,7 @@ class Parsed:
     """One answer, read."""
 
     prediction: Prediction
-    """What is scored; for an unparsable answer one that is wrong."""
+    """The prediction that is scored; a wrong one for an unparsable answer."""
     failure: Failure | None = None
     counts: Counter[str] = field(default_factory=Counter[str])
     """Mentions by what happened to them: ``mention-not-in-text``, ``mention-occurs-often``..."""

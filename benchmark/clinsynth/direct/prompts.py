@@ -1,4 +1,4 @@
-"""What a model is asked, derived from the task's spec: nothing of a task is said here.
+"""Prompts for a model under test, derived from the task's spec: no task has a prompt of its own here.
 
 Two modes. ``chat``: instructions, then demonstrations as turns of the conversation. ``completion``: one text that a
 base model goes on with, an example per block, the answer on one line. Where no example is shown, that text ends inside

@@ -79,7 +79,7 @@ class Demonstrations(Part):
 
 
 class Usage(Part):
-    """What the answers cost. What is not known is absent: it is never 0."""
+    """Cost of the answers. Unknown values are absent, never 0."""
 
     answers: int
     """Requests that were answered, whether now or in an earlier run that was stopped."""
@@ -93,7 +93,7 @@ class Usage(Part):
 
 
 class AnswersRecord(Extended, Filed):
-    """What the records of a model's answers have in common, whether to a task or to a set of a suite."""
+    """Common fields of records of a model's answers, to a task or to a set of a suite."""
 
     added = ("sent", "weights")
 
@@ -104,7 +104,7 @@ class AnswersRecord(Extended, Filed):
     snapshot: str
     """Dated version or revision of the weights, as stated; empty if it is not known."""
     reported: tuple[str, ...]
-    """What the server called the model in its answers."""
+    """Names of the model in the server's answers."""
     backend: str
     """lm-eval's name of the kind of model: ``local-completions``..."""
     mode: Mode
@@ -123,7 +123,7 @@ class AnswersRecord(Extended, Filed):
     scores: dict[str, float]
     """Every metric of what was asked, in [0, 1]."""
     sent: tuple[SentRequest, ...] = ()
-    """What the answers are answers to; empty where that is not known, as in records from before it was kept."""
+    """The requests as they were sent; empty if they are not known, as in records from before they were kept."""
     seconds: float
     environment: Environment
     created: str
@@ -140,7 +140,7 @@ class AnswersRecord(Extended, Filed):
 
 
 class DirectRecord(AnswersRecord):
-    """What happened when a model answered a task. Holds no text of any dataset."""
+    """The record of a model's answers to a task. Holds no text of any dataset."""
 
     format: Literal[1] = 1
     track: Literal["direct"] = "direct"

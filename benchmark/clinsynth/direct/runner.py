@@ -1,12 +1,12 @@
-"""Have a model answer tasks, and store its answers."""
+"""Have a model answer tasks and store its answers; or estimate what that would ask and cost, without a request."""
 
 from __future__ import annotations
 
 import importlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ import numpy as np
 from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError, now, progress
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import prompts
-from clinsynth.direct.card import DirectCard, read_card, write_card
-from clinsynth.direct.folder import is_direct
+from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
 from clinsynth.direct.lm_eval_task import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
+from clinsynth.direct.prompts import Shots
 from clinsynth.direct.records import (
     Answered,
     Demonstrations,
@@ -39,7 +39,7 @@ from clinsynth.direct.session import (
     server_environment,
     usage,
 )
-from clinsynth.llm import Prices, SentRequest, UnknownPrices
+from clinsynth.llm import CHARACTERS_A_TOKEN, Prices, SentRequest, UnknownPrices
 from clinsynth.results import TestData
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Llm, check_name, fingerprint
@@ -134,7 +134,7 @@ class Work:
 
 
 def prepare(request: Request, task: Task, store: ExampleStore, results: DirectResults) -> Work | DirectRecord:
-    """What is to be asked of a task, or the record that is there. Raises ``NotPreparedError`` where it cannot be."""
+    """The work that a task needs, or its stored record. Raises ``NotPreparedError`` if it cannot be asked."""
     gold = store.examples(task, "test")
     restricted = store.kind == "real" and task.spec.access == "credentialed" and not request.restricted
     if restricted and request.model.elsewhere:
@@ -142,11 +142,11 @@ def prepare(request: Request, task: Task, store: ExampleStore, results: DirectRe
                                "data use agreement has to allow that")  # fmt: skip
     limit = request.limit if request.limit is not None and request.limit < len(gold) else None
     cell = DirectCell(task.spec.name, slug(request.model.name), request.shots, limit)
-    found = results.done(cell)
-    if found is not None:
+    stored = results.done(cell)
+    if stored is not None:
         wanted = (store.fingerprint(task, "test"), prompts.FORM, request.max_tokens or prompts.max_tokens(task.spec))
-        if wanted == (found.test.fingerprint, found.form, found.max_tokens):
-            return found
+        if wanted == (stored.test.fingerprint, stored.form, stored.max_tokens):
+            return stored
     return Work(task, store, results, cell, gold, subset(len(gold), limit))
 
 
@@ -210,11 +210,11 @@ def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], se
 
 
 def _temperature(sent: Sequence[SentRequest]) -> float | None:
-    """What was sent; lm-eval's own models, which send nothing, are greedy."""
+    """The temperature that was sent; lm-eval's own models, which send none, are greedy."""
     if not sent:
         return 0.0
-    found = [one.request.get("temperature") for one in sent]
-    only = found[0] if all(each == found[0] for each in found) else None
+    temperatures = [one.request.get("temperature") for one in sent]
+    only = temperatures[0] if all(each == temperatures[0] for each in temperatures) else None
     return float(only) if isinstance(only, (int, float)) else None
 
 
@@ -231,15 +231,15 @@ def made_card(model: Model, out: Path) -> DirectCard:
     check_name(out.name)
     llm = Llm(name=model.name, snapshot=model.snapshot)
     if is_direct(out):
-        found = read_card(out)
-        if (found.llm, found.backend, found.mode) != (llm, model.backend, model.mode):
+        card = read_card(out)
+        if (card.llm, card.backend, card.mode) != (llm, model.backend, model.mode):
             raise UserError(
                 f"{out} holds the answers of another model, or of the same one asked in another way",
-                found=f"{found.llm.name} {found.llm.snapshot} {found.backend} {found.mode}",
+                found=f"{card.llm.name} {card.llm.snapshot} {card.backend} {card.mode}",
                 expected=f"{llm.name} {llm.snapshot} {model.backend} {model.mode}",
                 remedy="choose another --out",
             )
-        return found
+        return card
     return DirectCard(name=out.name, title=model.name, backend=model.backend, mode=model.mode, llm=llm)
 
 
@@ -248,3 +248,66 @@ def _line(record: DirectRecord) -> str:
     bad = f", {record.unparsable:,} of {of:,} answers unparsable" if record.unparsable else ""
     limit = f" (preliminary: {record.limit:,} examples)" if record.limit else ""
     return f"{record.metric.replace('_', ' ')} {100 * record.score:.1f}{bad}{limit}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """Estimate of a task's requests before any is sent."""
+
+    task: str
+    """The task, set or judge."""
+    calls: int
+    """Requests at most: answers in the cache are not looked for. 0 where the record is there."""
+    tokens_in: int
+    """At four characters per token."""
+    most_tokens_out: int
+    """Tokens out if every answer is as long as it may be."""
+    most_dollars: float | None
+    """Price of these tokens; ``None`` where it is not known."""
+    prompt: str
+    """The first request, of a conversation each message under its role; empty where its text is not open to all."""
+    skipped: str = ""
+    """Why it would not be asked."""
+
+
+def estimate(request: Request, store: ExampleStore) -> Iterator[Estimate]:
+    """The estimate of each task. Raises ``UserError`` where a record cannot be read."""
+    results = DirectResults(request.out.absolute(), store.kind)
+    for task in request.tasks:
+        name = task.spec.name
+        try:
+            work = prepare(request, task, store, results)
+            if isinstance(work, DirectRecord):
+                yield nothing(name, "stored before")
+                continue
+            shots = Shots(store, task)
+            asked = [_prompt(request, shots, work.gold[k]) for k in work.positions]
+        except NotPreparedError as error:
+            yield nothing(name, str(error).splitlines()[0])
+            continue
+        priced = estimated(name, asked, request.max_tokens or prompts.max_tokens(task.spec), request.prices)
+        is_open = store.kind == "sample" or task.spec.access == "open"
+        yield priced if is_open else replace(priced, prompt="")
+
+
+def estimated(what: str, asked: Sequence[str], max_tokens: int, prices: Prices) -> Estimate:
+    """The estimate of these prompts, each with room for so many tokens."""
+    tokens_in = round(sum(map(len, asked)) / CHARACTERS_A_TOKEN)
+    tokens_out = len(asked) * max_tokens
+    return Estimate(
+        task=what, calls=len(asked), tokens_in=tokens_in, most_tokens_out=tokens_out,
+        most_dollars=prices.cost(tokens_in, tokens_out, batch=False), prompt=asked[0] if asked else "",
+    )  # fmt: skip
+
+
+def nothing(task: str, why: str) -> Estimate:
+    """An estimate that says why nothing is asked."""
+    return Estimate(task=task, calls=0, tokens_in=0, most_tokens_out=0, most_dollars=0.0, prompt="", skipped=why)
+
+
+def _prompt(request: Request, shots: Shots, example: Example) -> str:
+    spec, shown = shots.task.spec, shots.shown(example, request.shots)
+    if request.model.mode == "completion":
+        return prompts.completion(spec, shown, example)
+    messages = prompts.conversation(spec, shown, example)
+    return "\n".join(f"[{message['role']}] {message['content']}" for message in messages)

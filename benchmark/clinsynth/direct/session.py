@@ -99,7 +99,7 @@ class Reply:
     text: str
     meta: Meta
     metrics: Mapping[str, Any]
-    """What the task's ``process_results`` made of it."""
+    """Result of the task's ``process_results``."""
 
 
 @dataclass(slots=True)
@@ -219,7 +219,7 @@ def sent_by(replies: Sequence[Reply]) -> tuple[SentRequest, ...]:
 
 
 def usage(metas: Sequence[Meta], prices: Prices) -> Usage:
-    """What these answers cost together, whichever run they were given in; one unknown part makes the sum unknown.
+    """Total cost of these answers, whichever run they were given in; one unknown part makes the sum unknown.
 
     A request that was not taken has no tokens: it is left out of the sums and of the number of answers.
     """
@@ -241,8 +241,8 @@ def server_environment(backend: str) -> Environment:
     """Versions on this side; what the server runs on is not known."""
     from importlib.metadata import version
 
-    found = environment(f"lm-eval {backend}", "", 1)
-    return found.model_copy(update={"packages": {**found.packages, "lm_eval": version("lm_eval")}})
+    here = environment(f"lm-eval {backend}", "", 1)
+    return here.model_copy(update={"packages": {**here.packages, "lm_eval": version("lm_eval")}})
 
 
 def lm_eval(module: str = "lm_eval") -> Any:
@@ -255,7 +255,7 @@ def lm_eval(module: str = "lm_eval") -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What a model may raise that has no answer: errors of the network, or of a reply that is none."""
+    """Exceptions of a model that gives no answer: errors of the network, or of a malformed reply."""
     own = (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OversizedError)
     if importlib.util.find_spec("aiohttp") is None:
         return own

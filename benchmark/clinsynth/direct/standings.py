@@ -15,8 +15,7 @@ from pathlib import Path
 
 from clinsynth.core import TASKS, UserError
 from clinsynth.data import ExampleStore
-from clinsynth.direct.card import read_card
-from clinsynth.direct.folder import CARD_FILE, direct_folders, is_direct
+from clinsynth.direct.card import CARD_FILE, direct_folders, is_direct, read_card
 from clinsynth.direct.intervals import Own, own_answers, score_interval, student_answers, student_minus_own
 from clinsynth.direct.records import DirectRecord, DirectResults, slug
 from clinsynth.results import DataKind, Results, RunRecord
@@ -36,7 +35,7 @@ from clinsynth.submissions import Card, Llm, existing_card
 
 @dataclass(frozen=True, slots=True)
 class DirectScore:
-    """What a model's own answers to a task are worth."""
+    """The score of a model's own answers to a task."""
 
     metric: str
     score: float
@@ -132,12 +131,12 @@ class Pair:
 
     @property
     def better(self) -> str:
-        """What to do: ``train``, ``ask``, else the verdict; empty where that is not known."""
+        """The better way: ``train`` or ``ask``, else the verdict; empty if it is not known."""
         return better_of(self.verdict)
 
 
 def better_of(verdict: Verdict | None) -> str:
-    """What to do, by the verdict on the student."""
+    """The better way by the verdict on the student: ``train`` or ``ask``, else the verdict."""
     return {"better": "train", "worse": "ask"}.get(verdict, verdict) if verdict else ""
 
 
@@ -178,8 +177,8 @@ def direct_standings(
     rows = [track.row for track in tracks]
     tasks = tuple(name for name in TASKS if any(name in row.scores for row in rows))
     written = [each for each in _written(places) if any(_same(row, each[2].name, each[2].snapshot) for row in rows)]
-    found = (_student(folder, card, llm, recipe, budget, kind) for folder, card, llm in written)
-    students = [student for student in found if student]
+    written_by = (_student(folder, card, llm, recipe, budget, kind) for folder, card, llm in written)
+    students = [student for student in written_by if student]
     pairs = tuple(pair for task in tasks for student in students for pair in _pairs(task, student, tracks, tests))
     return DirectTable(recipe, budget, kind, tasks, tuple(rows), tuple(student.row for student in students), pairs)
 
@@ -282,12 +281,13 @@ def _pair(task: str, student: _Student, group: Sequence[_Track], test: TestSet |
     if runs is None and asked.preliminary:
         return None
     mean = trained.mean if runs is None else float(runs.scores.mean())
-    found = student_minus_own(runs, answers, test) if runs and answers and test and len(runs.seeds) > 1 else None
+    measured = student_minus_own(runs, answers, test) if runs and answers and test and len(runs.seeds) > 1 else None
     zero, few = scores.get("zero-shot"), scores.get("few-shot")
     return Pair(
         task, trained.metric, best.row.name, student.row.name, zero and zero.score, few and few.score,
         own["few-shot"].row.shots if few else 0, mean, asked.asked, asked.preliminary, trained.seeds,
-        mean - asked.score, found and found.low, found and found.high, found and found.judgement.verdict,
+        mean - asked.score, measured and measured.low, measured and measured.high,
+        measured and measured.judgement.verdict,
     )  # fmt: skip
 
 
@@ -314,10 +314,10 @@ def _direct_entry(place: Path, kind: DataKind) -> Entry:
     card = read_card(folder)
     results = DirectResults(folder, kind)
     records = [r for r in results.records() if r.limit is None and r.task in TASKS]
-    found = sorted({record.shots for record in records})
-    if shots is None and len(found) > 1:
-        raise UserError(f"{folder} has several rows", found=", ".join(f"shots{k}" for k in found),
-                        remedy=f"name one: {folder}/shots{found[0]}")  # fmt: skip
+    available = sorted({record.shots for record in records})
+    if shots is None and len(available) > 1:
+        raise UserError(f"{folder} has several rows", found=", ".join(f"shots{k}" for k in available),
+                        remedy=f"name one: {folder}/shots{available[0]}")  # fmt: skip
     chosen = [record for record in records if shots in (None, record.shots)]
     if not chosen:
         raise UserError(

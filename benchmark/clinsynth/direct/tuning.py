@@ -78,7 +78,7 @@ class Tuned:
 
 
 def request_of(row: NoteRow) -> str:
-    """What the model reads; ends where its answer begins. The same that the suite ``asclepius-notes`` asks."""
+    """The prompt, up to where the answer begins: the same as that of the suite ``asclepius-notes``."""
     from clinsynth.direct.suites import prompt
 
     return prompt(row)

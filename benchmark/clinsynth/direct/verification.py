@@ -7,8 +7,7 @@ from pathlib import Path
 
 from clinsynth.core import TASKS, UserError
 from clinsynth.data import ExampleStore
-from clinsynth.direct.card import read_card
-from clinsynth.direct.folder import CARD_FILE
+from clinsynth.direct.card import CARD_FILE, read_card
 from clinsynth.direct.records import DirectRecord, DirectResults, read_record
 from clinsynth.direct.runner import subset
 from clinsynth.direct.suites import read_suite_record

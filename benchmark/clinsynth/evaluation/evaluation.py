@@ -121,13 +121,13 @@ def evaluate(request: Request, said: Said = lambda _: None, first: Callable[[Rep
 
 
 def _odd(validated: Validated, *, quoted: bool) -> list[str]:
-    """What the rows have that is no error, by reason; the card is needed to hand in, not here."""
-    found: dict[str, str] = {}
+    """Warnings about the rows, by reason; a finished card is needed to submit, not here."""
+    notices: dict[str, str] = {}
     for problem in validated.problems:
         if problem.severity == "warning" and problem.file and problem.reason != "few-rows":
             said = f", such as: {problem.found}" if problem.found and quoted else ""
-            found.setdefault(problem.reason, f"{problem.reason}: {validated.counts[problem.reason]:,} times{said}")
-    return list(found.values())
+            notices.setdefault(problem.reason, f"{problem.reason}: {validated.counts[problem.reason]:,} times{said}")
+    return list(notices.values())
 
 
 def _prepared(task: Task, request: Request, said: Said) -> ExampleStore:
@@ -153,12 +153,12 @@ def _scoring(request: Request, rows: int, seeds: tuple[int, ...]) -> Scoring:
 def _collection(request: Request, task: Task, store: ExampleStore) -> Collection:
     """The known submissions that have runs of the task, and these rows; records of other tasks are left out."""
     known = [folder for place in request.known if place.is_dir() for folder in folders([place], some=False)]
-    found = collect([*(each for each in known if each.name != request.out.name), request.out], store.kind)
+    collected = collect([*(each for each in known if each.name != request.out.name), request.out], store.kind)
     kept = tuple(
         replace(each, records=tuple(record for record in each.records if record.task == task.spec.name))
-        for each in found.stored
+        for each in collected.stored
     )
-    return replace(found, stored=tuple(each for each in kept if each.records))
+    return replace(collected, stored=tuple(each for each in kept if each.records))
 
 
 def _report(
@@ -206,13 +206,13 @@ def _quoted(request: Request, task: Task, audited: AuditRecord, quality: Quality
         return {}
     rows = read_submission(request.out).rows(task.spec.name)
     leaking = [match.row for match in audited.test.matches if match.reason == "leak"]
-    found: dict[int, Quoted] = {}
+    quoted: dict[int, Quoted] = {}
     for number in (*quality.suspects[:_QUOTED], *leaking[:_QUOTED]):
         row = rows[number - 1]
         text = " / ".join(row.texts)
         answer = ", ".join(row.labels) or "; ".join(f"{row.texts[0][s.start : s.end]}: {s.label}" for s in row.spans)
-        found[number] = Quoted(answer or "none", text if len(text) <= _LENGTH else f"{text[:_LENGTH]}…")
-    return found
+        quoted[number] = Quoted(answer or "none", text if len(text) <= _LENGTH else f"{text[:_LENGTH]}…")
+    return quoted
 
 
 def _quotable(request: Request, task: Task) -> bool:

@@ -131,17 +131,17 @@ def _order(report: Report) -> list[str]:
 
 
 def _forest(report: Report) -> Figure:
-    found: dict[str, list[Point]] = {"your rows": [], "known submissions": [], "references": []}
+    by_kind: dict[str, list[Point]] = {"your rows": [], "known submissions": [], "references": []}
     for place, name in enumerate(_order(report)):
         score = report.scores[name]
         ends = _ends(score.statistics.interval if score.statistics else None)
         series = "references" if report.kinds[name] == "reference" else "known submissions"
         own = name == report.name
-        found["your rows" if own else series].append(
+        by_kind["your rows" if own else series].append(
             Point(100 * score.mean, float(place), *ends, "your rows" if own else name)
         )
     series = tuple(
-        Series(name, tuple(points), emphasis=name == "your rows") for name, points in found.items() if points
+        Series(name, tuple(points), emphasis=name == "your rows") for name, points in by_kind.items() if points
     )
     return Figure(
         "forest", "Scores with their 95 % intervals", "forest", series,

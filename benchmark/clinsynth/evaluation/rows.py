@@ -161,7 +161,7 @@ ITEMS = {
     "natural_language_inference": "pairs",
     "fact_verification": "pairs of claim and evidence",
 }
-"""What an example of a type is called; of the others it is a text."""
+"""Word for an example of a type; for other types it is text."""
 METRIC_NAMES = {
     "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1", "f1": "F1", "entity_f1": "entity F1",
 }  # fmt: skip

@@ -45,7 +45,7 @@ class Report:
     """The outcome of an evaluation on one task. Scores are in [0, 1]."""
 
     task: TaskSpec
-    """What the rows are for."""
+    """The task that the rows are for."""
     name: str
     """Name of the submission that the rows became."""
     folder: Path
@@ -63,9 +63,9 @@ class Report:
     rivals: tuple[Rival, ...]
     """These rows against each of the others, the best of these first."""
     audit: AuditRecord
-    """What repeats test or training items, and what looks private."""
+    """Findings of the audit: rows that repeat test or training items, and what looks private."""
     quality: QualityRecord
-    """What the rows are like, beside real ones."""
+    """The quality of the rows beside that of real ones."""
     quoted: Mapping[int, Quoted]
     """Rows that are spoken of, by their place in the data file; none where the rows must not be quoted."""
     curve: Curve | None
@@ -73,7 +73,7 @@ class Report:
     cost: CostOfData | None
     """Cost of the rows, as their card says."""
     notes: tuple[str, ...]
-    """What was decided when the rows were read."""
+    """Decisions made when the rows were read."""
     sample: bool
     """Whether all of this is about the bundled sample, and so means nothing."""
 
@@ -90,7 +90,7 @@ class Report:
 
     @property
     def items(self) -> str:
-        """What an example is called."""
+        """The word for an example."""
         return ITEMS.get(self.task.type, "texts")
 
     @property

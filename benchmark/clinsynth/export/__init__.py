@@ -1,4 +1,4 @@
-"""Tables to take away: every view in the forms that papers, scripts and other projects read."""
+"""Exports: every view in the forms that papers, scripts and other projects read."""
 
 from clinsynth._doors import door
 

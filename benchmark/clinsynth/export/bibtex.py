@@ -1,4 +1,4 @@
-"""BibTeX of what a page shows: the benchmark, the methods, and the data sets.
+"""BibTeX entries for a page: the benchmark, the methods that it shows, and the data sets.
 
 BibTeX hands the words of an entry to LaTeX, which runs them. Entries of cards are a stranger's, so they are taken apart
 and written anew from what is known to be harmless; any other is left out, and a comment says why.
@@ -52,7 +52,7 @@ class Entry:
 
 
 class EntryError(ValueError):
-    """An entry that is not taken, with the reason."""
+    """An entry that is refused, with the reason."""
 
 
 _KINDS = frozenset(
@@ -76,7 +76,7 @@ _FIELD = re.compile(r"\s*([A-Za-z][A-Za-z-]{0,39})\s*=\s*(?:(\d{1,9})|([a-z]{3})
 _MONTHS = frozenset(re.findall(r"\S+", "jan feb mar apr may jun jul aug sep oct nov dec"))
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _MOST = 20_000
-"""Characters of what one card gives."""
+"""Characters that the entries of one card may have."""
 
 
 def read_entries(text: str) -> list[Entry]:
@@ -102,11 +102,11 @@ def _read_fields(text: str, at: int) -> tuple[list[tuple[str, str]], int]:
     while True:
         if end := re.compile(r"\s*\}").match(text, at):
             return fields, end.end()
-        found = _FIELD.match(text, at)
-        if found is None:
+        matched = _FIELD.match(text, at)
+        if matched is None:
             raise EntryError("a field is not of the form name = {value}")
-        name, number, month, opened = found.groups()
-        at = found.end()
+        name, number, month, opened = matched.groups()
+        at = matched.end()
         if opened:
             value, at = _read_value(text, at, "}" if opened == "{" else '"')
         elif number is not None or month in _MONTHS:

@@ -1,17 +1,18 @@
-"""Forms that other projects read: Croissant, Every Eval Ever, and scores that leave without any rows."""
+"""Forms that other projects read: Croissant, Every Eval Ever, eval results of the Hub, and scores without any rows."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from clinsynth.core import TASKS, UserError, csv_text, replaced_folder, sha256_file, write_text
+from clinsynth.core import TASKS, UnknownNameError, UserError, clean, csv_text, replaced_folder, sha256_file, write_text
 from clinsynth.results import DataKind, Results, RunRecord
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, SubmissionRow, TaskRow
 from clinsynth.submissions import CARD_FILE, Card, read_submission, to_toml
@@ -19,7 +20,7 @@ from clinsynth.task_types import task_type
 from clinsynth.views import of
 
 _LICENCES = re.compile(r"^(CC0|CC-BY|Apache|MIT|BSD|ODC|GPL|LGPL|MPL|PDDL)[A-Za-z0-9.+-]*$")
-"""What looks like an SPDX identifier, which has a page of its own."""
+"""Texts with the form of an SPDX identifier, for which there is a page at spdx.org."""
 
 
 def croissant(folder: Path) -> dict[str, Any]:
@@ -32,10 +33,10 @@ def croissant(folder: Path) -> dict[str, Any]:
         mlc: Any = import_module("mlcroissant")
     except ImportError as error:
         raise UserError("mlcroissant is not installed", remedy="pip install mlcroissant") from error
-    found = read_submission(folder)
+    submission = read_submission(folder)
     files: list[Any] = []
     records: list[Any] = []
-    for task in found.tasks:
+    for task in submission.tasks:
         path = next(
             path for path in (folder / "data" / f"{task}.jsonl.gz", folder / "data" / f"{task}.jsonl") if path.is_file()
         )
@@ -46,7 +47,7 @@ def croissant(folder: Path) -> dict[str, Any]:
             encoding_formats=["application/jsonlines", *(["application/gzip"] if packed else [])],
         ))  # fmt: skip
         records.append(_records(mlc, task, path.name))
-    card = found.card
+    card = submission.card
     metadata = mlc.Metadata(
         name=card.name, description=f"{card.title}. {card.generator}", license=[_licence(card.licence)],
         url=card.paper or None, creators=_creators(mlc, card), cite_as=card.bibtex or None,
@@ -240,3 +241,87 @@ def _table(runs: list[RunRecord]) -> str:
         head,
         ((run.submission, *run.cell, run.test.examples, run.metric, run.score) for run in runs),
     )
+
+
+PATH = ".eval_results/clinsynth.yaml"
+"""Where the file belongs in the model's repository."""
+_DATASET = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_PREAMBLE = f"# {PATH}: made by clinsynth export --format eval-results\n"
+
+
+def eval_results_yaml(snapshot: Snapshot, submission: str, dataset: str, source: str) -> str:
+    """The scores of a submission as the Hub shows them on the page of a model: ``.eval_results/clinsynth.yaml`` there.
+
+    A list of entries with the benchmark's data set, a task in it, a value, the day, a source and a note
+    (https://huggingface.co/docs/hub/eval-results): the mean of the types and the score on each task, for each student
+    and budget. The model is the one that wrote the rows; what was measured is a student trained on them, as the note
+    says.
+
+    Args:
+        snapshot: where the scores are from.
+        submission: whose rows were trained on.
+        dataset: of the benchmark on the Hub, ``owner/name``.
+        source: address where the scores can be seen.
+
+    Raises:
+        UnknownNameError: the snapshot has no such submission.
+        UserError: no language model wrote its rows, ``dataset`` or ``source`` is no address, or there is no real score.
+    """
+    cards = {row.submission: row for row in snapshot.tables.submissions}
+    if submission not in cards:
+        raise UnknownNameError("submission", submission, cards)
+    if not cards[submission].llm:
+        raise UserError(f"no language model wrote the rows of {submission}: there is no model whose page could show it")
+    if not _DATASET.fullmatch(dataset):
+        raise UserError("a data set of the Hub is needed", found=dataset or "nothing", expected="--dataset OWNER/NAME")
+    if not source.startswith(("https://", "http://")):
+        raise UserError("an address of the source is needed", found=source or "nothing", expected="--url https://...")
+    entries = list(_entries(snapshot, submission, dataset, source))
+    if not entries:
+        raise UserError(f"{submission} has no score on real test sets in this snapshot")
+    return _PREAMBLE + "".join(_yaml(entry) for entry in entries)
+
+
+def _entries(snapshot: Snapshot, submission: str, dataset: str, source: str) -> Iterator[dict[str, Any]]:
+    manifest = snapshot.manifest
+    days: dict[tuple[str, int], str] = {}
+    for row in snapshot.tables.overall:
+        if row.submission == submission and row.data == "real":
+            days[row.recipe, row.rows] = row.scored
+    rows: list[tuple[str, OverallRow | ScoreRow]] = [
+        ("mean-of-types", row) for row in snapshot.tables.overall if row.submission == submission and row.data == "real"
+    ]
+    rows += [(row.task, row) for row in snapshot.tables.scores if row.submission == submission and row.data == "real"]
+    for task, row in rows:
+        if row.mean is None:
+            continue
+        known = row.low is not None and row.high is not None
+        span = f", 95 % interval {100 * (row.low or 0):.1f} to {100 * (row.high or 0):.1f}" if known else ""
+        note = (
+            f"{row.recipe} fine-tuned on {row.rows:,} rows of {submission}, tested on real text; mean over {row.seeds} "
+            f"seeds{span}; clinsynth snapshot {manifest.short}"
+        )
+        entry: dict[str, Any] = {
+            "dataset": {"id": dataset, "task_id": task},
+            "value": round(100 * row.mean, 2),
+            "date": days.get((row.recipe, row.rows)) or manifest.day,
+            "source": {"url": source, "name": "clinsynth leaderboard"},
+            "notes": note,
+        }
+        yield entry
+
+
+def _yaml(entry: dict[str, Any]) -> str:
+    """One entry of a YAML list; its words are JSON strings, which YAML reads as they are."""
+    lines: list[str] = []
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            inside = cast("dict[str, Any]", value)
+            lines += [f"{key}:", *(f"  {name}: {_word(each)}" for name, each in inside.items())]
+        else:
+            lines.append(f"{key}: {_word(value)}")
+    return "".join(f"{'- ' if k == 0 else '  '}{line}\n" for k, line in enumerate(lines))
+
+
+def _word(value: object) -> str:
+    return json.dumps(clean(value) if isinstance(value, str) else value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What the harness hands to a generator beside its task: a model, names to write about, and a tally to report to."""
+"""The interface of baselines: a view of the task, a model, names to write about, and a tally to report to."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter[str])
     """Candidate rows that were made and are not in the data, by reason."""
     altered: Counter[str] = field(default_factory=Counter[str])
-    """What was put right in candidates, and what was ambiguous, by what it was; a row may have several."""
+    """Corrections and ambiguities in candidates, by kind; a row may have several."""
     kept: Counter[str] = field(default_factory=Counter[str])
     """Rows in the data so far, by class (``class_of``). The harness counts them while it takes rows."""
     prompts: dict[str, str] = field(default_factory=dict[str, str])
     """sha256 of each prompt file that was used, by path."""
     notes: dict[str, str] = field(default_factory=dict[str, str])
-    """What else the record holds, such as the file of topics and its digest."""
+    """Further entries of the record, such as the file of topics and its digest."""
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count candidates that come to nothing. ``reason`` is a short stable name, such as ``not-json``."""
@@ -106,7 +106,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a generator may spend on one task; ``None`` is no limit."""
+    """Limits of a generator on one task; ``None`` is no limit."""
 
     rows: int
     tokens: int | None = None
@@ -144,12 +144,12 @@ class Baseline:
     reference: bool = False
     """A floor or a ceiling to compare with, not a contender."""
     disclosures: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What a reviewer should know of the rows of a task, by task; it goes on the card."""
+    """Disclosures about the rows for reviewers, by task; they are written to the card."""
     citation: str = field(default="")
 
 
 def _load_baselines() -> Mapping[str, Baseline]:
-    found: dict[str, Baseline] = {}
+    baselines: dict[str, Baseline] = {}
     for module in leaves("clinsynth.baselines"):
         baseline = getattr(module, "BASELINE", None)
         if not isinstance(baseline, Baseline):
@@ -158,10 +158,10 @@ def _load_baselines() -> Mapping[str, Baseline]:
                 expected="BASELINE = Baseline(...)",
                 remedy="see docs/adding-a-baseline.md",
             )
-        if baseline.name in found:
+        if baseline.name in baselines:
             raise UserError(f"{module.__file__} names its baseline {baseline.name!r} a second time")
-        found[baseline.name] = baseline
-    return found
+        baselines[baseline.name] = baseline
+    return baselines
 
 
 BASELINES: Registry[Baseline] = Registry("baseline", _load_baselines)

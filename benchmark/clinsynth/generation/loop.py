@@ -96,7 +96,7 @@ class Made:
     model: LLM | None
     ledger: Ledger | None
     problem: str = ""
-    """What the user must put right before this task can be done."""
+    """The fault that the user must correct before this task can be done."""
 
     def record(
         self,
@@ -214,7 +214,7 @@ def _patience(rows: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    """What a terminal shows while rows come."""
+    """Status line of a terminal while rows are made."""
 
     bar: Progress
     ledger: Ledger | None

@@ -1,4 +1,4 @@
-"""What happened when a task's rows were made: ``generation/<task>.json`` in the submission's folder.
+"""The record of generating a task's rows: ``generation/<task>.json`` in the submission's folder.
 
 Holds counts, digests and names: never text of a prompt, an answer or a row, and no address of a server.
 """
@@ -85,7 +85,7 @@ class ModelRecord(Extended):
     left_out: dict[str, str]
     """Parameters that the server refused, with what was done instead."""
     sent: tuple[SentRequest, ...] = ()
-    """What the answers are answers to; empty in records from before it was kept."""
+    """The requests as they were sent; empty in records from before they were kept."""
     weights: str = ""
     """Digest of the weights, where they are known: those that run here by ``--model local``."""
 
@@ -112,7 +112,7 @@ class GenerationRecord(TaskRecord):
     dropped: dict[str, int]
     """Candidates that are not in the data, by reason."""
     altered: dict[str, int]
-    """What was put right in candidates, and what was ambiguous, by what it was."""
+    """Corrections and ambiguities in candidates, by kind."""
     rate: float | None
     """The yield: kept rows per candidate; null where there was none."""
     stopped: Stop
@@ -121,7 +121,7 @@ class GenerationRecord(TaskRecord):
     prompts: dict[str, str]
     """sha256 of each prompt file, by path."""
     notes: dict[str, str]
-    """What the generator had to say, such as the digest of a list of topics."""
+    """Notes of the generator, such as the digest of a list of topics."""
     knowledge: str | None
     """The source of names."""
     model: ModelRecord | None
@@ -172,7 +172,7 @@ def read_generation(out: Path, task: str) -> GenerationRecord | None:
 
 
 def total_cost(records: list[GenerationRecord]) -> Cost:
-    """What all tasks cost together, for the card. A sum with an unknown part is unknown."""
+    """Total cost of all tasks, for the card. A sum with an unknown part is unknown."""
     costs = [record.cost for record in records]
     known = [cost for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
@@ -237,7 +237,7 @@ def card_of(baseline: Baseline, name: str, kind: StoreKind, model: LLM | None) -
 
 
 def disclosures_of(record: GenerationRecord, baseline: Baseline) -> Iterator[str]:
-    """What a reviewer should know of a task's rows, each line under the task's name."""
+    """Disclosures about a task's rows for reviewers, each line under the task's name."""
     task = record.task
     if known := baseline.disclosures.get(task):
         yield f"{task}: {known}"

@@ -30,7 +30,7 @@ SHOWN_ROWS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What is known of a task's requests before any is sent."""
+    """Estimate of a task's requests before any is sent."""
 
     prompts: tuple[Prompt, ...]
     """The first requests for three rows, or fewer."""
@@ -121,7 +121,7 @@ def _take(made: Iterator[Row], tally: Tally, rows: int) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What is to be generated."""
+    """A request to generate rows."""
 
     tasks: Sequence[Task]
     rows: int
@@ -135,7 +135,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
-    """What a generator may use beside its task."""
+    """Tools of a generator besides its task."""
 
     model: LLM | None = None
     source: Knowledge | None = None
@@ -157,7 +157,7 @@ class Generated:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     """Tasks that could not be done, with the reason."""
     records: dict[str, GenerationRecord] = field(default_factory=dict[str, GenerationRecord])
-    """What happened, for each task that was tried."""
+    """The outcome for each task that was tried."""
 
 
 def generate(baseline: Baseline, request: Request, store: ExampleStore, means: Means | None = None) -> Generated:
@@ -177,8 +177,8 @@ def generate(baseline: Baseline, request: Request, store: ExampleStore, means: M
         raise UserError(f"{request.rows} rows", expected="at least 1")
     _check_tools(baseline, means)
     card = card_of(baseline, out.name, store.kind, means.model)
-    found = existing_card(out)
-    _check_folder(out, card, found)
+    known_card = existing_card(out)
+    _check_folder(out, card, known_card)
     done = Generated()
     run = _Run(baseline, request, store, means, card, done)
     with progress(f"{baseline.name}", len(request.tasks) * request.rows) as bar:
@@ -263,12 +263,12 @@ class _Run:
     def full_card(self, new: set[str]) -> Card:
         """The card with what the records of all tasks say; ``new`` are tasks whose rows are about to be written."""
         out = self.request.out.absolute()
-        found = existing_card(out)
+        card = existing_card(out)
         tasks = {path.name.split(".")[0] for path in (out / "data").glob("*.jsonl*")} | new
         records = [read_generation(out, path.stem) for path in sorted((out / FOLDER).glob("*.json"))]
         told = {record.task: record for record in records if record}
         own = tuple(f"{task}: " for task in told)
-        kept = [line for line in (found.disclosures if found else ()) if not line.startswith(own)]
+        kept = [line for line in (card.disclosures if card else ()) if not line.startswith(own)]
         here = [record for task, record in told.items() if task in tasks]
         lines = [*kept, *(line for record in here for line in disclosures_of(record, self.baseline))]
         # A task without a record was made by an older version: what it cost is not known.

@@ -1,4 +1,4 @@
-"""The leaderboard as an app: a snapshot's views with filters, links and files to take away. It computes nothing."""
+"""The leaderboard as an app: a snapshot's views with filters, links and downloads. It computes no number."""
 
 from clinsynth._doors import door
 

@@ -1,25 +1,26 @@
-"""The layout: a tab for each view, filters from the view itself, the page as the static site draws it.
+"""The app: a tab for each view, with the page as the static site draws it, and an endpoint for each view for programs.
 
 Every function depends on its arguments alone; what one reader chooses is in that reader's address and nowhere else.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from clinsynth.export import FORMATS, LABELS, SUFFIXES
+from clinsynth.export import FORMATS, LABELS, SUFFIXES, as_json
 from clinsynth.leaderboard.archive import SUFFIXES as ARCHIVES
 from clinsynth.site import SENTENCE, Home, Links, body, cite, footer, take
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import TITLES, VIEWS, Filter, Page, page, shown
 
 RADIO = 20
-"""Choices up to which a filter is a row of buttons; with more it is a list to search."""
+"""Most choices of a filter that is drawn as buttons; with more it is a list to search."""
 FIRST = "overall"
 
 
@@ -59,7 +60,7 @@ class Board:
 
 
 def layout(board: Board) -> Any:
-    """The Blocks. Needs gradio."""
+    """The app's ``gradio.Blocks``. Needs gradio."""
     gr: Any = import_module("gradio")
     manifest = board.snapshot.manifest
     with gr.Blocks(title="clinsynth leaderboard", analytics_enabled=False, fill_width=True) as blocks:
@@ -116,7 +117,7 @@ class _Part:
         self.tab.select(self.first, inputs, self.outputs, **quick).then(None, self.filters, None, js=address)
 
     def first(self, drawn: bool, *values: Any) -> list[Any]:
-        """What a tab shows when it is opened: what it showed before, or the page of its filters."""
+        """Content of a tab that is opened: as it was, or the page of its filters if it is opened for the first time."""
         return [self.gr.skip()] * len(self.outputs) if drawn else self.draw(*values)
 
     def draw(self, *values: Any) -> list[Any]:
@@ -171,7 +172,7 @@ def _updated(gr: Any, one: Filter, old: str | None) -> Any:
 
 
 def _opener(gr: Any, parts: Mapping[str, _Part]) -> Callable[..., list[Any]]:
-    """What a link asks for, drawn when the page is opened."""
+    """A function that draws the view and filters of a link when the page is opened."""
 
     def open_link(request: Any) -> list[Any]:
         query = {str(key): str(value)[:2000] for key, value in dict(request.query_params).items()}
@@ -191,7 +192,7 @@ def _opener(gr: Any, parts: Mapping[str, _Part]) -> Callable[..., list[Any]]:
 
 
 def submit_form(action: str, *, frame: bool = False) -> str:
-    """Where an archive is handed over: a plain form, so that it works without scripts and nothing keeps the file.
+    """The form for uploading an archive: plain HTML, so that it works without scripts and no component keeps the file.
 
     ``frame``: the report is shown below the form, not in the place of the page.
     """
@@ -210,8 +211,60 @@ def _submit(gr: Any) -> None:
 
 
 def endpoints(gr: Any, board: Board) -> None:
-    """Every view's data, by name, for ``gradio_client``."""
-    from clinsynth.leaderboard.endpoints import made_for
-
+    """Add an endpoint for the data of each view, for every form of export, and for the snapshot (``gradio_client``)."""
     for name, function, said in made_for(board.snapshot, gr.Error):
         gr.api(function, api_name=name, api_description=said, queue=False)
+
+
+def made_for(snapshot: Snapshot, refusal: type[Exception]) -> Iterator[tuple[str, Callable[..., Any], str]]:
+    """Name, function and description of every endpoint; ``refusal`` is an error whose words the caller gets."""
+    for view in VIEWS:
+        keys = [one.key for one in page(snapshot, view, {}).filters]
+        known = f"Filters, each optional: {', '.join(keys)}." if keys else "It has no filters."
+        yield view, _of_view(snapshot, view, keys), f"The view “{TITLES[view]}” as JSON. {known}"
+    yield (
+        "export",
+        _export(snapshot, refusal),
+        f"A view as text. Formats: {', '.join(FORMATS)}. Filters as a JSON object.",
+    )
+    yield "snapshot", _manifest(snapshot), "What the snapshot is."
+
+
+def _of_view(snapshot: Snapshot, view: str, keys: list[str]) -> Callable[..., dict[str, Any]]:
+    def data(*values: str) -> dict[str, Any]:
+        query = {key: str(value)[:2000] for key, value in zip(keys, values, strict=False) if value}
+        return json.loads(as_json(snapshot, page(snapshot, view, query)))
+
+    # Gradio reads parameters from the signature: each filter is one, and may be left out.
+    text = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    data.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(key, text, default="", annotation=str) for key in keys], return_annotation=dict
+    )
+    data.__annotations__ = dict.fromkeys(keys, str) | {"return": dict}
+    data.__name__ = view
+    return data
+
+
+def _export(snapshot: Snapshot, refusal: type[Exception]) -> Callable[..., str]:
+    def export(view: str = "overall", form: str = "csv", filters: str = "{}") -> str:
+        if view not in VIEWS or form not in FORMATS:
+            raise refusal(f"views: {', '.join(VIEWS)}; formats: {', '.join(FORMATS)}")
+        try:
+            given: Any = json.loads(filters)
+        except (ValueError, RecursionError):
+            given = None
+        if not isinstance(given, dict):
+            raise refusal('filters: a JSON object, such as {"task": "gad"}')
+        query = {str(key): str(value)[:2000] for key, value in cast("dict[Any, Any]", given).items()}
+        return FORMATS[form](snapshot, page(snapshot, view, query))
+
+    export.__annotations__ = {"view": str, "form": str, "filters": str, "return": str}
+    return export
+
+
+def _manifest(snapshot: Snapshot) -> Callable[..., dict[str, Any]]:
+    def manifest() -> dict[str, Any]:
+        return snapshot.manifest.model_dump(mode="json")
+
+    manifest.__annotations__ = {"return": dict}
+    return manifest

@@ -1,4 +1,4 @@
-"""A stranger's archive: unpacked within bounds into a folder of its own, judged by ``validate``, and deleted.
+"""Archives that readers hand over: received one at a time, unpacked within bounds, judged by ``validate``, deleted.
 
 Only plain files are unpacked, only under their own names, and no more bytes than a submission may have. Nothing in an
 archive is ever run. All of it happens in a process of its own with limits of memory and time: the formats are old and
@@ -7,6 +7,7 @@ rich, and what reads them can be made to take hours or all of the memory by a fi
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 import shutil
@@ -18,10 +19,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from clinsynth.core import Bounds, UserError, run_bounded
+from clinsynth.core import Bounds, UserError, clean, run_bounded
 from clinsynth.submissions import CARD_FILE, validate
 
 MOST_FILES = 20_000
@@ -29,10 +31,10 @@ MOST_FILES = 20_000
 MOST_BYTES = 512 * 1024 * 1024
 """Unpacked bytes, all files together."""
 MOST_HEADER = 64 * 1024
-"""Bytes of a tar's member that says something of the next one: its long name, its attributes."""
+"""Most bytes of a tar member that describes the next one, such as its long name or its attributes."""
 BOUNDS = Bounds(memory=1536 * 2**20, cpu_seconds=60, wall_seconds=120, file_bytes=MOST_BYTES)
 SUFFIXES = (".zip", ".tar.gz", ".tgz")
-"""What an archive's name may end in."""
+"""Suffixes of archives."""
 _PLAIN = re.compile(r"[^\\:\x00-\x1f\x7f]{1,400}")
 """Names of members: no drives, no other system's separators, nothing unseen."""
 _CHUNK = 1 << 20
@@ -41,7 +43,7 @@ _FAULTS = (
     tarfile.TarError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, OSError,
     RuntimeError, NotImplementedError, ValueError, OverflowError, KeyError, IndexError,
 )  # fmt: skip
-"""What the readers of the formats raise for damaged files."""
+"""Exceptions of the format readers for damaged files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class _Member:
 
 
 def report(path: Path, name: str = "") -> tuple[str, int]:
-    """What ``clinsynth validate`` says of the submission in an archive, and its exit status.
+    """The report of ``clinsynth validate`` on the submission in an archive, and its exit status.
 
     Args:
         path: the archive.
@@ -69,9 +71,9 @@ def judge(path: Path, name: str, place: Path) -> tuple[str, int]:
     """As ``report``, in this process: unpacks into ``place``, which is left for the caller to remove."""
     _unpack(path, name, place)
     folder = _submission(place, name)
-    found = validate(folder)
+    checked = validate(folder)
     # The reader knows the submission by its name, not by where it was unpacked.
-    return str(found).replace(f"{folder}/", f"{folder.name}/").replace(str(folder), folder.name), found.exit_code
+    return str(checked).replace(f"{folder}/", f"{folder.name}/").replace(str(folder), folder.name), checked.exit_code
 
 
 def is_archive(name: str) -> bool:
@@ -206,3 +208,74 @@ def _safe(name: str) -> PurePosixPath:
     if odd or len(parts) > 12:
         raise UserError("the archive holds an unsafe path", found=name[:80], expected="paths inside one folder")
     return PurePosixPath(*parts)
+
+
+UPLOAD = 100 * 1024 * 1024
+"""Largest archive that is taken, in bytes."""
+AT_A_TIME = 4
+"""Archives that may be received or wait at the same time; a further one is refused."""
+RECEIVE_SECONDS = 300.0
+_FORM = 64 * 1024
+"""Bytes of a form besides its file."""
+
+
+class RefusedError(Exception):
+    """An upload that is refused unread, with the HTTP status for it."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+
+
+class Uploads:
+    """One queue of archives: each is checked by itself, in the order in which they came in."""
+
+    def __init__(self) -> None:
+        self._here = 0
+        self._one = asyncio.Lock()
+
+    async def check(self, request: Any) -> str:
+        """The report on the archive in a form. Raises ``RefusedError`` for what is not looked at."""
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal():
+            raise RefusedError(411, "the request does not say how long it is")
+        if int(length) > UPLOAD + _FORM:
+            raise RefusedError(413, f"an archive may have {UPLOAD // 2**20} MiB at most")
+        if self._here >= AT_A_TIME:
+            raise RefusedError(503, "other archives are being checked: come again in some minutes")
+        self._here += 1
+        try:
+            return await self._checked(request)
+        finally:
+            self._here -= 1
+
+    async def _checked(self, request: Any) -> str:
+        multipart: Any = import_module("starlette.formparsers").MultiPartException
+        try:
+            async with asyncio.timeout(RECEIVE_SECONDS):
+                # What is in the form lies in unnamed files, which are gone with the process, however it ends.
+                form: Any = await request.form(max_files=1, max_fields=0)
+        except TimeoutError as error:
+            raise RefusedError(408, "the archive came in too slowly") from error
+        except multipart as error:
+            raise RefusedError(400, "the form cannot be read") from error
+        try:
+            file = form.get("archive")
+            name = str(getattr(file, "filename", "") or "")
+            if file is None or not is_archive(name):
+                raise RefusedError(415, f"this is no archive: its name must end in {' or '.join(SUFFIXES)}")
+            async with self._one:
+                return await asyncio.to_thread(_report, file.file, Path(name).name)
+        finally:
+            await form.close()
+
+
+def _report(stream: Any, name: str) -> str:
+    with tempfile.NamedTemporaryFile(prefix="clinsynth-upload-") as stored:
+        stream.seek(0)
+        shutil.copyfileobj(stream, stored)
+        stored.flush()
+        try:
+            return clean(report(Path(stored.name), name)[0])
+        except UserError as error:
+            return clean(str(error))

@@ -1,4 +1,4 @@
-"""Figures as plotly plots, for the app and for pictures: greys and the one accent, on no ground of their own."""
+"""Figures as plotly plots, for PNG downloads: greys and one accent on a transparent background."""
 
 from __future__ import annotations
 

@@ -13,10 +13,9 @@ from urllib.parse import urlencode
 from clinsynth.core import UserError
 from clinsynth.export import FORMATS, SUFFIXES
 from clinsynth.leaderboard.app import FIRST, Board, layout, submit_form
-from clinsynth.leaderboard.guard import CHECK, Guard
+from clinsynth.leaderboard.archive import RefusedError, Uploads
+from clinsynth.leaderboard.middleware import CHECK, PICTURE, Guard, Social
 from clinsynth.leaderboard.plots import Pictures
-from clinsynth.leaderboard.social import PICTURE, Social
-from clinsynth.leaderboard.uploads import RefusedError, Uploads
 from clinsynth.site import (
     Frame,
     Home,
@@ -196,7 +195,7 @@ def _routes(fastapi: Any, app: Any, board: Board) -> None:
 
 
 def _own_files(fastapi: Any, app: Any, board: Board) -> None:
-    """What the pages are made with, and the picture of the card."""
+    """Routes of the style sheet, the script and the card's picture."""
     response: Any = fastapi.Response
     card = lru_cache(maxsize=1)(lambda: social_card(board.snapshot, board.show(FIRST, {})[0]))
 

@@ -176,7 +176,7 @@ class Cache:
             )
 
     def recall(self, server: str, model: str, mode: Mode) -> dict[str, str]:
-        """What a server refused for a model in the last month, with what was done instead."""
+        """Parameters that a server refused for a model in the last month, with what was done instead."""
         with self._lock:
             row = self._db.execute(
                 "SELECT learnt, day FROM dialects WHERE server = ? AND model = ? AND mode = ?", (server, model, mode)

@@ -1,4 +1,4 @@
-"""What an answer costs: a kept price table, or the price that the user states. An unknown price stays unknown."""
+"""Cost of answers, by a stored price table or the price that the user states. An unknown price stays unknown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Prices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StatedPrices:
-    """What the user says: dollars per million tokens."""
+    """Prices stated by the user, in dollars per million tokens."""
 
     per_million_in: float
     per_million_out: float

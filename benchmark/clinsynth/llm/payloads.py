@@ -135,14 +135,14 @@ _OWNERS: dict[str, Structured] = {
     "llamacpp": "llama",  # llama-server
 }
 _TEXTS = ("messages", "prompt", "model")
-"""What of a request is not said in a record: text, and what is said elsewhere."""
+"""Fields of a request that a record leaves out: text, and fields recorded elsewhere."""
 _THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>(.*?)(?:</think(?:ing)?>\s*|\Z)", re.DOTALL)
-"""What some servers leave before the answer of a model that thinks aloud."""
+"""Remains of a reasoning text that some servers leave before the answer."""
 
 
 @dataclass(slots=True)
 class Dialect:
-    """What this server takes; learnt from its first answers, and kept in the record."""
+    """Parameters that this server accepts; learnt from its first answers, and kept in the record."""
 
     mode: Mode
     structured: Structured
@@ -153,7 +153,7 @@ class Dialect:
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     """Parameters that the server refused, each with what was done instead."""
     server: str = ""
-    """What the server says that it is."""
+    """The server's description of itself."""
 
     def settle(self, owner: str) -> None:
         """Choose the form of structured output, knowing who owns the models of the server."""

@@ -1,4 +1,4 @@
-"""What a server's refusal means, and what to leave out of a request because of it.
+"""Interpretation of a server's refusal: its kind, and the part of the request to leave out.
 
 Servers say the same in many forms. Seen in their documentation and in public reports: OpenAI and Azure name the
 parameter in a field; Claude's gateways write it in backticks inside a sentence; Gemini answers with a list; vLLM has
@@ -40,7 +40,7 @@ _NO_SYSTEM = re.compile(
 )
 _SCHEMA_WORDS = ("response_format", "json_schema", "schema", "structured", "guided", "grammar", "json mode")
 _HOLDS = frozenset({"response_format", "structured_outputs", "grammar"})
-"""What holds an answer to a schema."""
+"""Parameters that hold an answer to a schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +127,14 @@ def folded(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def left_out_because(name: str) -> str:
-    """What was done instead of a refused parameter, in words for the record."""
+    """The substitute for a refused parameter, in words for the record."""
     if name == SYSTEM:
         return "put before the user's text"
     return f"sent as {RENAMED[name]}" if name in RENAMED else "not sent: the server refuses it"
 
 
 def read_refusal(status: int, body: Any, headers: Mapping[str, str]) -> Refusal:
-    """What a response with an error status means."""
+    """Interpret a response with an error status."""
     faults = list(_faults(body))
     said = "; ".join(dict.fromkeys(text for text, _, _ in faults if text))
     code = next((code for _, code, _ in faults if code), "")

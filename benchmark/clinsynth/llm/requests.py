@@ -1,4 +1,4 @@
-"""What a generator may ask of a language model: prompts in, answers out, in order."""
+"""Requests to a language model and its answers, in order."""
 
 from __future__ import annotations
 

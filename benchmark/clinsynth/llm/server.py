@@ -43,10 +43,10 @@ class GoneError(Exception):
 
 
 class Memory(Protocol):
-    """What is kept of servers from run to run; a ``Cache`` is one."""
+    """Memory of servers' refusals from run to run; a ``Cache`` is one."""
 
     def recall(self, server: str, model: str, mode: Mode) -> Mapping[str, str]:
-        """What a server refused before."""
+        """Parameters that a server refused before."""
         ...
 
     def remember(self, server: str, model: str, mode: Mode, left_out: Mapping[str, str]) -> None:
@@ -216,8 +216,8 @@ class Server:
         except OversizedError as error:
             return Refusal("refused", "oversized", str(error))
         except APIStatusError as error:
-            found = read_json(error.response.content)
-            return read_refusal(error.status_code, error.body if found is None else found, error.response.headers)
+            answer = read_json(error.response.content)
+            return read_refusal(error.status_code, error.body if answer is None else answer, error.response.headers)
         except (APIError, ValueError) as error:
             return Refusal("retry", "malformed", type(error).__name__)
         seconds = time.perf_counter() - began

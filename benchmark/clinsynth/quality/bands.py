@@ -21,10 +21,10 @@ class _Question:
     name: str
     title: str
     bad: Literal["high", "low"]
-    """Which side of the real value is a fault."""
+    """The side of the real value that counts as a fault."""
     advice: str
     least: float = 0.0
-    """Differences smaller than this say nothing, whatever the ratio."""
+    """Smallest difference that counts, whatever the ratio."""
 
 
 _QUESTIONS = (
@@ -59,17 +59,17 @@ class Band:
 
 def bands_of(data: Measured, reference: Measured | None) -> tuple[Band, ...]:
     """The bands of rows beside real ones; without real rows every level is unknown."""
-    found: dict[tuple[str, str], Band] = {}
+    bands: dict[tuple[str, str], Band] = {}
     for question in _QUESTIONS:
         value = data.numbers.get(question.name)
         real = reference.numbers.get(question.name) if reference else None
         level = _level(question, value, real)
         key = question.name, question.title
-        if key in found and level in ("like real", "unknown"):
+        if key in bands and level in ("like real", "unknown"):
             continue
         words = f"{_shown(question.name, value)} against {_shown(question.name, real)} of real rows"
-        found[key] = Band(question.name, question.title, level, value, real, words, question.advice)
-    return tuple(found.values())
+        bands[key] = Band(question.name, question.title, level, value, real, words, question.advice)
+    return tuple(bands.values())
 
 
 def _level(question: _Question, value: float | None, real: float | None) -> Level:

@@ -31,7 +31,7 @@ from clinsynth.training import embed, embedder_fingerprint
 
 
 def losses_of(submission: Submission, task: str, rows: int) -> Losses | None:
-    """What was lost of a task's candidates; ``None`` where nobody says.
+    """Lost candidates of a task; ``None`` if they are not stated anywhere.
 
     Args:
         submission: the submission.
@@ -64,7 +64,7 @@ ROWS = 1_000
 SEEDS = (0, 1, 2, 3, 4)
 """Draws: those that the five runs of a ranked row train on."""
 MIN_REAL = 30
-"""Fewer real rows say nothing about a distribution."""
+"""Fewest real rows for a comparison of distributions."""
 MOST_SUSPECTS = 50
 PACKAGES = ("cleanlab", "numpy", "scikit-learn", "tokenizers", "torch", "transformers")
 """Libraries that can change a number."""
@@ -178,7 +178,7 @@ def _readable(path: Path) -> QualityRecord | None:
 
 
 def _real(task: Task, store: ExampleStore) -> tuple[list[Example], str, str]:
-    """The real training rows, their fingerprint, and why they cannot serve where they cannot."""
+    """The real training rows, their fingerprint, and the reason if they cannot be used."""
     try:
         rows = store.examples(task, "train")
         fingerprint = store.fingerprint(task, "train")
@@ -189,7 +189,7 @@ def _real(task: Task, store: ExampleStore) -> tuple[list[Example], str, str]:
 
 
 def _real_numbers(task: Task, real: Sequence[Example], rows: int, lookup: Embed) -> Measured:
-    """What ``rows`` real rows score against the other real rows: what a perfect generator could hope for."""
+    """Numbers of ``rows`` real rows against the other real rows: what a perfect generator could reach."""
     parts: list[Draw] = []
     results: list[Result] = []
     for seed in SEEDS:

@@ -136,7 +136,7 @@ MARGIN = 1.645
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What confident learning says of one set of rows."""
+    """Result of confident learning on one set of rows."""
 
     rate: float | None
     """Estimated share of rows whose label is not the true one; ``None`` with a reason."""
@@ -274,7 +274,7 @@ def _untagged(rows: Sequence[Example], tagged: set[Pieces]) -> set[Pieces]:
     by_first: dict[str, set[Pieces]] = defaultdict(set)
     for pieces in tagged:
         by_first[pieces[0]].add(pieces)
-    found: set[Pieces] = set()
+    untagged: set[Pieces] = set()
     for row in rows:
         places = [(match.group(), match.start(), match.end()) for match in _PIECE.finditer(row.texts[0])]
         words = tuple(word for word, _, _ in places)
@@ -285,5 +285,5 @@ def _untagged(rows: Sequence[Example], tagged: set[Pieces]) -> set[Pieces]:
                 end = places[k + len(pieces) - 1][2]
                 # A place that overlaps a mention is that mention's, whole or in part.
                 if all(end <= span.start or start >= span.end for span in row.spans):
-                    found.add(pieces)
-    return found
+                    untagged.add(pieces)
+    return untagged

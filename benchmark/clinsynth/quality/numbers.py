@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from clinsynth.core import Example, TaskSpec
 from clinsynth.quality import measures, words
-from clinsynth.quality import words as repeats
 from clinsynth.quality.measures import SpanFaults, span_faults
 from clinsynth.quality.record import NUMBERS
 
@@ -20,14 +19,14 @@ Embed = Callable[[Sequence[str]], Vectors]
 NO_SPANS = "only span tasks have entity mentions"
 NO_LABEL = "rows of a span task have no label of their own"
 DOES_NOT_APPLY = (NO_SPANS, NO_LABEL)
-"""Reasons that lie in the type of the task."""
+"""Reasons that follow from the type of the task."""
 TOO_FEW = "too few rows"
 QUANTILES = (5, 50, 95)
 
 
 @dataclass(slots=True)
 class Draw:
-    """Rows with everything that is derived from them once."""
+    """A draw of rows, with everything that several numbers derive from it."""
 
     spec: TaskSpec
     rows: Sequence[Example]
@@ -82,7 +81,7 @@ class Result:
 
 
 def numbers_of(draw: Draw, real: Draw | None, why_no_real: str, rng: np.random.Generator) -> Result:
-    """Every number of ``NUMBERS`` but the parse losses, which no row tells.
+    """Every number of ``NUMBERS`` except the parse losses, which cannot be computed from rows.
 
     Args:
         draw: the rows.
@@ -106,7 +105,7 @@ def numbers_of(draw: Draw, real: Draw | None, why_no_real: str, rng: np.random.G
 def _diversity(draw: Draw, result: Result) -> None:
     spec = draw.spec
     result.put("aps", measures.average_pairwise_similarity(draw.vectors))
-    intra, inter = measures.class_similarity(draw.vectors, [repeats.answer(row) for row in draw.rows])
+    intra, inter = measures.class_similarity(draw.vectors, [words.answer(row) for row in draw.rows])
     result.put("aps_intra", None if spec.is_span else intra, NO_LABEL if spec.is_span else "no two rows agree")
     result.put("aps_inter", None if spec.is_span else inter, NO_LABEL if spec.is_span else "all rows have one answer")
     result.put("self_similarity", measures.self_similarity(draw.vectors))
@@ -134,31 +133,31 @@ def _alignment(draw: Draw, real: Draw, result: Result) -> None:
 
 
 def _faults(draw: Draw, result: Result, rng: np.random.Generator) -> None:
-    result.put("duplicates", repeats.exact_duplicates(draw.rows))
-    result.put("near_duplicates", repeats.near_duplicates(draw.rows))
-    result.put("conflicting", repeats.conflicting(draw.rows))
+    result.put("duplicates", words.exact_duplicates(draw.rows))
+    result.put("near_duplicates", words.near_duplicates(draw.rows))
+    result.put("conflicting", words.conflicting(draw.rows))
     spans = span_faults(draw.rows) if draw.spec.is_span else SpanFaults(None, None, None)
     why = "no mention" if draw.spec.is_span else NO_SPANS
     result.put("untagged_mentions", spans.untagged, why)
     result.put("rows_without_mention", spans.empty, why)
     result.put("placeholder_mentions", spans.placeholders, why)
-    found = _noise(draw, rng)
-    result.put("label_noise", found.rate, found.reason)
-    result.put("label_accuracy", found.accuracy, found.reason)
-    result.suspects = found.suspects
+    noise = _noise(draw, rng)
+    result.put("label_noise", noise.rate, noise.reason)
+    result.put("label_accuracy", noise.accuracy, noise.reason)
+    result.suspects = noise.suspects
 
 
 def _noise(draw: Draw, rng: np.random.Generator) -> measures.Noise:
     if draw.spec.is_span:
         return measures.Noise(None, None, reason=NO_LABEL)
     first: dict[tuple[str, ...], int] = {}
-    for k, texts in enumerate(repeats.inputs(draw.rows)):
+    for k, texts in enumerate(words.inputs(draw.rows)):
         first.setdefault(texts, k)
     kept = list(first.values())
     features = measures.pair_features([vectors[kept] for vectors in draw.by_text])
     answers = [draw.rows[k].labels for k in kept]
     if draw.spec.multi_label:
-        found = measures.multi_label_noise(features, answers, draw.spec.labels, rng)
+        noise = measures.multi_label_noise(features, answers, draw.spec.labels, rng)
     else:
-        found = measures.label_noise(features, [answer[0] for answer in answers], rng)
-    return measures.Noise(found.rate, found.accuracy, tuple(kept[k] for k in found.suspects), found.reason)
+        noise = measures.label_noise(features, [answer[0] for answer in answers], rng)
+    return measures.Noise(noise.rate, noise.accuracy, tuple(kept[k] for k in noise.suspects), noise.reason)

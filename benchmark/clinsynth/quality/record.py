@@ -1,4 +1,4 @@
-"""What is stored of a submission's data quality: ``<submission>/quality/<task>.json``, under ``sample/`` on the sample.
+"""The record of data quality: ``<submission>/quality/<task>.json``, under ``sample/`` on the sample.
 
 The numbers are named here once; the table, the record and docs/quality.md follow.
 """
@@ -78,7 +78,7 @@ _COMPLETE = 2
 
 
 class Measured(Part):
-    """The numbers of one kind of data; one that could not be had is ``None`` and has a reason, never 0."""
+    """The numbers of one kind of data; a missing one is ``None``, never 0, and has a reason."""
 
     rows: int
     """Rows in each draw."""
@@ -109,7 +109,7 @@ class Measured(Part):
         return self
 
     def value(self, name: str) -> float | None:
-        """A number; ``None`` where it could not be had, or was not one yet."""
+        """A number; ``None`` if it could not be measured, or did not exist when the record was made."""
         return self.numbers.get(name)
 
     def reason(self, name: str) -> str:
@@ -121,7 +121,7 @@ class Losses(Part):
     """Candidate rows that were made and are not in the data."""
 
     source: Literal["generation record", "card"]
-    """Who says so: the record that ``generate`` wrote with these very rows, or the card, which nobody can check."""
+    """Source of the figures: the record of these rows by ``generate``, or the card, which cannot be checked."""
     candidates: int
     """Rows that were made, or that an answer should have held: those in the data and those lost."""
     lost: dict[str, int]
@@ -149,7 +149,7 @@ class QualityRecord(TaskRecord):
     """sha256 over the real training split; empty where there is none here."""
     reference_rows: int
     embedder: str
-    """What decides an embedding besides the text."""
+    """Fingerprint of the embedder: weights, length and number type."""
     available: int
     """Rows the submission has for the task."""
     asked: int

@@ -114,7 +114,7 @@ def inputs(rows: Sequence[Example]) -> list[tuple[str, ...]]:
 
 
 def answer(row: Example) -> tuple[object, ...]:
-    """What a row teaches: its labels, or for span tasks its labelled mentions, whatever their offsets."""
+    """The answer of a row: its labels, or for span tasks its labelled mentions, whatever their offsets."""
     mentions = sorted((span.label, normalised(row.texts[0][span.start : span.end])) for span in row.spans)
     return (*sorted(row.labels), *mentions)
 

@@ -1,4 +1,4 @@
-"""What is stored of runs, and how it is checked again."""
+"""Stored runs: records and predictions, written, read and verified."""
 
 from clinsynth._doors import door
 

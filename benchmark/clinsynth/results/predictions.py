@@ -49,7 +49,7 @@ def read_predictions(path: Path, spec: TaskSpec, examples: int) -> tuple[list[Pr
 
 
 def prediction_bytes(path: Path, spec: TaskSpec, examples: int) -> bytes:
-    """What a prediction file holds, unpacked as far as predictions of such a test set go. Raises ``UserError``."""
+    """Content of a prediction file, unpacked up to the size that the test set allows. Raises ``UserError``."""
     try:
         return unpacked_bytes(path, _most_bytes(spec, examples))
     except (OSError, EOFError, zlib.error) as error:

@@ -123,12 +123,12 @@ class Reproductions:
         reproduced: each was trained again within the tolerance, and so is their mean; not reproduced: one was trained
         again beyond it, or the mean is; as handed in: not all of them were trained again.
         """
-        found = [self.by_run[record.seal] for record in records if record.seal in self.by_run]
-        if any(not each.reproduced for each in found):
+        again = [self.by_run[record.seal] for record in records if record.seal in self.by_run]
+        if any(not each.reproduced for each in again):
             return "not reproduced"
-        if not found or len(found) < len(records):
+        if not again or len(again) < len(records):
             return "as handed in"
-        return "reproduced" if mean_difference(found) <= most_difference(found) else "not reproduced"
+        return "reproduced" if mean_difference(again) <= most_difference(again) else "not reproduced"
 
 
 def mean_difference(records: Sequence[ReproductionRecord]) -> float:
@@ -146,9 +146,9 @@ def most_difference(records: Sequence[ReproductionRecord]) -> float:
 
 def reproduced_runs(folder: Path, kind: DataKind = "real") -> Reproductions:
     """The reproduction records in a submission's folder. Never raises for a file: a faulty one is named."""
-    found = stored_records(base_of(folder, kind) / FOLDER, RUN_PATTERN, folder, read_reproduction)
-    good = {record.run_seal: record for record in found.records if record.submission == folder.name}
-    return Reproductions(good, found.faults)
+    stored = stored_records(base_of(folder, kind) / FOLDER, RUN_PATTERN, folder, read_reproduction)
+    good = {record.run_seal: record for record in stored.records if record.submission == folder.name}
+    return Reproductions(good, stored.faults)
 
 
 def read_reproduction(path: Path) -> ReproductionRecord:

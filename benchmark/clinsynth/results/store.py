@@ -58,7 +58,7 @@ class Cell(NamedTuple):
 
 
 class TrainingData(Part):
-    """What the student was trained on."""
+    """The training data of a run."""
 
     fingerprint: str
     """sha256 over all rows that the submission has for the task."""
@@ -76,7 +76,7 @@ class TrainingData(Part):
 
 
 class TestData(Part):
-    """What the student was tested on."""
+    """The test data of a run."""
 
     kind: DataKind
     fingerprint: str
@@ -85,7 +85,7 @@ class TestData(Part):
 
 
 class RunRecord(Filed):
-    """What happened in one run. Holds no text of any dataset."""
+    """The record of one run. Holds no text of any dataset."""
 
     format: Literal[1] = 1
     submission: str

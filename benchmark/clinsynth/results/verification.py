@@ -135,15 +135,15 @@ class GoldSets:
         """
         if task not in self._found:
             self._found[task] = self._read(task, path)
-        found = self._found[task]
-        return replace(found, file=path) if isinstance(found, Finding) else found
+        gold = self._found[task]
+        return replace(gold, file=path) if isinstance(gold, Finding) else gold
 
     def same(self, record: Tested, path: Path) -> list[Example] | Finding:
         """The examples that the record at ``path`` is about; or why its score cannot be checked against them."""
-        found = self.of(record.task, path)
-        if isinstance(found, Finding):
-            return found
-        gold, fingerprint = found
+        examples = self.of(record.task, path)
+        if isinstance(examples, Finding):
+            return examples
+        gold, fingerprint = examples
         if fingerprint != record.test.fingerprint:
             return Finding("failed", path, "it is on another test set than the one here")
         return gold
@@ -207,7 +207,7 @@ def _check(
 
 
 def record_faults(record: RunRecord, results: Results) -> Iterator[str]:
-    """What is wrong with a record in itself."""
+    """Faults of a record that show without predictions or test data."""
     yield from place_faults(record, results.folder, results.kind)
     if record.training.used != record.rows:
         yield f"used {record.training.used} rows, not the {record.rows} of its place"

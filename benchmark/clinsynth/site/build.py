@@ -12,9 +12,7 @@ from pathlib import Path
 
 from clinsynth.core import UserError, replaced_folder
 from clinsynth.export import FORMATS, LABELS, SUFFIXES
-from clinsynth.site.card import social_card
-from clinsynth.site.frame import Frame, cite, document
-from clinsynth.site.home import Home, home_of
+from clinsynth.site.frame import Frame, Home, cite, document, home_of, social_card
 from clinsynth.site.html import Links, body, take
 from clinsynth.site.svg_plots import svg
 from clinsynth.site.theme import script, site_css
@@ -22,10 +20,10 @@ from clinsynth.snapshot import Snapshot
 from clinsynth.views import TITLES, VIEWS, Filter, Page, page
 
 MARK = ".clinsynth-site"
-"""Says that a folder is a site, and may be replaced by a newer one."""
+"""A file that marks a folder as a site, which may be replaced by a newer one."""
 PICTURE = "card.png"
 PLAIN = ("method", "submit")
-"""Views without a table to take away."""
+"""Views without a table to download."""
 
 Said = Callable[[str], None]
 
@@ -44,10 +42,10 @@ class _Site:
     led: dict[tuple[str, tuple[tuple[str, str], ...]], str] = field(
         default_factory=dict[tuple[str, tuple[tuple[str, str], ...]], str]
     )
-    """Where a query leads that is no page's own, such as a budget that another student does not have."""
+    """Addresses for queries that match no page exactly, such as a budget that another student does not have."""
 
     def address(self, view: str, query: Mapping[str, str]) -> str:
-        """The page of a view under a query; what the query leaves open is as on the view's first page."""
+        """Address of a view's page for a query; filters that it leaves open are as on the view's first page."""
         values = {one.key: query.get(one.key, one.value) for one in self.first[view].filters}
         address = _address(view, list(values.values()))
         if address in self.pages:
@@ -125,7 +123,7 @@ def _other(each: Page, changed: Filter, value: str) -> dict[str, str]:
 
 
 def address_of(each: Page) -> str:
-    """Where a page lies: its view, and a name made of its filters."""
+    """Address of a page below the site's folder, made of its view and its filters."""
     return _address(each.view, [one.value for one in each.filters])
 
 
@@ -134,7 +132,7 @@ def _address(view: str, values: list[str]) -> str:
 
 
 def _drawn(site: _Site, each: Page, address: str, up: str) -> str:
-    """A page as a document; ``up`` leads from it to the site's folder."""
+    """A page as an HTML document; ``up`` is the relative path to the site's folder."""
     links = Links(
         to=lambda view, query: up + site.address(view, {**each.query, **query}),
         filtered=lambda of, changed, value: up + site.address(of.view, _other(of, changed, value)),
@@ -150,7 +148,7 @@ def _drawn(site: _Site, each: Page, address: str, up: str) -> str:
 
 
 def _take(site: _Site, each: Page, address: str, up: str) -> str:
-    """Write the page's files to take away beside it, and give the links to them."""
+    """Write the downloads of a page beside it; returns the links to them."""
     stem = address.removesuffix(".html")
     files: list[tuple[str, str, str]] = []
     for name, made in FORMATS.items():

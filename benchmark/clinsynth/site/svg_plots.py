@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clinsynth.site.markup import escape
+from clinsynth.site.theme import escape
 from clinsynth.views import Figure, Point, Series, interval, plain
 
 WIDE, NARROW = 840, 350

@@ -1,8 +1,11 @@
-"""Colours and fonts of the site and the app: one accent, fonts of the reader's own system, light and dark."""
+"""Colours, fonts, style sheets and script of the site and the app, and how text is written into HTML and SVG."""
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
+
+from clinsynth.core import clean
 
 SANS = 'ui-sans-serif, system-ui, -apple-system, "Segoe UI", "Helvetica Neue", "Noto Sans", Arial, sans-serif'
 MONO = 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace'
@@ -31,7 +34,7 @@ def site_css() -> str:
 
 
 def app_css() -> str:
-    """The style sheet of the app, which has a class of its own for dark."""
+    """The style sheet of the app, which switches to dark by a class."""
     fonts = f"--sans:{SANS};--mono:{MONO};"
     return f".cs{{{fonts}{_variables(LIGHT)}}}.dark .cs{{{_variables(DARK)}}}\n{_rules()}"
 
@@ -43,3 +46,8 @@ def _rules() -> str:
 def script() -> str:
     """The one script of the site and the app."""
     return (Path(__file__).parent / "board.js").read_text(encoding="utf-8")
+
+
+def escape(words: str) -> str:
+    """Text that a browser shows as it is: no markup, and no control or reordering character, which XML forbids too."""
+    return html.escape(clean(words))

@@ -11,9 +11,8 @@ from clinsynth.core import TASKS, UserError
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import CARD_FILE, direct_folders
 from clinsynth.results import DataKind
-from clinsynth.snapshot import data_records as beside
-from clinsynth.snapshot import direct_track
-from clinsynth.snapshot import standings as numbers
+from clinsynth.snapshot import data_records, direct_track
+from clinsynth.snapshot import standings as standing_rows
 from clinsynth.snapshot.data_records import Omitted, published_elsewhere
 from clinsynth.snapshot.excerpts import example_rows
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
@@ -25,7 +24,7 @@ Said = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a snapshot is to cover."""
+    """The scope of a snapshot."""
 
     places: Sequence[Path]
     """Submissions and folders of the direct track, or folders that hold some."""
@@ -62,9 +61,9 @@ def build(wanted: Wanted, profiler: Profiler | None, said: Said = lambda _: None
     differences = difference_rows(tables, stored, profiler)
     said(f"{len(differences):,} differences")
     omitted = Omitted()
-    quality, bands = beside.quality_rows(collection.stored, omitted)
-    audits = beside.audit_rows(collection.stored, omitted)
-    generation, drops = beside.generation_rows(collection.stored, omitted)
+    quality, bands = data_records.quality_rows(collection.stored, omitted)
+    audits = data_records.audit_rows(collection.stored, omitted)
+    generation, drops = data_records.generation_rows(collection.stored, omitted)
     store = profiler.store if profiler else None
     answers = direct_track.direct_rows(asked, wanted.kind, omitted, store)
     direct_track.strays(wanted.places, wanted.kind, omitted)
@@ -102,15 +101,15 @@ def scores_of(collection: Collection, tables: Sequence[Standings]) -> Tables:
     return Tables(
         tasks=task_rows(),
         submissions=(*(_card(each) for _, each in sorted(stored.items())), *_constant(tables)),
-        conditions=tuple(map(numbers.condition_row, tables)),
-        overall=tuple(row for table in tables for row in numbers.overall_rows(table, stored)),
-        types=tuple(row for table in tables for row in numbers.type_rows(table)),
-        scores=tuple(row for table in tables for row in numbers.score_rows(table)),
-        summaries=tuple(row for table in tables for row in numbers.summary_rows(table)),
-        agreements=tuple(row for table in tables for row in numbers.agreement_rows(table)),
-        seeds=numbers.seed_rows(tables, stored),
-        curves=numbers.curve_rows(tables),
-        costs=tuple(row for table in tables for row in numbers.cost_rows(table)),
+        conditions=tuple(map(standing_rows.condition_row, tables)),
+        overall=tuple(row for table in tables for row in standing_rows.overall_rows(table, stored)),
+        types=tuple(row for table in tables for row in standing_rows.type_rows(table)),
+        scores=tuple(row for table in tables for row in standing_rows.score_rows(table)),
+        summaries=tuple(row for table in tables for row in standing_rows.summary_rows(table)),
+        agreements=tuple(row for table in tables for row in standing_rows.agreement_rows(table)),
+        seeds=standing_rows.seed_rows(tables, stored),
+        curves=standing_rows.curve_rows(tables),
+        costs=tuple(row for table in tables for row in standing_rows.cost_rows(table)),
         left_out=_left_out(collection, tables),
     )
 
@@ -244,10 +243,11 @@ def _card(each: Stored) -> SubmissionRow:
 
 def _constant(tables: Sequence[Standings]) -> Iterator[SubmissionRow]:
     """The row of the best constant answers, which no submission made."""
-    found = next((row for table in tables for row in table.rows if row.name == CONSTANT), None)
-    if found:
+    constant = next((row for table in tables for row in table.rows if row.name == CONSTANT), None)
+    if constant:
         yield SubmissionRow(
-            submission=found.name, title=found.title, kind="reference", authors=(), paper="", bibtex="", licence="",
+            submission=constant.name, title=constant.title, kind="reference", authors=(), paper="", bibtex="",
+            licence="",
             generator="computed from the answers of each test set: always the one answer that scores best",
             disclosures=(), real_data="none", real_details="", llm="", llm_snapshot="",
             llm_parameters=None, llm_open=None,

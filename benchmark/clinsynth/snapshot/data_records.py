@@ -1,4 +1,4 @@
-"""What stands beside the scores: quality, audits and generation by their records, and figures of other papers."""
+"""Rows beside the scores: quality, audits and generation from their records, and figures of other papers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 from clinsynth.audit import AuditRecord, audit_path, is_audited, read_audit
 from clinsynth.core import RecordFault, UserError
-from clinsynth.quality import bands_of
-from clinsynth.quality import record as quality
+from clinsynth.quality import NUMBERS, QualityRecord, bands_of, read_record, record_path
 from clinsynth.snapshot.descriptions import AuditRow, BandRow, DropRow, GenerationRow, LeftOutRow, QualityRow
 from clinsynth.snapshot.schema import ElsewhereRow
 from clinsynth.standings import Stored
@@ -53,19 +52,19 @@ def quality_rows(stored: Sequence[Stored], omitted: Omitted) -> tuple[tuple[Qual
     return numbers, tuple(row for name, record in records for row in _bands(name, record))
 
 
-def _quality_records(each: Stored, omitted: Omitted) -> Iterator[quality.QualityRecord]:
-    folder = quality.record_path(each.folder, each.kind, "x").parent
+def _quality_records(each: Stored, omitted: Omitted) -> Iterator[QualityRecord]:
+    folder = record_path(each.folder, each.kind, "x").parent
     for path in sorted(folder.glob("*.json")):
         try:
-            yield quality.read_record(path)
+            yield read_record(path)
         except (UserError, OSError) as error:
             # No record, or measured by another method: it says nothing that could stand beside the others.
             omitted.record(each.card.name, path, each.folder, error)
 
 
-def _numbers(name: str, record: quality.QualityRecord) -> Iterator[QualityRow]:
+def _numbers(name: str, record: QualityRecord) -> Iterator[QualityRow]:
     data, real = record.data, record.real
-    for number in quality.NUMBERS.values():
+    for number in NUMBERS.values():
         yield QualityRow(
             data=record.kind, submission=name, task=record.task, number=number.name, title=number.title,
             group=number.group, show=number.show, value=data.value(number.name),
@@ -74,7 +73,7 @@ def _numbers(name: str, record: quality.QualityRecord) -> Iterator[QualityRow]:
         )  # fmt: skip
 
 
-def _bands(name: str, record: quality.QualityRecord) -> Iterator[BandRow]:
+def _bands(name: str, record: QualityRecord) -> Iterator[BandRow]:
     for band in bands_of(record.data, record.real):
         yield BandRow(
             data=record.kind, submission=name, task=record.task, number=band.name, title=band.title, level=band.level,
@@ -116,7 +115,7 @@ def _audit(each: Stored, task: str, rows: str, test: str) -> AuditRow:
     shifts = (
         [run.without - run.score for run in record.scores if run.without is not None] if record.test.touched else []
     )
-    found = record.canaries
+    canaries = record.canaries
     return AuditRow.model_validate(key | {
         "rows": record.rows,
         "leaks": sum(match.reason == "leak" for match in matches),
@@ -126,7 +125,7 @@ def _audit(each: Stored, task: str, rows: str, test: str) -> AuditRow:
         "longest_words": record.verbatim.quantiles["words"]["1"] if record.verbatim else None,
         "private_share": record.privacy.share,
         "private_real": record.privacy.real_share,
-        "canaries": len(found.exact.keys() | found.near.keys()) if found else None,
+        "canaries": len(canaries.exact.keys() | canaries.near.keys()) if canaries else None,
         "score_shift": sum(shifts) / len(shifts) if shifts else None,
     })  # fmt: skip
 

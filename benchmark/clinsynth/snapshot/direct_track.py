@@ -40,9 +40,9 @@ def strays(places: Sequence[Path], kind: DataKind, omitted: Omitted) -> None:
 
     inside = (each for place in places for each in ((place,) if has_card(place) else sorted(place.glob("*/"))))
     for folder in dict.fromkeys((*places, *inside)):
-        found = [] if is_direct(folder) else list(DirectResults(folder, kind).record_paths())
-        if found:
-            said = f"{len(found):,} of its records are of the direct track, and {CARD_FILE} is not there"
+        records = [] if is_direct(folder) else list(DirectResults(folder, kind).record_paths())
+        if records:
+            said = f"{len(records):,} of its records are of the direct track, and {CARD_FILE} is not there"
             omitted.say(folder.absolute().name, said)
 
 
@@ -159,7 +159,7 @@ def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...
         folders: of the direct track.
         omitted: told what cannot be shown.
     """
-    found = {folder: largest(_read(SuiteRecord, folder, f"{CLINICALGPT}/*.json", omitted)) for folder in folders}
+    by_folder = {folder: largest(_read(SuiteRecord, folder, f"{CLINICALGPT}/*.json", omitted)) for folder in folders}
     return tuple(
         SuiteRow(
             suite=record.suite, set=name, area=each.area, submission=folder.name, model=record.model, measure=measure,
@@ -167,14 +167,14 @@ def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...
             unread=record.unparsable, cut=record.cut,
         )
         for name, each in SETS.items()
-        for folder, records in found.items()
+        for folder, records in by_folder.items()
         if (record := records.get(name))
         for measure, value in record.scores.items()
     )  # fmt: skip
 
 
 def grade_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[GradeRow, ...]:
-    """What each judge gave, by kind of request and together. Arguments as for ``suite_rows``."""
+    """Grades of each judge, by kind of request and overall. Arguments as for ``suite_rows``."""
     rows: list[GradeRow] = []
     for folder in folders:
         for record in _read(GradesRecord, folder, "asclepius-*/grades*.json", omitted):

@@ -59,10 +59,10 @@ def _of_submission(each: Stored, clean: set[tuple[str, str]]) -> Iterator[Exampl
     except (UserError, OSError):
         return
     tasks = [name for name in folder.tasks if (card.name, name) in clean and not _private(each, name)]
-    found = {name: rows for name in tasks if (rows := list(_showable(each, name, folder.rows(name))))}
+    showable = {name: rows for name in tasks if (rows := list(_showable(each, name, folder.rows(name))))}
     left = ROWS
-    for k, (name, rows) in enumerate(found.items()):
-        share = -(-left // (len(found) - k))
+    for k, (name, rows) in enumerate(showable.items()):
+        share = -(-left // (len(showable) - k))
         # Spread over the file: rows of one answer often stand together.
         step = max(1, len(rows) // share)
         for example in rows[::step][:share]:
@@ -86,12 +86,12 @@ def _showable(each: Stored, task: str, rows: Sequence[Example]) -> Iterator[Exam
 
 def _named(record: AuditRecord) -> set[int]:
     """Rows that the audit names for any reason."""
-    found = {match.row for match in record.test.matches} | set(record.test.one_side)
+    numbers = {match.row for match in record.test.matches} | set(record.test.one_side)
     for rows in record.privacy.rows.values():
-        found |= set(rows)
+        numbers |= set(rows)
     if record.verbatim:
-        found.add(record.verbatim.longest_row)
-    return found
+        numbers.add(record.verbatim.longest_row)
+    return numbers
 
 
 def _row(submission: str, task: str, example: Example) -> ExampleRow:

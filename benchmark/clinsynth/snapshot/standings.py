@@ -52,12 +52,14 @@ def place_of(row: Standing) -> Place:
 
 def _why(row: Standing, table: Standings) -> list[tuple[str, str]]:
     """Code and text of each reason; that of being a reference is said by the place."""
-    found: list[tuple[str, str]] = [(reason.code, reason.text) for reason in row.reasons if reason.code != "reference"]
-    if not found and place_of(row) == "unranked":
-        found.append(
+    reasons: list[tuple[str, str]] = [
+        (reason.code, reason.text) for reason in row.reasons if reason.code != "reference"
+    ]
+    if not reasons and place_of(row) == "unranked":
+        reasons.append(
             ("unchecked", "this snapshot was made without intervals" if not table.computed else "no overall score")
         )
-    return found
+    return reasons
 
 
 def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
@@ -86,10 +88,10 @@ def condition_row(table: Standings) -> ConditionRow:
 def overall_rows(table: Standings, stored: Mapping[str, Stored]) -> Iterator[OverallRow]:
     """A row for each submission, in the order of the standings."""
     for row in table.rows:
-        found = row.statistics
-        low, high = _ends(found.interval if found else None)
-        ranks = found.ranks if found else None
-        shares = found.variance_shares if found else {}
+        overall = row.statistics
+        low, high = _ends(overall.interval if overall else None)
+        ranks = overall.ranks if overall else None
+        shares = overall.variance_shares if overall else {}
         largest = max(shares, key=lambda task: shares[task], default="")
         runs = _runs(row, table, stored.get(row.name))
         yield OverallRow(
@@ -98,24 +100,24 @@ def overall_rows(table: Standings, stored: Mapping[str, Stored]) -> Iterator[Ove
             place=place_of(row),
             reasons=tuple(text for _, text in _why(row, table)),
             codes=tuple(code for code, _ in _why(row, table)),
-            group=found.group if found else None,
+            group=overall.group if overall else None,
             rank_low=ranks[0] if ranks else None,
             rank_high=ranks[1] if ranks else None,
             mean=row.overall(table.required),
             low=low,
             high=high,
-            gap=found.gap if found else None,
-            gap_tasks=found.gap_tasks if found else (),
+            gap=overall.gap if overall else None,
+            gap_tasks=overall.gap_tasks if overall else (),
             gap_reason=_no_gap(row),
             variance_task=largest,
             variance_share=shares.get(largest),
-            **_to_leader(found.leader if found else None),
+            **_to_leader(overall.leader if overall else None),
             tasks=len(row.scores),
             seeds=row.seeds,
             scored=max((record.created[:10] for own in runs.values() for record in own), default=""),
             reproduced=_reproduced(stored.get(row.name), runs),
-            borda=found.borda if found else None,
-            win_rate=found.win_rate if found else None,
+            borda=overall.borda if overall else None,
+            win_rate=overall.win_rate if overall else None,
         )
 
 
@@ -184,17 +186,17 @@ def _place_on_task(row: Standing, score: Score, table: Standings) -> tuple[Place
 
 
 def _score_row(table: Standings, row: Standing, score: Score) -> ScoreRow:
-    found = score.statistics
+    own = score.statistics
     place, why = _place_on_task(row, score, table)
-    low, high = _ends(found.interval if found else None)
-    gap, worth = (found.gap, found.worth) if found else (None, None)
+    low, high = _ends(own.interval if own else None)
+    gap, worth = (own.gap, own.worth) if own else (None, None)
     missing = score.missing or ("" if low is not None else "one seed does not show how far seeds lie apart")
     shares = row.statistics.variance_shares if row.statistics else {}
     return ScoreRow(
         **_key(table), submission=row.name, place=place, reasons=why, task=score.task, metric=score.metric,
         rows_used=score.rows, seeds=len(score.by_seed), mean=score.mean, spread=score.spread, low=low, high=high,
-        interval_reason=missing, group=found.group if found else None,
-        **_to_leader(found.leader if found else None), variance_share=shares.get(score.task),
+        interval_reason=missing, group=own.group if own else None,
+        **_to_leader(own.leader if own else None), variance_share=shares.get(score.task),
         gap=gap.value if gap else None, gap_low=gap.low if gap else None, gap_high=gap.high if gap else None,
         gap_reason=gap.reason if gap else missing, worth=worth.rows if worth else None,
         worth_low=worth.low if worth else None, worth_high=worth.high if worth else None,
@@ -207,18 +209,18 @@ def _score_row(table: Standings, row: Standing, score: Score) -> ScoreRow:
 def summary_rows(table: Standings) -> Iterator[SummaryRow]:
     """A row for each task."""
     for task in table.tasks:
-        found = table.summaries.get(task)
+        summary = table.summaries.get(task)
         yield SummaryRow(
             **_key(table),
             task=task,
-            leader=(found.leader or "") if found else "",
-            units=found.units if found else None,
-            detectable=found.detectable if found else None,
-            floor=found.floor if found else None,
-            constant=found.constant if found else "",
-            ceiling=found.ceiling if found else "",
-            real_rows=found.real_rows if found else (),
-            unavailable=table.unavailable.get(task, "" if found else "this snapshot was made without intervals"),
+            leader=(summary.leader or "") if summary else "",
+            units=summary.units if summary else None,
+            detectable=summary.detectable if summary else None,
+            floor=summary.floor if summary else None,
+            constant=summary.constant if summary else "",
+            ceiling=summary.ceiling if summary else "",
+            real_rows=summary.real_rows if summary else (),
+            unavailable=table.unavailable.get(task, "" if summary else "this snapshot was made without intervals"),
         )
 
 

@@ -151,8 +151,8 @@ def _read(folder: Path, stored: bytes) -> Snapshot:
         manifest = Manifest.model_validate_json(stored)
     except ValidationError as error:
         first = error.errors()[0]
-        found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UserError(f"{path} is no manifest of format {FORMAT}", found=found, remedy=REMEDY) from error
+        fault = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(f"{path} is no manifest of format {FORMAT}", found=fault, remedy=REMEDY) from error
     if manifest.tables.keys() != MODELS.keys():
         raise UserError(f"{path} names other tables", found=", ".join(manifest.tables), remedy=REMEDY)
     tables = {name: _read_table(folder, name, entry) for name, entry in manifest.tables.items()}

@@ -33,7 +33,6 @@ from .profiles import Constant as Constant
 from .profiles import Profiler as Profiler
 from .profiles import best_constant as best_constant
 from .profiles import constant_of as constant_of
-from .profiles import cores as cores
 from .profiles import one_thread as one_thread
 from .runs import AnswerFile as AnswerFile
 from .runs import Answers as Answers

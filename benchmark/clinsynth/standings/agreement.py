@@ -1,4 +1,4 @@
-"""Whether other ways to add up, and other students, give the same order: Kendall's tau, and pairs that turn round."""
+"""Agreement of the ranking with other aggregates and other students: Kendall's tau, and pairs in reverse order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clinsynth.standings.model import MEAN_OF_TYPES, Agreement, Interval, Overal
 
 DRAWS = 2_000
 LEAST_TASKS = 3
-"""Tasks without which nothing is said of other tasks."""
+"""Fewest tasks for an interval over tasks."""
 
 
 def agreements(table: Standings, students: Iterable[Sequence[Standings]], seed: int = 0) -> Iterator[Agreement]:
@@ -44,9 +44,9 @@ def _gaps(ranked: Mapping[str, Overall]) -> dict[str, float]:
 
 
 def _students(table: Standings, budgets: Sequence[Standings], seed: int) -> Iterator[Agreement]:
-    """Against the budget with most submissions in common, on the tasks that both require."""
-    found = [(other, *_orders(table, other)) for other in budgets]
-    other, a, b = max(found, key=lambda each: (len(each[1]), each[0].budget))
+    """Agreement with the budget that shares most submissions, on the tasks that both tables require."""
+    candidates = [(other, *_orders(table, other)) for other in budgets]
+    other, a, b = max(candidates, key=lambda each: (len(each[1]), each[0].budget))
     if a:
         first, second = (f"{each.recipe}, {each.budget:,} rows" for each in (table, other))
         interval = _over_tasks(table, other, list(a), seed)
@@ -75,7 +75,7 @@ def _turned(a: Mapping[str, float], b: Mapping[str, float]) -> tuple[tuple[str, 
 
 
 def _over_tasks(table: Standings, other: Standings, names: Sequence[str], seed: int) -> Interval | None:
-    """What tau may be with other tasks of these kinds: 95 % of the resamples of tasks, each a mean of type means."""
+    """Interval of tau for other tasks of these types: 95 % of resamples of the tasks, each a mean of type means."""
     tasks = _common(table, other)
     if len(tasks) < LEAST_TASKS or len(names) < 2:
         return None

@@ -1,4 +1,4 @@
-"""What is stored in submissions' folders, read once; tables of any recipe and budget are made from it."""
+"""Records in submissions' folders, read once, from which tables of any recipe and budget are made."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MIXED = "its runs were made on different data; delete those of the older data, 
 
 @dataclass(frozen=True)
 class Stored:
-    """A submission's folder."""
+    """A submission's folder and what is stored in it."""
 
     folder: Path
     card: Card
@@ -40,7 +40,7 @@ class Stored:
     records: tuple[RunRecord, ...]
     """Every run of a task that is known, in path order."""
     refused: tuple[RecordFault, ...] = ()
-    """Run records that were not taken, and why."""
+    """Run records that were refused, and why."""
     published: bool = False
     """Whether only runs that were reproduced are ranked."""
 
@@ -48,25 +48,25 @@ class Stored:
     def faults(self) -> dict[str, str]:
         """By task, faults that its records show by themselves: an edit, or the run of another submission."""
         results = Results(self.folder, self.kind)
-        found: dict[str, str] = {}
+        faults: dict[str, str] = {}
         for record in self.records:
             for fault in record_faults(record, results):
-                found.setdefault(record.task, fault)
+                faults.setdefault(record.task, fault)
         for fault in self.refused:
-            found.setdefault(fault.task, fault.text)
+            faults.setdefault(fault.task, fault.text)
         for same in repeated_seeds(self.records, results):
-            found.setdefault(same.cell.task, same.text)
-        return found
+            faults.setdefault(same.cell.task, same.text)
+        return faults
 
     @cached_property
     def balanced(self) -> tuple[RunRecord, ...]:
         """Runs on draws with equal shares of the labels: shown beside scores, never ranked."""
-        found = Results(self.folder, self.kind, "balanced").records()
-        return tuple(record for record in found if record.task in TASKS and _is_current(record))
+        records = Results(self.folder, self.kind, "balanced").records()
+        return tuple(record for record in records if record.task in TASKS and _is_current(record))
 
     @cached_property
     def reproductions(self) -> Reproductions:
-        """What is known of its runs having been trained again."""
+        """The reproduction records of its runs."""
         return reproduced_runs(self.folder, self.kind)
 
     def entry(self, recipe: str) -> Entry:
@@ -87,15 +87,15 @@ class Collection:
     left_out: tuple[LeftOut, ...]
     """Why folders or records are not shown, and which submissions share text."""
     refused: tuple[RecordFault, ...] = ()
-    """Run records that were not taken, as typed reasons."""
+    """Run records that were refused, as typed reasons."""
 
     def budgets(self) -> dict[str, tuple[int, ...]]:
         """For each recipe with any run, the numbers of rows that some submission was cut to, or had."""
-        found: dict[str, set[int]] = defaultdict(set)
+        budgets: dict[str, set[int]] = defaultdict(set)
         for each in self.stored:
             for record in each.records:
-                found[record.recipe].add(record.rows)
-        return {recipe: tuple(sorted(rows)) for recipe, rows in sorted(found.items())}
+                budgets[record.recipe].add(record.rows)
+        return {recipe: tuple(sorted(rows)) for recipe, rows in sorted(budgets.items())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Chosen:
     runs: dict[str, list[RunRecord]]
     """By task, by seed: comparable with the other rows."""
     odd: dict[str, str]
-    """Tasks that cannot stand in the table, with the reason."""
+    """Tasks that are kept out of the table, with the reason."""
 
 
 def folders(places: Sequence[Path], *, some: bool = True) -> list[Path]:
@@ -116,13 +116,13 @@ def folders(places: Sequence[Path], *, some: bool = True) -> list[Path]:
     Raises:
         UserError: there is none, and ``some`` says that there must be.
     """
-    found: list[Path] = []
+    submissions: list[Path] = []
     for place in places:
         inside = [path.parent for path in sorted(place.glob("*/submission.toml"))]
-        found += [place] if (place / "submission.toml").is_file() else inside
-    if some and not found:
+        submissions += [place] if (place / "submission.toml").is_file() else inside
+    if some and not submissions:
         raise UserError(f"no submission under {', '.join(map(str, places))}", expected="a folder with submission.toml")
-    return found
+    return submissions
 
 
 def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) -> Collection:
@@ -146,15 +146,15 @@ def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) 
             text = f"{folder.name} is not shown: {CONSTANT} is the name of the best constant answers; call it otherwise"
             left_out.append(LeftOut(folder.name, "", text))
             continue
-        found = Results(folder, kind).stored()
-        known = [record for record in found.records if record.task in TASKS]
+        runs = Results(folder, kind).stored()
+        known = [record for record in runs.records if record.task in TASKS]
         records = tuple(record for record in known if _is_current(record))
         for task in sorted({record.task for record in known} - {record.task for record in records}):
             text = f"{folder.name} on {task} is not shown: its runs were made with another version of the task."
             left_out.append(LeftOut(folder.name, task, text))
-        stored.append(Stored(folder, card, kind, records, found.faults, published))
-        refused += found.faults
-        for fault in found.faults:
+        stored.append(Stored(folder, card, kind, records, runs.faults, published))
+        refused += runs.faults
+        for fault in runs.faults:
             text = f"{folder.name} lacks a run that is not shown: {fault.text}."
             left_out.append(LeftOut(folder.name, fault.task, text))
     left_out += (LeftOut(copy.first, copy.task, copy.text) for copy in copies([each.folder for each in stored], kind))
@@ -162,7 +162,7 @@ def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) 
 
 
 def _is_current(record: RunRecord) -> bool:
-    """Whether a run was made with the task as it is: another version may have another metric, test set or unit."""
+    """Whether a run used the current version of its task: another one may have another metric, test set or unit."""
     return record.task_version == TASKS[record.task].spec.version
 
 
@@ -180,12 +180,12 @@ def choose(collection: Collection, recipe: str, budget: int) -> list[Chosen]:
 
 
 def _of_protocol(runs: list[RunRecord]) -> list[RunRecord]:
-    """Runs of the protocol's seeds; where there is none of these, all: the row then says so."""
+    """Runs of the protocol's seeds; if there is none, all runs, which the row then states."""
     return [record for record in runs if record.seed in SEEDS] or runs
 
 
 def _conditions(record: RunRecord) -> Conditions:
-    """What two runs must share for their scores to be comparable, beside task, recipe and budget."""
+    """Conditions that comparable runs share, besides task, recipe and budget."""
     return record.test.fingerprint, record.recipe_fingerprint, record.student_fingerprint
 
 
@@ -212,5 +212,5 @@ def headline_recipe(places: Sequence[Path], kind: DataKind) -> str:
     """The recipe that a table opens with: the leaderboard's where anybody was run with it, else that of most runs."""
     inside = folders(places, some=False)
     stored = collect(inside, kind).stored if inside else ()
-    found = Counter(record.recipe for each in stored for record in each.records)
-    return DEFAULT_RECIPE if not found or DEFAULT_RECIPE in found else found.most_common(1)[0][0]
+    counts = Counter(record.recipe for each in stored for record in each.records)
+    return DEFAULT_RECIPE if not counts or DEFAULT_RECIPE in counts else counts.most_common(1)[0][0]

@@ -37,7 +37,7 @@ from clinsynth.standings.verdicts import Judgement, judge, not_comparable, words
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What is to be compared."""
+    """A request to compare submissions."""
 
     entries: tuple[Entry, ...]
     """Submissions, or models by themselves; each is compared with the first."""
@@ -86,7 +86,7 @@ class Comparison:
     words: str = ""
     """The same in words."""
     note: str = ""
-    """What else to know, such as other numbers of rows."""
+    """A further remark, such as different numbers of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,12 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read for a comparison, for others with the same recipe, rows and resampling that follow at once."""
+    """Profiles read for a comparison, to be reused by further ones with the same recipe, rows and resampling."""
 
     profiles: dict[tuple[str, str], Profile | Exception] = field(
         default_factory=dict[tuple[str, str], "Profile | Exception"]
     )
-    """Profiles by task and name, or why there is none."""
+    """By task and name, the profile, or why there is none."""
     floors: dict[str, float] = field(default_factory=dict[str, float])
     """By task, the score of the best constant answer."""
 
@@ -136,7 +136,7 @@ class Reading:
 
 @dataclass(slots=True)
 class _Made:
-    """What was computed on the tasks so far."""
+    """Intermediate results on the tasks so far."""
 
     profiles: dict[str, dict[str, Profile]]
     """Profiles by name and task."""
@@ -214,10 +214,10 @@ def _on_task(task: Task, request: Request, store: ExampleStore, made: _Made, rea
     family: list[tuple[Comparison, Estimate, float]] = []
     for other in (each.name for each in rest if each.name in profiles):
         a, b = profiles[first.name], profiles[other]
-        found = difference(b, a)
+        measured = difference(b, a)
         note = differences_of_conduct(good[first.name], good[other])
-        row = Comparison(name, other, (name,), found.components.seeds, a.mean, b.mean, note=note)
-        family.append((row, found.estimate(), made.scales[name]))
+        row = Comparison(name, other, (name,), measured.components.seeds, a.mean, b.mean, note=note)
+        family.append((row, measured.estimate(), made.scales[name]))
     return [*_judged(family), *(_refused(name, other, why) for other, why in refused.items())]
 
 
@@ -239,18 +239,18 @@ def _overall(
     scope: str, made: _Made, pair: tuple[str, str], types: dict[str, str], seed: int
 ) -> tuple[Comparison, Estimate | None]:
     base, own = (made.profiles[name] for name in pair)
-    found = overall_difference(own, base, types, seed)
-    row = Comparison(scope, pair[1], found.tasks)
-    if found.estimate is None:
+    measured = overall_difference(own, base, types, seed)
+    row = Comparison(scope, pair[1], measured.tasks)
+    if measured.estimate is None:
         return _worded(replace(row, judgement=not_comparable("no task in common"))), None
-    shared = {task: types[task] for task in found.tasks}
+    shared = {task: types[task] for task in measured.tasks}
     means = [mean_of_types({task: side[task].mean for task in shared}, shared) for side in (base, own)]
-    seeds = [len(side[task].seeds) for task in found.tasks for side in (base, own) if side[task].seeds]
-    note = f"{len(found.tasks)} task{'s' * (len(found.tasks) > 1)}" + (
-        f", without {', '.join(found.missing)}" if found.missing else ""
+    seeds = [len(side[task].seeds) for task in measured.tasks for side in (base, own) if side[task].seeds]
+    note = f"{len(measured.tasks)} task{'s' * (len(measured.tasks) > 1)}" + (
+        f", without {', '.join(measured.missing)}" if measured.missing else ""
     )
     scores = {"base_score": means[0], "other_score": means[1]}
-    return replace(row, seeds=min(seeds, default=0), note=note, **scores), found.estimate
+    return replace(row, seeds=min(seeds, default=0), note=note, **scores), measured.estimate
 
 
 def _judged(family: Sequence[tuple[Comparison, Estimate, float]]) -> list[Comparison]:

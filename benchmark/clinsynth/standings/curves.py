@@ -1,4 +1,4 @@
-"""Learning curves over the number of rows, and what a score cost to generate."""
+"""Learning curves over the number of rows, and scores against the cost of generating the rows."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from clinsynth.submissions import Cost
 def curves(name: str, required: Sequence[str], made: Mapping[str, TaskTable], seed: int) -> tuple[Curve, ...]:
     """Curves of more than one point: by task, and last over all ``required`` tasks at the budgets that they share."""
     own = {task: one.curves[name] for task, one in made.items() if name in one.curves}
-    found = [_on_task(task, curve) for task, curve in own.items() if len(curve.rows) > 1]
+    drawn = [_on_task(task, curve) for task, curve in own.items() if len(curve.rows) > 1]
     if required and set(required) <= own.keys():
         shared = set[int].intersection(*(set(own[task].rows) for task in required))
         cut = {task: _cut(own[task], shared) for task in required}
         if len(shared) > 1:
-            found.append(_over_tasks(cut, seed))
-    return tuple(found)
+            drawn.append(_over_tasks(cut, seed))
+    return tuple(drawn)
 
 
 def _cut(curve: LearningCurve, rows: set[int]) -> LearningCurve:

@@ -1,4 +1,4 @@
-"""Which rows are ranked. A row that is not stands below the line with every reason."""
+"""Eligibility for a rank. A row that is not eligible is shown below the line with all reasons."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ REFERENCE = Reason("reference", "a floor or a ceiling: shown to compare with, ne
 def unfit(each: Chosen, task: str, kind: DataKind) -> list[Reason]:
     """Why a row does not take part in the tie groups of a task that it has runs on; empty: it does."""
     records = each.runs[task]
-    found: list[Reason] = []
+    why: list[Reason] = []
     if each.entry.reference:
         return [REFERENCE]
     if kind == "sample":
         return [Reason("sample", "made on the bundled sample: these numbers try the machinery, no more")]
     if fault := each.stored.faults.get(task):
-        found.append(Reason("failed-verify", f"{task}: {fault}", (task,)))
+        why.append(Reason("failed-verify", f"{task}: {fault}", (task,)))
     elif len(records) < RANKED_SEEDS:
-        found.append(Reason("preliminary", f"on {task} {len(records)} of {RANKED_SEEDS} seeds", (task,)))
+        why.append(Reason("preliminary", f"on {task} {len(records)} of {RANKED_SEEDS} seeds", (task,)))
     if other := sorted({record.seed for record in records} - {*SEEDS}):
         some = ", ".join(map(str, other[:5])) + (", ..." if len(other) > 5 else "")
         text = f"on {task} runs of the seeds {some}: the protocol's are {SEEDS[0]} to {SEEDS[-1]}, and nobody chooses"
-        found.append(Reason("seeds", text, (task,)))
+        why.append(Reason("seeds", text, (task,)))
     rows, test = records[0].training.fingerprint, records[0].test.fingerprint
     verdict = is_audited(each.stored.folder, task, rows, kind=kind, test=test)
     if verdict.state == "failed":
-        found.append(Reason("leaks", f"the audit on {task} failed: {'; '.join(verdict.reasons)}", (task,)))
+        why.append(Reason("leaks", f"the audit on {task} failed: {'; '.join(verdict.reasons)}", (task,)))
     elif not verdict.ranked:
-        found.append(Reason("unaudited", "; ".join(verdict.reasons), (task,)))
+        why.append(Reason("unaudited", "; ".join(verdict.reasons), (task,)))
     if verdict.tier == "real":
-        found.append(Reason("real-text", f"the rows of {task} repeat real training text: a tier of its own", (task,)))
+        why.append(Reason("real-text", f"the rows of {task} repeat real training text: a tier of its own", (task,)))
     state = each.stored.reproductions.state(records)
     if state == "not reproduced":
         text = f"training again on {task} gave other results than those handed in"
-        found.append(Reason("not-reproduced", text, (task,)))
+        why.append(Reason("not-reproduced", text, (task,)))
     elif state == "as handed in" and each.stored.published:
         text = f"the runs on {task} were not trained again: clinsynth reproduce"
-        found.append(Reason("as-handed-in", text, (task,)))
-    return found
+        why.append(Reason("as-handed-in", text, (task,)))
+    return why
 
 
 def reasons(
@@ -65,25 +65,25 @@ def reasons(
         known: by task, what ``unfit`` said of this row; it is asked for the others.
         kind: of the data.
     """
-    found: list[Reason] = []
+    why: list[Reason] = []
     for task in required:
         if task in each.odd:
-            found.append(Reason("mixed", f"{task}: {each.odd[task]}", (task,)))
+            why.append(Reason("mixed", f"{task}: {each.odd[task]}", (task,)))
         elif task in each.runs:
-            found += known[task] if task in known else unfit(each, task, kind)
+            why += known[task] if task in known else unfit(each, task, kind)
         elif task in each.stored.faults and not each.entry.reference:
-            found.append(Reason("failed-verify", f"{task}: {each.stored.faults[task]}", (task,)))
+            why.append(Reason("failed-verify", f"{task}: {each.stored.faults[task]}", (task,)))
         if task in faults:
-            found.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0], (task,)))
+            why.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0], (task,)))
     missing = [task for task in required if task not in each.runs]
     if missing and not each.entry.reference:
         text = f"no result on {', '.join(missing)}; compare works on what two both have"
-        found.append(Reason("incomplete", text, tuple(missing)))
+        why.append(Reason("incomplete", text, tuple(missing)))
     unknown = [task for task in required if task in unavailable]
     if unknown and not each.entry.reference:
         text = f"no differences on {', '.join(unknown)}: {unavailable[unknown[0]]}"
-        found.append(Reason("unchecked", text, tuple(unknown)))
-    return tuple(_merged(code, found) for code in _ORDER if any(reason.code == code for reason in found))
+        why.append(Reason("unchecked", text, tuple(unknown)))
+    return tuple(_merged(code, why) for code in _ORDER if any(reason.code == code for reason in why))
 
 
 def _merged(code: ReasonCode, found: Sequence[Reason]) -> Reason:
@@ -104,5 +104,5 @@ _ORDER: tuple[ReasonCode, ...] = (
 
 
 def _code(fault: Exception) -> ReasonCode:
-    """A missing file may lie on another machine; one that contradicts its record is wrong everywhere."""
+    """Reason code of a fault: a missing file may be on another machine, a contradicting one is wrong everywhere."""
     return "unchecked" if isinstance(fault, MissingPredictionsError) else "failed-verify"

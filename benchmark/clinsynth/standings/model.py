@@ -1,4 +1,4 @@
-"""What the standings say, as typed numbers: the command line, the README, snapshots and the app format these.
+"""Standings as typed numbers, which the command line, the README, snapshots and the app format.
 
 Scores and their intervals are in [0, 1], differences in [-1, 1], never times 100. ``None`` is a number that does not
 exist or is not known; beside it stands the reason. Intervals hold 95 %.
@@ -76,7 +76,7 @@ class WorthReal:
 
 @dataclass(frozen=True, slots=True)
 class TaskStatistics:
-    """What is known of one score beside the mean and the spread. Needs the test set."""
+    """Statistics of one score besides mean and spread. They need the test set."""
 
     interval: Interval | None
     """Of the expected score, over other seeds and other test units, cut to [0, 1]; ``None`` for a single seed."""
@@ -103,7 +103,7 @@ class Overall:
     gap: float | None
     """Mean over types of the mean gap recovered of their tasks, of those that have one; ``None`` where none has."""
     gap_tasks: tuple[str, ...]
-    """What ``gap`` is the mean over: the tasks on which real data is clearly above the constant answer."""
+    """Tasks that ``gap`` is the mean over: those on which real data is clearly above the constant answer."""
     variance_shares: dict[str, float]
     """By task, its share in the variance of ``mean``; empty where it is not known."""
     group: int | None
@@ -141,7 +141,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class CostOfData:
-    """What the data cost to make, from the card, and the overall score for it. What is not known is ``None``."""
+    """Cost of generating the data, from the card, and overall score per cost. Unknown values are ``None``."""
 
     calls: int | None
     tokens_in: int | None
@@ -156,7 +156,7 @@ class CostOfData:
     per_million_tokens: float | None
     """Overall score for a million tokens, in and out."""
     on_dollar_front: bool | None
-    """Nobody has more score for no more dollars, or as much for fewer. ``None``: not known."""
+    """Whether no other row has more score for no more dollars, or as much for fewer. ``None``: unknown."""
     on_token_front: bool | None
 
     @property
@@ -167,7 +167,7 @@ class CostOfData:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """What a task's test set can tell. Needs the test set."""
+    """Resolution and reference points of a task's test set. They need the test set."""
 
     task: str
     leader: str | None
@@ -179,7 +179,7 @@ class TaskSummary:
     floor: float
     """Score of the best constant answer."""
     constant: str
-    """That answer in words."""
+    """The best constant answer in words."""
     ceiling: str
     """Name of its ceiling; empty if it is absent."""
     real_rows: tuple[int, ...]
@@ -207,7 +207,7 @@ class Agreement:
 CONSTANT = "constant"
 """Name of the row of the best constant answers."""
 MEAN_OF_TYPES = "mean of the types"
-"""What an overall score is called where a task's name stands for the others."""
+"""Name of the overall score, in place of a task's name."""
 SAMPLE_REMARK = "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
 
 
@@ -224,7 +224,7 @@ def overall_of(scores: Mapping[str, float], tasks: Sequence[str]) -> float | Non
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What is not in a table."""
+    """A result that is left out of a table."""
 
     submission: str
     task: str
@@ -235,7 +235,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class LabelMix:
-    """How much of a score is the label shares of the rows, and not their text."""
+    """Part of a score that is due to the label shares of the rows rather than to their text."""
 
     balanced: float
     """Mean over the seeds of the same rows drawn with equal shares of the labels."""
@@ -247,7 +247,7 @@ class LabelMix:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A submission's result on one task: the seeds' raw scores, and what follows from them."""
+    """A submission's result on one task: the raw scores of the seeds, and statistics."""
 
     task: str
     metric: str
@@ -324,7 +324,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """All that is comparable: one recipe, one budget, one kind of data."""
+    """A table of comparable results: one recipe, one budget, one kind of data."""
 
     recipe: str
     budget: int
@@ -334,7 +334,7 @@ class Standings:
     rows: tuple[Standing, ...]
     """Ranked rows first, best first; then, below the line, complete ones by their mean; then the others by name."""
     left_out: tuple[LeftOut, ...]
-    """What is not in the table, with the reason."""
+    """Results that are left out, with the reason."""
     required: tuple[str, ...] = ()
     """Tasks that a row needs for an overall score: those with a result of a reference; of anybody if there is none."""
     summaries: dict[str, TaskSummary] = field(default_factory=dict[str, TaskSummary])
@@ -352,7 +352,7 @@ class Standings:
         return [name for name in TASKS if name not in self.tasks]
 
     def remarks(self) -> list[str]:
-        """What a reader must know to read the table rightly, besides the recipe, the rows and what is left out."""
+        """Remarks that a reader needs, apart from those on the recipe, the number of rows and results left out."""
         out: list[str] = []
         if self.kind == "sample":
             out.append(SAMPLE_REMARK)

@@ -32,7 +32,7 @@ from clinsynth.scoring.statistics import Profile, Runs, bootstrap, jackknife, su
 from clinsynth.standings.runs import Answers, NotComparableError, TestSet, counted
 
 RECORDS = Path(__file__).with_name("constants.json")
-"""The floors of the open tasks, so that a table made without test sets has them too."""
+"""Stored floors of the open tasks, for tables that are made without test sets."""
 
 
 class Constant(Sealed):
@@ -46,7 +46,7 @@ class Constant(Sealed):
     examples: int
     metric: str
     labels: tuple[str, ...]
-    """What is said of every item; empty for a span task: no span."""
+    """Labels given to every item; empty for a span task, which means no span."""
     counts: tuple[int, ...]
     """The metric's counts of this answer, summed over the test set."""
     score: float
@@ -107,7 +107,7 @@ def constant_of(test: TestSet) -> Constant:
 
 @cache
 def recorded() -> dict[tuple[str, str, str], Constant]:
-    """The stored ones, by task, metric and fingerprint of the test set. One that was edited is not among them."""
+    """The stored constant answers, by task, metric and fingerprint of the test set, without any that was edited."""
     stored = [Constant.model_validate(each) for each in json.loads(RECORDS.read_text("utf-8"))]
     return {
         (each.task, each.metric, each.test_fingerprint): each
@@ -117,7 +117,7 @@ def recorded() -> dict[tuple[str, str, str], Constant]:
 
 
 def record(constants: Sequence[Constant], path: Path = RECORDS) -> None:
-    """Store them; only of tasks whose test sets anybody may have."""
+    """Store constant answers, of tasks with open test sets only."""
     write_json(path, [each.model_dump(mode="json") for each in sorted(constants, key=lambda each: each.task)])
 
 
@@ -126,7 +126,7 @@ VERSION = 2
 RESAMPLES = 2_000
 """Bootstrap resamples of F1 metrics (protocol); 10,000 for a published table."""
 _HEAD = struct.Struct("<qqqq")
-"""Of a kept profile: units, rows, columns, bytes of the answer that goes before them."""
+"""Header of a kept profile: units, rows, columns, and bytes of the answer that precedes the numbers."""
 _TOGETHER = 400_000_000
 """Bytes of counts that are resampled together: the draws are then made once for all of them."""
 
@@ -134,7 +134,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class MissingPredictionsError(UserError):
-    """Predictions that are not on this machine."""
+    """The predictions of a run are not on this machine."""
 
     def __reduce__(self) -> tuple[type[UserError], tuple[str]]:
         # What is merely elsewhere must not come back from a worker process as what is wrong.
@@ -143,7 +143,7 @@ class MissingPredictionsError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Profiler:
-    """How profiles are made, and where they are kept."""
+    """Makes profiles and keeps them on disk."""
 
     store: ExampleStore
     resamples: int = RESAMPLES
@@ -183,7 +183,7 @@ class Profiler:
 
     def profiles(self, test: TestSet, wanted: Mapping[Key, Answers]) -> tuple[dict[Key, Profile], dict[Key, Exception]]:
         """The profiles on one test set, and the reason for each that cannot be had."""
-        found: dict[Key, Profile] = {}
+        profiles: dict[Key, Profile] = {}
         faults: dict[Key, Exception] = {}
         names: dict[Key, str] = {}
         todo: dict[Key, Runs] = {}
@@ -192,16 +192,16 @@ class Profiler:
                 names[key] = self._name(test, answers)
                 kept = self._kept(names[key])
                 if kept is not None and kept.columns == len(answers.files):
-                    found[key] = _profile(answers.seeds, [file.score for file in answers.files], kept)
+                    profiles[key] = _profile(answers.seeds, [file.score for file in answers.files], kept)
                     continue
                 todo[key] = counted(answers, test)
             except (NotComparableError, UserError) as error:
                 faults[key] = error
             if sum(each.counts.nbytes for each in todo.values()) > _TOGETHER:
-                found.update(self._made(test, todo, wanted, names))
+                profiles.update(self._made(test, todo, wanted, names))
                 todo = {}
-        found.update(self._made(test, todo, wanted, names))
-        return found, faults
+        profiles.update(self._made(test, todo, wanted, names))
+        return profiles, faults
 
     def _made(
         self, test: TestSet, todo: Mapping[Key, Runs], wanted: Mapping[Key, Answers], names: Mapping[Key, str]
@@ -277,7 +277,7 @@ class Profiler:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    """What is kept of a profile; its seeds and scores are in the records."""
+    """The kept part of a profile; its seeds and scores are in the records."""
 
     units: int
     deviations: npt.NDArray[np.float32]
@@ -313,12 +313,7 @@ def _profile(seeds: tuple[int, ...], scores: Sequence[float], kept: _Kept) -> Pr
     return Profile(seeds, kept.units, np.array(scores), kept.deviations.astype(np.float64))
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def one_thread() -> AbstractContextManager[Any]:
-    """For products that are small, or beside other work: threads then cost more than they bring."""
+    """Limit linear algebra to one thread: for small products, or beside other work, more threads cost time."""
     threads: Any = importlib.import_module("threadpoolctl")
     return threads.threadpool_limits(1)

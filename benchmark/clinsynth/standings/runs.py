@@ -1,4 +1,4 @@
-"""Which stored runs can be compared, and their counts per test unit; or the reason why they cannot."""
+"""Runs that can be compared, with their counts per test unit; or the reason why they cannot."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from clinsynth.training import Recipe
 
 
 class NotComparableError(Exception):
-    """Why runs cannot be compared. It is shown in the table and is no error of the user."""
+    """Runs cannot be compared. The reason is shown in the table; it is no user error."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFile:
-    """Stored answers to a whole test set, and what their record says of them."""
+    """A file of answers to a whole test set, with digest and score from its record."""
 
     path: Path
     sha256: str
@@ -175,10 +175,10 @@ def headline_budget(entries: Iterable[Entry], recipe: Recipe) -> int:
     """
     with_runs = [entry for entry in entries if entry.runs]
     chosen = [entry for entry in with_runs if not entry.reference] or with_runs
-    found = Counter(rows for entry in chosen for rows in {r.rows for runs in entry.runs.values() for r in runs})
-    if not found or recipe.budget in found:
+    counts = Counter(rows for entry in chosen for rows in {r.rows for runs in entry.runs.values() for r in runs})
+    if not counts or recipe.budget in counts:
         return recipe.budget
-    return max(rows for rows, count in found.items() if count == max(found.values()))
+    return max(rows for rows, count in counts.items() if count == max(counts.values()))
 
 
 def comparable_answers(entry: Entry, test: TestSet, budget: int | None) -> Answers:

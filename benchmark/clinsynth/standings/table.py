@@ -161,24 +161,24 @@ class _Estimates:
 def _estimates(
     rows: Sequence[Standing], required: Sequence[str], made: Mapping[str, TaskTable], ranking: Ranking, seed: int
 ) -> _Estimates:
-    found = _Estimates({}, {}, {})
+    estimates = _Estimates({}, {}, {})
     kinds = sorted(set(task_types(required).values()))
     for row in rows:
-        found.types[row.name] = {}
+        estimates.types[row.name] = {}
         for kind in kinds:
             tasks = [task for task in required if TASKS[task].spec.type == kind]
             if set(tasks) <= row.scores.keys() and (own := _mean(row.name, tasks, made, seed)):
-                found.types[row.name][kind] = own
+                estimates.types[row.name][kind] = own
         if row.overall(required) is None:
             continue
         if mean := _mean(row.name, required, made, seed):
-            found.means[row.name] = mean
+            estimates.means[row.name] = mean
         if lead := _lead(row.name, required, made, ranking, seed):
-            found.leads[row.name] = lead
-    of_types = (each for own in found.types.values() for each in own.values())
-    prepare([*found.means.values(), *of_types], (ALPHA / 2,))
-    prepare([lead.estimate for lead in found.leads.values()])
-    return found
+            estimates.leads[row.name] = lead
+    of_types = (each for own in estimates.types.values() for each in own.values())
+    prepare([*estimates.means.values(), *of_types], (ALPHA / 2,))
+    prepare([lead.estimate for lead in estimates.leads.values()])
+    return estimates
 
 
 def _overall(

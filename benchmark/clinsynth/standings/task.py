@@ -52,7 +52,7 @@ Point = tuple[str, int]
 
 @dataclass(slots=True)
 class TaskTable:
-    """One task of the table: what was computed, and what it was computed from."""
+    """One task of the table: its statistics, and the profiles that they come from."""
 
     task: str
     names: list[str]
@@ -189,8 +189,8 @@ def _fill(made: TaskTable) -> None:
             gap=gaps[name],
             worth=_worth(name, made),
         )
-    found = [each.leader.detectable for name in contenders[1:] if (each := made.scores[name]).leader]
-    made.summary = replace(made.summary, detectable=float(np.median(found)) if found else None)
+    detectable = [each.leader.detectable for name in contenders[1:] if (each := made.scores[name]).leader]
+    made.summary = replace(made.summary, detectable=float(np.median(detectable)) if detectable else None)
 
 
 def interval(estimate: Estimate) -> Interval:
@@ -199,7 +199,7 @@ def interval(estimate: Estimate) -> Interval:
 
 
 def difference_to(other: str, measured: Estimate, seeds: int, scale: float, contenders: int) -> Difference:
-    """A difference with everything that is said of it.
+    """A difference with its interval, p-values and verdict.
 
     Args:
         other: name of the other row.
@@ -239,8 +239,8 @@ def _gaps(made: TaskTable) -> dict[str, GapRecovered]:
     """By name."""
     if not made.ceiling:
         return dict.fromkeys(made.names, GapRecovered(None, None, None, f"no run of {CEILING} on {made.task}"))
-    found = gaps_of([made.pairs.terms(name, CONSTANT, made.ceiling) for name in made.names])
-    return {name: _shown(name, gap, made) for name, gap in zip(made.names, found, strict=True)}
+    gaps = gaps_of([made.pairs.terms(name, CONSTANT, made.ceiling) for name in made.names])
+    return {name: _shown(name, gap, made) for name, gap in zip(made.names, gaps, strict=True)}
 
 
 def _shown(name: str, gap: Gap, made: TaskTable) -> GapRecovered:
@@ -256,8 +256,8 @@ def _worth(name: str, made: TaskTable) -> WorthReal:
     terms = (name, *(real_point(rows) for rows in real.rows))
     if _one_seed(made, *terms):
         return WorthReal(None, None, None, "", "one seed does not show how far seeds lie apart")
-    found = worth_of(made.pairs.terms(*terms), made.pairs.profiles[name].mean, real)
-    return WorthReal(found.rows, found.low, found.high, found.words, "")
+    worth = worth_of(made.pairs.terms(*terms), made.pairs.profiles[name].mean, real)
+    return WorthReal(worth.rows, worth.low, worth.high, worth.words, "")
 
 
 FEW_RUNS = 5_000
@@ -283,33 +283,33 @@ def task_tables(
     workers = min(profiler.workers, len(tasks))
     if workers > 1 and runs >= FEW_RUNS:
         return _spread(tasks, chosen, profiler, workers, on_done)
-    found: dict[str, TaskTable | str] = {}
+    tables: dict[str, TaskTable | str] = {}
     for task in tasks:
-        found[task] = task_table(task, chosen, profiler)
+        tables[task] = task_table(task, chosen, profiler)
         on_done(1)
-    return found
+    return tables
 
 
 def _spread(
     tasks: Sequence[str], chosen: Sequence[Chosen], profiler: Profiler, workers: int, on_done: Callable[[float], Any]
 ) -> dict[str, TaskTable | str]:
-    found: dict[str, TaskTable | str] = {}
+    tables: dict[str, TaskTable | str] = {}
     try:
         with worker_pool(workers) as pool:
             pending = {pool.submit(task_table, task, _only(task, chosen), profiler): task for task in tasks}
             for future in as_completed(pending):
-                found[pending[future]] = future.result()
+                tables[pending[future]] = future.result()
                 on_done(1)
     except BrokenProcessPool as error:
         raise UserError(
             "a process that computed statistics was killed, most likely for want of memory",
             remedy="free some memory and call again: what was computed from predictions is kept",
         ) from error
-    return {task: found[task] for task in tasks}
+    return {task: tables[task] for task in tasks}
 
 
 def _only(task: str, chosen: Sequence[Chosen]) -> list[Chosen]:
-    """All that one task is computed from: what a worker process is handed."""
+    """The part of the runs that concerns one task, for a worker process."""
     return [_cut(task, each) for each in chosen if task in each.runs]
 
 

@@ -53,14 +53,14 @@ class Reason:
 
     code: ReasonCode
     text: str
-    """For a reader: what is the matter, with the tasks."""
+    """The reason in words, with the tasks."""
     tasks: tuple[str, ...] = ()
-    """Where it is the matter; empty: everywhere."""
+    """Tasks that it concerns; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, why it is none, and what would help."""
+    """A verdict; if it is open, with the reason and a remedy."""
 
     verdict: Verdict
     reason: str = ""

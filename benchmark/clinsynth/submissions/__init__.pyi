@@ -13,11 +13,11 @@ from .faults import Findings as Findings
 from .faults import Problem as Problem
 from .faults import Report as Report
 from .folder import Submission as Submission
+from .folder import check_name as check_name
 from .folder import fingerprint as fingerprint
+from .folder import new_submission as new_submission
 from .folder import read_submission as read_submission
+from .folder import write_rows as write_rows
+from .folder import write_submission as write_submission
 from .rows import is_private as is_private
 from .validation import validate as validate
-from .writing import check_name as check_name
-from .writing import new_submission as new_submission
-from .writing import write_rows as write_rows
-from .writing import write_submission as write_submission

@@ -1,4 +1,4 @@
-"""What is wrong with a submission: every problem at once, each with its place and its remedy."""
+"""Problems of a submission, all reported at once, each with its place and its remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in a submission's folder: the card and one file for each task. No row is read here."""
+"""The files of a submission's folder: the card and one file for each task. No row is read here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is odd about the rows of a file taken together, though each of them is well formed."""
+"""Checks of a file's rows taken together, beyond the form of each row."""
 
 from __future__ import annotations
 
@@ -132,9 +132,9 @@ def validate(path: Path, tasks: Iterable[str] | None = None, *, specs: Mapping[s
         if name not in known:
             raise UnknownNameError("task", name, known)
     findings = Findings()
-    found = scan(path, known, findings)
-    files = found.files
-    for name in found.card.losses if found.card else ():
+    scanned = scan(path, known, findings)
+    files = scanned.files
+    for name in scanned.card.losses if scanned.card else ():
         if name not in known:
             findings.warn(
                 "unknown-losses", CARD_FILE, found=f"losses.{name}", expected="a task: " + ", ".join(sorted(known)),

@@ -1,4 +1,4 @@
-"""What is done with text and nothing else: sentences, normal forms, shingles, near duplicates."""
+"""Operations on text alone: sentences, normal forms, shingles, near duplicates."""
 
 from clinsynth._doors import door
 

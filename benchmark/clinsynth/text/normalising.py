@@ -61,9 +61,9 @@ def sentence_ranges(text: str, protected: Iterable[tuple[int, int]] = ()) -> lis
     """
     # A compiled extension without types, of use to one task only.
     sentencex: Any = importlib.import_module("sentencex")
-    found = cast("list[dict[str, Any]]", sentencex.get_sentence_boundaries("en", text))
+    boundaries = cast("list[dict[str, Any]]", sentencex.get_sentence_boundaries("en", text))
     inside = {i for start, end in protected for i in range(start + 1, end)}
-    cuts = [0, *(int(b["end_index"]) for b in found if int(b["end_index"]) not in inside), len(text)]
+    cuts = [0, *(int(b["end_index"]) for b in boundaries if int(b["end_index"]) not in inside), len(text)]
     ranges: list[tuple[int, int]] = []
     for start, end in pairwise(cuts):
         part = text[start:end]

@@ -1,8 +1,8 @@
-"""Who is at a run: a small file beside its record. Two calls on one folder share the work, and no run is done twice.
+"""Claims on runs: a small file beside the record of a run names the process that is doing it.
 
-A claim is a lease. Its holder touches it while it works; one whose holder is no more is anybody's. On the holder's own
-machine the process table says so at once, elsewhere the age of the file does: that needs no locks, which not every
-network file system has.
+Two calls on one folder thus share the work, and no run is done twice. A claim is a lease: its holder touches it while
+it works, and a claim whose holder has died may be taken over. On the holder's own machine the process table shows at
+once that it died, elsewhere the age of the file does. This needs no locks, which not every network file system has.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ STALE_SECONDS = 600.0
 
 
 class ClaimedError(Exception):
-    """Somebody else is at the run; the message says who."""
+    """Another process holds the claim on the run; the message names it."""
 
 
 def claim_path(record: Path) -> Path:
-    """Where the claim of a run lies whose record is, or will be, at ``record``: hidden, so that nobody reads it."""
+    """Path of the claim on the run whose record is, or will be, at ``record``: a hidden file beside it."""
     return record.with_name(f".{record.stem}.claim")
 
 
 def host() -> str:
-    """This machine; processes of two containers do not see each other even where both have its name."""
+    """Name of this machine and its process namespace: containers of one host name do not see each other's processes."""
     with suppress(OSError):
         return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
     return socket.gethostname()
 
 
 def _born(process: int) -> str:
-    """When a process began, in the kernel's ticks; empty if there is no such process, ``?`` where that is not said."""
+    """Start time of a process in kernel ticks; empty if there is no such process, ``?`` if the system does not say."""
     if not Path("/proc/self/stat").exists():
         try:
             os.kill(process, 0)
@@ -57,7 +57,7 @@ def _born(process: int) -> str:
 
 
 def holder(path: Path) -> str:
-    """Who holds the claim at ``path``, for people; empty if there is none, or it was left behind."""
+    """The holder of the claim at ``path`` in words; empty if there is no claim, or its holder has died."""
     try:
         text, touched = path.read_text("utf-8"), path.stat().st_mtime
     except (OSError, ValueError):
@@ -73,13 +73,13 @@ def holder(path: Path) -> str:
 
 
 def _now(folder: Path) -> float:
-    """The time by the clock of the file system, which touches claims too: machines may go differently."""
+    """The time by the clock of the file system, which also dates claims: clocks of machines may differ."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".now.") as stream:
         return os.fstat(stream.fileno()).st_mtime
 
 
 def _take(path: Path, owner: str) -> str:
-    """Put up a claim; gives what stands in it. Raises ``ClaimedError``."""
+    """Write a claim and return its content. Raises ``ClaimedError``."""
     content = json.dumps({"owner": owner, "mark": uuid.uuid4().hex, "host": host(), "process": os.getpid(),
                           "born": _born(os.getpid())})  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def _take(path: Path, owner: str) -> str:
 
 
 def _clear(path: Path, owner: str) -> None:
-    """Remove a claim that was left behind. Raises ``ClaimedError`` if it was not."""
+    """Remove a claim whose holder has died. Raises ``ClaimedError`` if the holder lives."""
     before = _text(path)
     if who := "" if _owner(before) == owner else holder(path):
         raise ClaimedError(who)
@@ -126,14 +126,14 @@ def _owner(text: str) -> str:
 
 @contextmanager
 def claimed(record: Path, owner: str) -> Generator[None]:
-    """Hold the claim of a run for the length of a block.
+    """Hold the claim on a run while the block runs.
 
     Args:
         record: where the run's record lies, or will lie.
-        owner: who asks; a scheduler's job that is started again takes over what it held itself.
+        owner: name of the caller; a job that a scheduler starts again takes over the claims it held under this name.
 
     Raises:
-        ClaimedError: somebody else holds it.
+        ClaimedError: another process holds it.
     """
     path = claim_path(record)
     content = _take(path, owner)

@@ -1,4 +1,4 @@
-"""Where arithmetic is done, found without torch where there is no GPU: torch takes seconds to load."""
+"""The device that computes. Without a GPU it is found without loading torch, which takes seconds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 _GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Where Linux has a GPU that torch can use: of NVIDIA, of AMD, and in the subsystem of Windows."""
+"""Device files of GPUs that torch can use: NVIDIA, AMD, and the Linux subsystem of Windows."""
 
 
 class Device(NamedTuple):
-    """Where and how the arithmetic is done; recorded with every run."""
+    """Device, number type and threads; recorded with every run."""
 
     kind: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16"]
@@ -20,7 +20,7 @@ class Device(NamedTuple):
 
 
 def gpus() -> int:
-    """GPUs that torch can use here."""
+    """Number of GPUs that torch can use here."""
     if sys.platform == "linux" and not any(Path(file).exists() for file in _GPU_FILES):
         return 0
     import torch

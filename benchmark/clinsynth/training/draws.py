@@ -1,4 +1,4 @@
-"""Which rows a seed trains on, and how far their labels are from those of real training rows."""
+"""The rows that a seed trains on, and the divergence of their labels from those of real training rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from clinsynth.core import Example, TaskSpec, UserError
 from clinsynth.results import Cell, Draw, drawn
 
 NO_LABEL = ""
-"""Counts for a row of a multi-label task that has no label, and for one of a span task that has no span."""
+"""Stands for the label of a row that has none: of a multi-label task without a label, of a span task without a span."""
 
 
 def stream(cell: Cell, purpose: str) -> np.random.Generator:
-    """A stream of its own for each task, seed and purpose, the same for every submission: comparisons are paired."""
+    """Random stream of a task, seed and purpose: the same for every submission, so that comparisons are paired."""
     return np.random.default_rng([cell.seed, zlib.crc32(f"{cell.task}/{purpose}".encode())])
 
 
@@ -52,7 +52,7 @@ def places(rows: Sequence[Example], cell: Cell, how: Draw = "random") -> list[in
 
 
 def check_draw(spec: TaskSpec, how: Draw) -> None:
-    """Raises ``UserError`` for a task whose rows cannot be drawn so."""
+    """Raise ``UserError`` for a task whose rows cannot be drawn in this way."""
     if how == "balanced" and spec.is_span:
         raise UserError(
             f"a row of {spec.name} has spans, not a label: there is nothing to balance",
@@ -62,8 +62,8 @@ def check_draw(spec: TaskSpec, how: Draw) -> None:
 
 def labels_of(example: Example) -> tuple[str, ...]:
     """The labels of a row, or of its spans, each once."""
-    found = example.labels or tuple(dict.fromkeys(span.label for span in example.spans))
-    return found or (NO_LABEL,)
+    labels = example.labels or tuple(dict.fromkeys(span.label for span in example.spans))
+    return labels or (NO_LABEL,)
 
 
 def label_shares(rows: Sequence[Example]) -> dict[str, float]:

@@ -36,7 +36,7 @@ _KEY_BYTES = 16
 
 
 def embedder_fingerprint(device: Device | None = None) -> str:
-    """What decides an embedding besides the text: digest of the weights and tokenizer, length and number type."""
+    """Fingerprint of the embedder: digest of weights and tokenizer, length and number type."""
     from clinsynth.training.recipe import MINILM
     from clinsynth.training.weights import find_weights, weights_fingerprint
 
@@ -58,14 +58,14 @@ def embed(texts: Sequence[str], cache_dir: Path | None = None) -> Vectors:
     """
     keys = [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest() for text in texts]
     wanted = dict(zip(keys, texts, strict=True))
-    found: dict[bytes, Vectors] = {}
+    known: dict[bytes, Vectors] = {}
     if not wanted:
         return np.zeros((0, DIMENSION), np.float32)
     device = _device()
     folder = cache_dir / "embeddings" / embedder_fingerprint(device) if cache_dir else None
     if folder:
-        found.update(_read(folder, wanted))
-    missing = [(key, text) for key, text in wanted.items() if key not in found]
+        known.update(_read(folder, wanted))
+    missing = [(key, text) for key, text in wanted.items() if key not in known]
     # Longest first, then cut into segments: texts of one segment are of like length. Ties by key: the batches, and
     # so the numbers, do not depend on the order of the texts.
     missing.sort(key=lambda item: (-len(item[1]), item[0]))
@@ -73,10 +73,10 @@ def embed(texts: Sequence[str], cache_dir: Path | None = None) -> Vectors:
     for start in range(0, len(missing), SEGMENT):
         part = missing[start : start + SEGMENT]
         vectors = encode([text for _, text in part]) if encode else np.zeros((0, DIMENSION), np.float32)
-        found.update(zip((key for key, _ in part), vectors, strict=True))
+        known.update(zip((key for key, _ in part), vectors, strict=True))
         if folder:
             _write(folder, [key for key, _ in part], vectors)
-    return np.stack([found[key] for key in keys])
+    return np.stack([known[key] for key in keys])
 
 
 def _device() -> Device:
@@ -88,19 +88,19 @@ def _segments(folder: Path) -> Iterator[Path]:
 
 
 def _read(folder: Path, wanted: dict[bytes, str]) -> dict[bytes, Vectors]:
-    found: dict[bytes, Vectors] = {}
+    known: dict[bytes, Vectors] = {}
     for path in _segments(folder):
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 raw = cast("npt.NDArray[np.uint8]", stored["keys"])
                 places = {row.tobytes(): k for k, row in enumerate(raw)}
-                here = [key for key in places if key in wanted and key not in found]
+                here = [key for key in places if key in wanted and key not in known]
                 if here:
                     vectors = cast("Vectors", stored["vectors"])
-                    found.update((key, vectors[places[key]]) for key in here)
+                    known.update((key, vectors[places[key]]) for key in here)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             continue  # a damaged cache file costs time, never a number: its texts are embedded again
-    return found
+    return known
 
 
 def _write(folder: Path, keys: Sequence[bytes], vectors: Vectors) -> None:

@@ -1,4 +1,4 @@
-"""Who does runs: processes of this machine, or jobs of a cluster. State is the records on disk, nothing else."""
+"""Executors of runs: processes of this machine, or jobs of a cluster. The only state is the records on disk."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from clinsynth.training.jobs import Busy, Finished, Job, Lost, Outcome
 from clinsynth.training.worker import store_here
 
 OnSteps = Callable[[float], Any]
-"""Called with optimiser steps that are done."""
+"""Called with the number of optimiser steps done since the last call."""
 ATTEMPTS = 3
-"""How often a run is begun whose worker dies."""
+"""How often a run is started, if its worker dies."""
 LOOK_SECONDS = 5.0
-"""How often to look what has become of runs that another call is at."""
+"""Seconds between two looks at runs that another call is doing."""
 
 
 class Executor(Protocol):
-    """Somewhere where runs are done. It knows of processes and jobs; which runs are left to do is ``dispatch``'s."""
+    """Does runs. It knows of processes and jobs; ``dispatch`` knows which runs are left to do."""
 
     def where(self, jobs: Sequence[Job]) -> list[str]:
-        """Where these would be done, for people. Starts nothing. Raises ``UserError`` if they cannot be."""
+        """Say in words where these would be done. Starts nothing. Raises ``UserError`` if they cannot be done."""
         ...
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Have them done; called again for those that are to be tried again. Raises ``UserError``."""
+        """Start these runs; called again for those that are retried. Raises ``UserError``."""
         ...
 
     def outcomes(self) -> Sequence[tuple[Job, Outcome]]:
-        """What has become of runs since the last call; waits a little if nothing has."""
+        """Outcomes since the last call; waits a moment if there is none yet."""
         ...
 
     def close(self) -> None:
-        """End whatever is not over, here or on a cluster. May be called at any time, and again."""
+        """Stop whatever still runs, here or on a cluster. May be called at any time, and repeatedly."""
         ...
 
 
 class _Ledger:
-    """Which runs are under way, which another call is at, and how often a run was lost."""
+    """Runs that are under way, runs that another call is doing, and how often each run was lost."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.open: dict[Cell, Job] = {job.cell: job for job in jobs}
@@ -52,20 +52,20 @@ class _Ledger:
         self._looked = 0.0
 
     def left_to(self, job: Job, who: str) -> bool:
-        """Another call is at a run; gives whether that is news."""
+        """Note that another call is doing a run; return whether this caller was not known yet."""
         news = who not in self._busy.values()
         self._busy[job.cell] = who
         return news
 
     def lose(self, job: Job, why: str) -> UserError | None:
-        """A worker died; gives the error if the run is not to be tried again."""
+        """Note that the worker of a run died; return the error if the run is not to be retried."""
         self._lost[job.cell] += 1
         if self._lost[job.cell] < ATTEMPTS:
             return None
         return UserError(f"given up after {ATTEMPTS} attempts: {why}", remedy="look after the machine, then call again")
 
     def freed(self) -> list[Job]:
-        """Runs that another call was at and is no more: done, or left behind; whoever takes them looks which."""
+        """Runs that another call was doing and no longer is: finished or abandoned, as ``attempt`` finds out."""
         if not self._busy or time.monotonic() < self._looked + LOOK_SECONDS:
             return []
         self._looked = time.monotonic()
@@ -79,15 +79,15 @@ class _Ledger:
 def dispatch(
     jobs: Sequence[Job], executor: Executor, say: Callable[[str], Any]
 ) -> Generator[tuple[Job, RunRecord | UserError]]:
-    """Every job with its record, or with the reason why there is none; each is stored when it comes.
+    """Yield every job with its record, or with the reason why it has none; records are stored as they come.
 
-    Runs of a worker that died are taken again, as often as ``ATTEMPTS`` says; those that another call is at are waited
-    for. However this ends, nothing that was submitted is left behind.
+    Runs whose worker died are started up to ``ATTEMPTS`` times; runs that another call is doing are waited for. However
+    this ends, nothing that was submitted keeps running.
 
     Args:
-        jobs: each of another cell.
-        executor: who does them.
-        say: takes a line that is worth telling.
+        jobs: one per cell.
+        executor: does them.
+        say: called with a line for the user.
     """
     ledger = _Ledger(jobs)
     try:
@@ -117,7 +117,7 @@ def dispatch(
 
 
 Make = Callable[[int, OnSteps], Executor]
-"""(runs at a time; 0: what is best there; called with steps done) to an executor."""
+"""Makes an executor from the number of runs at a time (0: the executor's own default) and the callback for steps."""
 
 
 def _of(module: str, name: str) -> Make:

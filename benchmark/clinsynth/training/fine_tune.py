@@ -1,4 +1,4 @@
-"""The fine-tuning loop with its float32 weights beside bfloat16 ones, and reading a split with the student."""
+"""The fine-tuning loop, with float32 master weights beside bfloat16 ones, and prediction with the student."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MasterWeights:
                 part.gradient.mul_(most / (norm + _NO_DIVISION_BY_ZERO))
 
     def renew_copy(self) -> None:
-        """Bring what the master weights are now to the student."""
+        """Copy the current master weights to the student."""
         for part in self._parts:
             part.renew_copy()
 
@@ -68,7 +68,7 @@ def _norm(values: torch.Tensor) -> torch.Tensor:
 
 
 class _Part:
-    """Parameters that are treated alike, one after the other in one tensor."""
+    """Parameters of one weight decay, laid end to end in one tensor."""
 
     def __init__(self, parameters: list[nn.Parameter], dtype: torch.dtype, *, decayed: bool) -> None:
         self.decayed = decayed
@@ -89,7 +89,7 @@ class _Part:
 
     @torch.no_grad()
     def take_gradients(self) -> torch.Tensor:
-        """Norm of the gradients, which leave the student."""
+        """Move the gradients from the student and return their norm."""
         for mine, p in zip(self.gradients, self.parameters, strict=True):
             if p.grad is None:
                 mine.zero_()

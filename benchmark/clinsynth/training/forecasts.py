@@ -1,4 +1,4 @@
-"""What a plan would take: how long, by the runs that are stored, and whether what it needs is here."""
+"""Forecasts of a plan: how long it takes, judged by stored runs, and whether everything that it needs is here."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from clinsynth.training.scoring import Plan, Request, jobs_of
 from clinsynth.training.weights import WEIGHTS_VARIABLE, find_weights
 
 STORED_BYTES = 1 << 20
-"""A run's record and predictions, at most (seen: 10 to 400 kB)."""
+"""Bytes to allow for the record and predictions of a run (measured: 10 to 400 kB)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast stored runs of one task and recipe went, on whatever they went on."""
+    """Speed of the stored runs of one task and recipe, whatever machine did them."""
 
     runs: int
     step_seconds: float
@@ -35,17 +35,17 @@ class Pace:
 
 def paces(records: Iterable[RunRecord]) -> dict[tuple[str, str], Pace]:
     """The pace of each task and recipe that has fine-tuned runs."""
-    found: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
+    grouped: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
     for record in records:
         if record.fit == "fine-tuned" and record.steps and record.seconds.keys() >= {"train", "read"}:
-            found[record.task, record.recipe].append(record)
+            grouped[record.task, record.recipe].append(record)
     return {
         key: Pace(
             len(runs),
             statistics.median(run.seconds["train"] / run.steps for run in runs),
             statistics.median(run.seconds["read"] for run in runs),
         )
-        for key, runs in found.items()
+        for key, runs in grouped.items()
     }
 
 
@@ -60,7 +60,7 @@ def seconds_of(job: Job, known: dict[tuple[str, str], Pace]) -> float | None:
 
 
 def forecast(request: Request, planned: Plan, known: Sequence[Path]) -> list[str]:
-    """What would run, where, for how long, and what it needs, for people. Trains nothing.
+    """Say in words what would run, where, for how long, and what it needs. Trains nothing.
 
     Args:
         request: as for ``score``.

@@ -1,4 +1,4 @@
-"""What is told to whoever does a run, and what is told back. Loads no torch: whoever only hands out runs needs none."""
+"""Messages between the process that hands out runs and its workers. Loads no torch: handing out runs needs none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clinsynth.training.recipe import RECIPES
 
 
 class MadeOf(NamedTuple):
-    """What a run is made of; a record of anything else is another run's."""
+    """Digests of the inputs of a run; a record with other digests belongs to another run."""
 
     rows: str
     """sha256 over the submission's rows for the task."""
@@ -24,7 +24,7 @@ class MadeOf(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run that is to be done; small, so that it travels to another process or node."""
+    """A run to do; small, so that it can be sent to another process or node."""
 
     submission: Path
     cell: Cell
@@ -33,7 +33,7 @@ class Job:
     threads: int
     draw: Draw = "random"
     made_of: MadeOf | None = None
-    """What whoever asks for the run means; ``None``: what the machine has that does it."""
+    """The inputs that the caller expects; ``None``: whatever the worker's machine has."""
 
     @property
     def results(self) -> Results:
@@ -47,7 +47,7 @@ class Job:
         return recipe.few_shot_steps + recipe.settings[TASKS[self.cell.task].spec.type].steps_for(self.cell.rows)
 
     def finished(self) -> RunRecord | None:
-        """The record, if it is there and made of what the job says."""
+        """The stored record, if there is one and it was made from these inputs."""
         record = self.results.done(self.cell)
         if record is None or self.made_of is None:
             return None
@@ -57,23 +57,23 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that is done."""
+    """The outcome of a run that was done."""
 
     record: RunRecord
     predictions: bytes | None = None
-    """The packed file of predictions, from a machine that does not see the submission's folder."""
+    """Gzipped prediction file, if the worker's machine does not share the submission's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A run whose worker is no more; it is taken again."""
+    """The worker of the run died; the run is started again."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """A run that another call is at."""
+    """Another call is doing the run."""
 
     who: str
 

@@ -1,4 +1,4 @@
-"""Runs in processes of this machine, one run each at a time. A process that dies takes nothing with it but its run."""
+"""The executor of this machine: one run at a time in each process. If a process dies, only its run is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from clinsynth.core import UserError, end_with_parent
+from clinsynth.core import UserError, cores, end_with_parent
 from clinsynth.training.device import gpus
 from clinsynth.training.executors import OnSteps
 from clinsynth.training.jobs import Job, Lost, Outcome
@@ -22,12 +22,7 @@ from clinsynth.training.worker import attempt
 
 POLL_SECONDS = 0.5
 RUN_BYTES = 3 << 30
-"""Memory of a run of the CPU student, at most (seen: 1 to 3.3 GB)."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Bytes of memory to allow for a run of the CPU student (measured: 1 to 3.3 GB)."""
 
 
 def memory() -> int:
@@ -36,7 +31,7 @@ def memory() -> int:
 
 
 def places() -> int:
-    """Runs that this machine does well at a time: one a GPU, else one a core as far as memory goes.
+    """Number of runs that suit this machine: one per GPU, else one per core as far as memory allows.
 
     Every run has one thread: two runs on two cores finish sooner than one after the other on both, and what a run
     computes does not depend on how many go on beside it.
@@ -52,7 +47,7 @@ class _Worker:
 
 
 class LocalProcesses:
-    """Processes on this machine; fewer after one was killed, which is mostly for want of memory."""
+    """Processes on this machine. After one was killed there are fewer: the usual cause is too little memory."""
 
     def __init__(self, workers: int, on_steps: OnSteps) -> None:
         """``workers``: runs at a time, 0 for ``places``."""
@@ -67,7 +62,7 @@ class LocalProcesses:
         self._seen = 0
 
     def where(self, jobs: Sequence[Job]) -> list[str]:
-        """Where these would be done, for people."""
+        """Say in words where these would be done."""
         at_once = min(self._asked or places(), len(jobs))
         return [
             f"on this machine, {at_once} at a time ({cores()} cores, {memory() / 2**30:.0f} GB, {gpus()} GPUs;"
@@ -75,7 +70,7 @@ class LocalProcesses:
         ]
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Have them done after those that wait already."""
+        """Queue these runs behind those that wait already."""
         self._waiting.extend(jobs)
         self._width = self._width or self._asked or places()
         self._hand_out()
@@ -100,11 +95,11 @@ class LocalProcesses:
         return self._workers[place]
 
     def outcomes(self) -> Sequence[tuple[Job, Outcome]]:
-        """What has become of runs since the last call; waits a little if nothing has."""
+        """Outcomes since the last call; waits a moment if there is none yet."""
         ready = wait([worker.pipe for worker in self._workers.values()], POLL_SECONDS)
         self._on_steps(self._counter.value - self._seen)
         self._seen = self._counter.value
-        found: list[tuple[Job, Outcome]] = []
+        outcomes: list[tuple[Job, Outcome]] = []
         for place, worker in list(self._workers.items()):
             if worker.pipe not in ready:
                 continue
@@ -113,10 +108,10 @@ class LocalProcesses:
             except (EOFError, OSError):
                 outcome = self._buried(place)
             if worker.job is not None:
-                found.append((worker.job, outcome))
+                outcomes.append((worker.job, outcome))
             worker.job = None
         self._hand_out()
-        return found
+        return outcomes
 
     def _buried(self, place: int) -> Outcome:
         process = self._workers.pop(place).process

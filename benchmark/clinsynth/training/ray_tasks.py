@@ -1,4 +1,4 @@
-"""Runs as tasks of a Ray cluster: one that runs, or one that is started on this machine for the length of a call."""
+"""Runs as tasks of a Ray cluster: an existing one, or one that is started on this machine for the call."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RayTasks:
         self._variables: Any = None
 
     def where(self, jobs: Sequence[Job]) -> list[str]:
-        """Where these would be done, for people: on the cluster that runs, if one does."""
+        """Say in words where these would be done: on an existing cluster, if there is one."""
         if not self._joined():
             return [f"no Ray cluster runs: one of {self._workers or places()} cores is started on this machine"]
         try:
@@ -59,7 +59,7 @@ class RayTasks:
             self._ray.shutdown()
 
     def _joined(self) -> bool:
-        """Join the cluster that ``RAY_ADDRESS`` names, or one that runs here; gives whether there is one."""
+        """Join the cluster that ``RAY_ADDRESS`` names, or one on this machine; returns whether there is one."""
         address = os.environ.get(ADDRESS_VARIABLE, "")
         try:
             self._ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR")
@@ -96,7 +96,7 @@ class RayTasks:
         self._parcel = parcel
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Have them done. Raises ``UserError`` if there is no cluster to do them."""
+        """Start these runs. Raises ``UserError`` if there is no cluster."""
         if self._task is None:
             self._start()
         self._waiting.extend(jobs)
@@ -109,17 +109,17 @@ class RayTasks:
             self._pending[handle] = job
 
     def outcomes(self) -> Sequence[tuple[Job, Outcome]]:
-        """What has become of runs since the last call; waits a little if nothing has."""
-        found: list[tuple[Job, Outcome]] = []
+        """Outcomes since the last call; waits a moment if there is none yet."""
+        outcomes: list[tuple[Job, Outcome]] = []
         if not self._pending:
             time.sleep(POLL_SECONDS)
-            return found
+            return outcomes
         for handle in self._ray.wait(list(self._pending), num_returns=1, timeout=POLL_SECONDS)[0]:
             job, outcome = self._pending.pop(handle), self._outcome(handle)
             self._on_steps(0 if isinstance(outcome, Lost) else job.steps)
-            found.append((job, outcome))
+            outcomes.append((job, outcome))
         self._hand_out()
-        return found
+        return outcomes
 
     def _outcome(self, handle: Any) -> Outcome:
         errors = importlib.import_module("ray.exceptions")
@@ -136,7 +136,7 @@ class RayTasks:
         return outcome
 
     def close(self) -> None:
-        """End what is under way, and leave the cluster, or end the one that was started here."""
+        """Cancel unfinished tasks, then leave the cluster, or stop the one that was started here."""
         self._waiting.clear()
         for handle in self._pending:
             self._ray.cancel(handle, force=True)

@@ -49,7 +49,7 @@ class Settings:
     clip: float = 1.0
     """Largest norm of the gradient."""
     epochs: int = 0
-    """Times that every row is seen at least: more steps where ``steps`` are too few for that."""
+    """Fewest passes over the rows: if ``steps`` are too few for that, more steps are made."""
 
     def steps_for(self, rows: int) -> int:
         """Optimiser steps on so many training rows: the same for everybody at one budget."""

@@ -1,4 +1,4 @@
-"""Train stored runs again from the rows that were handed in, and say whether that gives the stored predictions."""
+"""Reproduction of stored runs: train them again from the submitted rows and compare the predictions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from clinsynth.training.scoring import Request, score
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReproductionRequest:
-    """Which runs are to be trained again."""
+    """A request to train stored runs again."""
 
     submission: Path
     tasks: tuple[str, ...] = ()
@@ -51,15 +51,15 @@ class ReproductionRequest:
 
 @dataclass(slots=True)
 class ReproductionPlan:
-    """Which runs are to be trained again, and which cannot be."""
+    """The stored runs to train again, and those that cannot be."""
 
     todo: list[RunRecord] = field(default_factory=list[RunRecord])
     done: list[ReproductionRecord] = field(default_factory=list[ReproductionRecord])
     """Reproduction records that are there and speak of the stored runs."""
     refused: dict[Cell, str] = field(default_factory=dict[Cell, str])
-    """Runs that were made of something else than what is here: they cannot be reproduced."""
+    """Runs that were made from other inputs than those here: they cannot be reproduced."""
     skipped: dict[str, str] = field(default_factory=dict[str, str])
-    """Tasks that cannot be trained here, and files that are no records, with the reason."""
+    """Tasks that cannot be trained here, and files that cannot be read as records, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ class Reproduced:
     @property
     def groups(self) -> list[tuple[ReproductionRecord, ...]]:
         """The seeds of each task, recipe and budget."""
-        found: dict[tuple[str, str, int], list[ReproductionRecord]] = defaultdict(list)
+        groups: dict[tuple[str, str, int], list[ReproductionRecord]] = defaultdict(list)
         for record in self.records:
-            found[record.task, record.recipe, record.rows].append(record)
-        return [tuple(group) for group in found.values()]
+            groups[record.task, record.recipe, record.rows].append(record)
+        return [tuple(group) for group in groups.values()]
 
     @property
     def ok(self) -> bool:
@@ -87,7 +87,7 @@ class Reproduced:
 
 
 def plan_reproduction(request: ReproductionRequest) -> ReproductionPlan:
-    """Which stored runs are to be trained again. Trains nothing.
+    """Find the stored runs to train again. Trains nothing.
 
     Raises:
         UserError: the submission cannot be read, or nothing of what was asked for is stored.
@@ -105,9 +105,9 @@ def plan_reproduction(request: ReproductionRequest) -> ReproductionPlan:
             remedy=f"clinsynth score {request.submission}",
         )
     for record in asked:
-        found = known.by_run.get(record.seal)
-        if found and not request.again:
-            out.done.append(found)
+        earlier = known.by_run.get(record.seal)
+        if earlier and not request.again:
+            out.done.append(earlier)
             continue
         try:
             fault = _differs(record, submission, store)
@@ -175,7 +175,7 @@ def reproduce(request: ReproductionRequest, planned: ReproductionPlan | None = N
 def _trained(
     folder: Path, group: Sequence[RunRecord], request: ReproductionRequest
 ) -> Iterator[tuple[RunRecord, ReproductionRecord | str]]:
-    """The runs of one task, recipe and budget, trained in a folder that holds the rows and nothing else."""
+    """Train the runs of one task, recipe and budget in a folder that holds only the rows."""
     first = group[0]
     stored = Results(folder, "sample" if request.sample else "real")
     with tempfile.TemporaryDirectory(prefix="clinsynth-reproduce-") as place:
@@ -216,6 +216,6 @@ def _equal(one: Sequence[Prediction], other: Sequence[Prediction]) -> int:
 
 
 def _between(runs: Sequence[Sequence[Prediction]]) -> float | None:
-    """Mean share of examples on which two runs say the same; ``None`` for a single run."""
+    """Mean share of examples with equal predictions over all pairs of runs; ``None`` for a single run."""
     shares = [_equal(one, other) / len(one) for one, other in combinations(runs, 2)]
     return statistics.mean(shares) if shares else None

@@ -30,10 +30,10 @@ from clinsynth.training.weights import find_weights, weights_fingerprint
 
 
 def _state(submission: Path, task: str) -> tuple[int, int]:
-    """Tells a file of rows from one that has taken its place: its size and when it was written."""
+    """Size and modification time of a row file: they tell it from a file that replaced it."""
     file = read_submission(submission).files.get(task)
-    found = file.stat() if file else None
-    return (found.st_size, found.st_mtime_ns) if found else (0, 0)
+    status = file.stat() if file else None
+    return (status.st_size, status.st_mtime_ns) if status else (0, 0)
 
 
 @lru_cache(maxsize=4)
@@ -53,7 +53,7 @@ def rows_fingerprint(submission: Path, task: str) -> str:
 
 @lru_cache(maxsize=2)
 def _row_encoder(submission: Path, task: str, recipe: str, state: tuple[int, int]) -> RowEncoder:
-    """Encodes each row once, for all seeds and budgets of a submission's task that this process does."""
+    """An encoder that encodes each row once for all seeds and budgets of a submission's task in this process."""
     spec, settings = TASKS[task].spec, RECIPES[recipe].settings[TASKS[task].spec.type]
     rows, _ = _read_rows(submission, task, state)
     tokenizer = load_tokenizer(RECIPES[recipe].weights)
@@ -164,7 +164,7 @@ def _be_deterministic() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes out of a fine-tuned student."""
+    """The outcome of fine-tuning a student and reading the test set."""
 
     predictions: list[Prediction]
     """One for each test example, in order."""

@@ -18,7 +18,7 @@ from clinsynth.training.recipe import DEFAULT_RECIPE
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What is to be scored."""
+    """A request to score a submission."""
 
     submission: Path
     tasks: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(slots=True)
 class Plan:
-    """Which runs are done, missing or stale."""
+    """The runs of a request that are done, missing or stale."""
 
     missing: list[Cell] = field(default_factory=list[Cell])
     done: list[RunRecord] = field(default_factory=list[RunRecord])
@@ -48,7 +48,7 @@ class Plan:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     """Tasks that cannot be scored here, with the reason."""
     made_of: dict[str, MadeOf] = field(default_factory=dict[str, MadeOf])
-    """Digests of each task's rows, test set and settings: what its runs have to be made of."""
+    """By task, the digests of rows, test set and settings that its runs must have."""
 
     @property
     def todo(self) -> list[Cell]:
@@ -57,7 +57,7 @@ class Plan:
 
 
 def plan(request: Request) -> Plan:
-    """Which runs are done and which are missing. Trains nothing.
+    """Plan the runs of a request: which are done, and which are missing or stale. Trains nothing.
 
     Raises:
         UserError: the submission cannot be read, or a task that was asked for cannot be scored.
@@ -110,12 +110,12 @@ class Scored:
     """The outcome of scoring."""
 
     records: list[RunRecord]
-    """Every run that was asked for and is done, old or new."""
+    """All requested runs that are done, whether now or before."""
     failed: list[tuple[Cell, UserError]]
 
 
 def jobs_of(request: Request, planned: Plan) -> list[Job]:
-    """What is to be done, as workers are told it: with whole paths, since they have another working folder."""
+    """The runs to do as jobs for workers, with absolute paths: workers have another working folder."""
     data_dir = request.data_dir.expanduser().absolute() if request.data_dir else None
     return [
         Job(
@@ -127,7 +127,7 @@ def jobs_of(request: Request, planned: Plan) -> list[Job]:
 
 
 def score(request: Request, planned: Plan | None = None) -> Scored:
-    """Do the missing runs. Each is stored when it is done: a call that was stopped goes on where it was.
+    """Do the missing runs. Each is stored as soon as it is done: an interrupted call can be repeated and continues.
 
     Raises:
         UserError: as ``plan``; or the executor cannot be had.

@@ -1,6 +1,6 @@
 """Runs as array jobs of SLURM, by its own commands: sbatch, squeue, scontrol, scancel.
 
-A folder that all nodes see holds what is to be done and what came of it, as JSON: ``jobs/<k>.json`` for each element
+A folder that all nodes share holds the jobs and their outcomes as JSON: ``jobs/<k>.json`` for each element
 of the array, ``outcomes/<k>.<i>.json`` for each of its runs, and ``log/<k>``, what it printed. It is removed when all
 went well.
 """
@@ -31,18 +31,18 @@ from clinsynth.training.worker import Parcel, adopt, attempt, caller_variables
 
 OPTIONS_VARIABLE = "CLINSYNTH_SLURM"
 FOLDER_VARIABLE = "CLINSYNTH_SLURM_DIR"
-"""Folder that all nodes see; ``slurm-logs`` in the working folder where it is not set."""
+"""Names a folder that all nodes share; by default ``slurm-logs`` in the working folder."""
 POLL_SECONDS = 1.0
 ASK_SECONDS = 5.0
-"""How often the scheduler is asked: it answers all of its users."""
+"""Seconds between two queries of the scheduler, which serves all of its users."""
 SETTLE_SECONDS = 20.0
-"""How long after an element's end its last files may take to be seen through a network file system."""
+"""Seconds that the last files of an ended element may take to appear through a network file system."""
 RUNS_PER_ELEMENT = 5
 """Runs of one element, all of one task: they share its tokenised test set, and schedulers dislike tiny jobs."""
 MINUTES_PER_RUN = 30
 """Time limit asked for one run."""
 DEFAULTS = {"cpus-per-task": "1", "mem": "4G"}
-"""Asked for where ``CLINSYNTH_SLURM`` says nothing else."""
+"""Options of sbatch that apply unless ``CLINSYNTH_SLURM`` overrides them."""
 _ENDED = frozenset({"CANCELLED", "COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
                     "BOOT_FAIL", "DEADLINE", "REVOKED"})  # fmt: skip
 _JOBS = TypeAdapter(list[Job])
@@ -68,11 +68,11 @@ class _Element:
     number: int
     folder: Path
     jobs: list[Job]
-    """As they were asked for, in order."""
+    """All jobs of the element, in order."""
     open: set[int] = field(default_factory=set[int])
-    """Those whose outcome has not been seen."""
+    """Jobs without an outcome so far."""
     ended: float = 0.0
-    """When the scheduler was first seen to have ended it; 0: not yet."""
+    """When the scheduler was first seen to have ended the element; 0: not yet."""
     state: str = ""
 
 
@@ -93,7 +93,7 @@ class SlurmJobs:
             self._here = LocalProcesses(workers, on_steps)
 
     def where(self, jobs: Sequence[Job]) -> list[str]:
-        """Where these would be done, for people; asks the scheduler which partitions it has."""
+        """Say in words where these would be done; asks the scheduler for its partitions."""
         if self._here:
             return self._here.where(jobs)
         chunks = self._chunks(jobs)
@@ -119,13 +119,13 @@ class SlurmJobs:
 
     def _all_options(self, chunks: Sequence[Sequence[Job]]) -> dict[str, str]:
         minutes = MINUTES_PER_RUN * max(map(len, chunks))
-        found = {"job-name": "clinsynth", "time": str(minutes), **DEFAULTS, **self._options}
+        options = {"job-name": "clinsynth", "time": str(minutes), **DEFAULTS, **self._options}
         if self._options.keys() & {"mem-per-cpu", "mem-per-gpu"}:
-            del found["mem"]
-        return found
+            del options["mem"]
+        return options
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Hand in an array. Raises ``UserError`` with what the scheduler says."""
+        """Submit an array. Raises ``UserError`` with the message of the scheduler."""
         if self._here:
             return self._here.submit(jobs)
         folder = _base() / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
@@ -157,35 +157,35 @@ class SlurmJobs:
         return None
 
     def outcomes(self) -> Sequence[tuple[Job, Outcome]]:
-        """What has become of runs since the last call; waits a little if nothing has."""
+        """Outcomes since the last call; waits a moment if there is none yet."""
         if self._here:
             return self._here.outcomes()
-        found = [each for element in self._elements for each in self._read(element)]
-        if not found and time.monotonic() > self._asked + ASK_SECONDS:
+        outcomes = [each for element in self._elements for each in self._read(element)]
+        if not outcomes and time.monotonic() > self._asked + ASK_SECONDS:
             self._asked = time.monotonic()
-            found = self._ended()
+            outcomes = self._ended()
         self._elements = [element for element in self._elements if element.open]
-        if not found:
+        if not outcomes:
             time.sleep(POLL_SECONDS)
-        self._failed = self._failed or any(isinstance(outcome, UserError | Lost) for _, outcome in found)
-        return found
+        self._failed = self._failed or any(isinstance(outcome, UserError | Lost) for _, outcome in outcomes)
+        return outcomes
 
     def _read(self, element: _Element) -> list[tuple[Job, Outcome]]:
-        found: list[tuple[Job, Outcome]] = []
+        outcomes: list[tuple[Job, Outcome]] = []
         for number in sorted(element.open):
             path = element.folder / "outcomes" / f"{element.number}.{number}.json"
             if path.is_file():
                 element.open.discard(number)
                 self._on_steps(element.jobs[number].steps)
-                found.append((element.jobs[number], _outcome(element.jobs[number], element.folder, path)))
-        return found
+                outcomes.append((element.jobs[number], _outcome(element.jobs[number], element.folder, path)))
+        return outcomes
 
     def _ended(self) -> list[tuple[Job, Outcome]]:
-        """Runs whose element is over without having said what came of them."""
+        """Runs whose element ended without reporting their outcome."""
         states: dict[tuple[str, int], str] = {}
         for array in {element.array for element in self._elements}:
             states |= {(array, number): state for number, state in _states(array).items()}
-        found: list[tuple[Job, Outcome]] = []
+        outcomes: list[tuple[Job, Outcome]] = []
         for element in self._elements:
             state = states.get((element.array, element.number), "")
             if state and state not in _ENDED:
@@ -195,15 +195,15 @@ class SlurmJobs:
             if time.monotonic() < element.ended + (0 if state == "CANCELLED" else SETTLE_SECONDS):
                 continue
             first, *others = sorted(element.open)
-            found.append((element.jobs[first], _why(element)))
+            outcomes.append((element.jobs[first], _why(element)))
             # Those after it were not begun. Whoever cancelled an element meant all of it.
             cancelled = element.state == "CANCELLED"
-            found += [(element.jobs[k], _why(element) if cancelled else Lost(f"after {first}")) for k in others]
+            outcomes += [(element.jobs[k], _why(element) if cancelled else Lost(f"after {first}")) for k in others]
             element.open.clear()
-        return found
+        return outcomes
 
     def close(self) -> None:
-        """Cancel what is not over; remove the folders if nothing in them is worth a look."""
+        """Cancel unfinished jobs; remove the folders unless they hold logs of a failure."""
         if self._here:
             return self._here.close()
         arrays = sorted({element.array for element in self._elements if element.open})
@@ -223,7 +223,7 @@ def _base() -> Path:
 
 
 def _seen_by_nodes(job: Job, folder: Path) -> Job:
-    """The job, with a copy of its rows in the common folder where the submission lies on another file system."""
+    """The job; if the submission is on another file system, with a copy of its rows in the shared folder."""
     if job.submission.stat().st_dev == folder.stat().st_dev:
         return job
     place = folder / "rows" / job.cell.task
@@ -233,7 +233,7 @@ def _seen_by_nodes(job: Job, folder: Path) -> Job:
 
 
 def _ask(*words: str) -> str:
-    """What a command of SLURM prints. Raises ``UserError`` with what it complains about."""
+    """Output of a SLURM command. Raises ``UserError`` with the message of a command that fails."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - SLURM's own
     except FileNotFoundError as error:
@@ -248,7 +248,7 @@ def _ask(*words: str) -> str:
 
 
 def _states(array: str) -> dict[int, str]:
-    """State of each element that the scheduler still knows of; nothing where it does not answer just now."""
+    """State of each element that the scheduler still knows; empty if it does not answer at the moment."""
     done = subprocess.run(  # noqa: S603 - SLURM's own
         ["squeue", "--noheader", "--array", "--states=all", f"--jobs={array}", "--format=%K %T"],  # noqa: S607
         capture_output=True, text=True, check=False,
@@ -261,7 +261,7 @@ def _states(array: str) -> dict[int, str]:
 
 
 def _why(element: _Element) -> Outcome:
-    """Why an element ended before its time: what SLURM says, and the end of what it printed."""
+    """Why an element ended early: the reason that SLURM gives, and the end of its output."""
     name = f"{element.array}_{element.number}"
     log = element.folder / "log" / str(element.number)
     if element.state == "CANCELLED":
@@ -293,7 +293,7 @@ def _outcome(job: Job, folder: Path, path: Path) -> Outcome:
 
 
 def work(folder: Path, number: int) -> None:
-    """One element: its runs, one after the other. An element that is started again goes on where it was."""
+    """Do the runs of one element in order. An element that is started again continues with what is left."""
     adopt(json.loads((folder / "variables.json").read_text("utf-8")))
     owner = f"SLURM job {os.environ.get('SLURM_ARRAY_JOB_ID')}_{number}"
     for place, job in enumerate(_JOBS.validate_json((folder / "jobs" / f"{number}.json").read_bytes())):

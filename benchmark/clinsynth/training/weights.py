@@ -13,18 +13,18 @@ from clinsynth.core import UserError, sha256_file, sha256_lines
 from clinsynth.training.recipe import Weights
 
 WEIGHTS_VARIABLE = "CLINSYNTH_WEIGHTS"
-"""Folder that holds students as ``<last part of the model id>/``: for machines without internet."""
+"""Names a folder that holds students as ``<last part of the model id>/``, for machines without internet."""
 
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def _candidates(weights: Weights) -> list[Path]:
-    found: list[Path] = []
+    folders: list[Path] = []
     if folder := os.environ.get(WEIGHTS_VARIABLE):
-        found.append(Path(folder) / weights.repo.split("/")[-1])
+        folders.append(Path(folder) / weights.repo.split("/")[-1])
     if weights.package and (spec := importlib.util.find_spec(weights.package)) and spec.origin:
-        found.append(Path(spec.origin).parent / "model")
-    return [folder for folder in found if folder.is_dir()]
+        folders.append(Path(spec.origin).parent / "model")
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _download(weights: Weights) -> Path:
@@ -54,11 +54,11 @@ def find_weights(weights: Weights) -> Path:
     """Folder of verified weights. Raises ``UserError`` where they cannot be had or a digest differs."""
     folder = next(iter(_candidates(weights)), None) or _download(weights)
     for name, expected in weights.sha256:
-        found = sha256_file(folder / name) if (folder / name).is_file() else "no such file"
-        if found != expected:
+        digest = sha256_file(folder / name) if (folder / name).is_file() else "no such file"
+        if digest != expected:
             raise UserError(
                 f"{folder / name} is not the student that the recipe names",
-                found=found,
+                found=digest,
                 expected=expected,
                 remedy=f"get {weights.repo} again, at revision {weights.revision or 'main'}",
             )

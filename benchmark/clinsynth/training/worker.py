@@ -1,4 +1,4 @@
-"""What a worker does with one run, wherever it is: it looks whether it is done, claims it, does it, and tells."""
+"""The work of a worker on one run, on any machine: check whether it is done, claim it, do it, report the outcome."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from clinsynth.training.jobs import Busy, Finished, Job, MadeOf, Outcome
 from clinsynth.training.recipe import RECIPES, recipe_fingerprint
 
 VARIABLES = ("CLINSYNTH_DATA", "CLINSYNTH_WEIGHTS", TASKS_DIR_VARIABLE, "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_OFFLINE")
-"""What the caller's environment says of data, weights and tasks; it goes along to other machines."""
+"""Environment variables of data, weights and tasks; they are passed on to workers on other machines."""
 _FOLDERS = frozenset(VARIABLES) - {"HF_HUB_OFFLINE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A submission's card and rows of one task, for machines that do not see its folder."""
+    """A submission's card and its rows of one task, for machines that do not share its folder."""
 
     name: str
     files: tuple[tuple[str, bytes], ...]
@@ -34,7 +34,7 @@ class Parcel:
 
     @classmethod
     def of(cls, submission: Path, task: str) -> Parcel:
-        """What a run of ``task`` reads of a submission."""
+        """The files of a submission that a run of ``task`` reads."""
         data = read_submission(submission).files[task]
         paths = (submission / CARD_FILE, data)
         return cls(submission.name, tuple((p.relative_to(submission).as_posix(), p.read_bytes()) for p in paths))
@@ -48,16 +48,16 @@ class Parcel:
 
 def caller_variables() -> dict[str, str]:
     """``VARIABLES`` that are set, with whole paths: a worker has another working folder."""
-    found = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    values = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
     return {
         name: os.pathsep.join(str(Path(part).expanduser().absolute()) for part in value.split(os.pathsep) if part)
         if name in _FOLDERS else value
-        for name, value in found.items()
+        for name, value in values.items()
     }  # fmt: skip
 
 
 def adopt(variables: Mapping[str, str]) -> None:
-    """Take over the caller's ``VARIABLES``; a node's own holds where it has no such folder as the caller's."""
+    """Set the caller's ``VARIABLES``; a node keeps its own value where the caller's folder does not exist on it."""
     for name, value in variables.items():
         here = name not in _FOLDERS or all(Path(part).is_dir() for part in value.split(os.pathsep))
         if os.environ.get(name) != value and (here or name not in os.environ):
@@ -67,7 +67,7 @@ def adopt(variables: Mapping[str, str]) -> None:
 
 
 def attempt(job: Job, owner: str, on_step: Callable[[], Any] = lambda: None) -> Outcome:
-    """Do a run, unless it is done or somebody is at it. Never raises for what a user can put right."""
+    """Do a run, unless it is done or another process holds it. User errors are returned, not raised."""
     try:
         if record := job.finished():
             return Finished(record)
@@ -85,7 +85,7 @@ def attempt(job: Job, owner: str, on_step: Callable[[], Any] = lambda: None) -> 
 
 
 def _compare(job: Job) -> None:
-    """Raises ``UserError`` where this machine would do another run than the caller means."""
+    """Raise ``UserError`` where this machine has other inputs for the run than the caller expects."""
     if job.made_of is None:
         return
     from clinsynth.training.run import rows_fingerprint
@@ -106,7 +106,7 @@ def _compare(job: Job) -> None:
 
 
 def attempt_far(job: Job, owner: str, variables: Mapping[str, str], parcel: Parcel) -> Outcome:
-    """``attempt`` on another machine, which may not see the submission's folder: rows and predictions travel then."""
+    """``attempt`` on another machine; if it does not share the submission's folder, rows and predictions are sent."""
     adopt(variables)
     try:
         if _is_here(job):
@@ -121,7 +121,7 @@ def attempt_far(job: Job, owner: str, variables: Mapping[str, str], parcel: Parc
 
 
 _unpacked_parcels: dict[Parcel, Path] = {}
-"""Submissions that came to this process; they lie there for its length, so that rows are encoded once."""
+"""Submissions sent to this process; they are kept until it ends, so that rows are encoded once."""
 
 
 def _unpacked(parcel: Parcel) -> Path:
@@ -133,7 +133,7 @@ def _unpacked(parcel: Parcel) -> Path:
 
 
 def _is_here(job: Job) -> bool:
-    """Whether the folder that the caller means is on this machine, and not only one of its name."""
+    """Whether this machine shares the caller's folder, and does not merely have one of the same name."""
     if not job.submission.is_dir() or job.made_of is None:
         return False
     from clinsynth.training.run import rows_fingerprint
@@ -149,7 +149,7 @@ def _named(outcome: Outcome) -> Outcome:
 
 
 def store_here(job: Job, done: Finished) -> RunRecord:
-    """Have a finished run's files in the submission's folder, wherever it was done."""
+    """Store the files of a finished run in the submission's folder, wherever the run was done; returns its record."""
     results = job.results
     if done.predictions is not None:
         write_bytes(results.predictions_path(job.cell), done.predictions)

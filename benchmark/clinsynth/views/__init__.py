@@ -1,4 +1,4 @@
-"""The views of a snapshot: what is shown, before it is drawn. The site, the app and the exports draw the same pages."""
+"""The pages of a snapshot, before they are drawn: the site, the app and the exports draw the same ones."""
 
 from clinsynth._doors import door
 

@@ -1,4 +1,4 @@
-"""What several views need: the filters of the condition, and a submission's name as a cell."""
+"""Parts that several views share: filters of the condition, a submission's name as a cell, forms of tables."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def of(rows: Sequence[C], condition: ConditionRow | None, /, **wanted: object) -
 def condition_filters(
     snapshot: Snapshot, query: Query, warnings: list[str]
 ) -> tuple[ConditionRow | None, tuple[Filter, ...]]:
-    """Data, student and rows as filters, each offering only what the ones before it leave; and what they select."""
+    """The selected condition, and its filters: data, student and rows, each with the choices that the former leave."""
     conditions: Sequence[ConditionRow] = snapshot.tables.conditions
     if not conditions:
         return None, ()
@@ -121,12 +121,12 @@ def condition_filters(
 
 
 def cards(snapshot: Snapshot) -> dict[str, SubmissionRow]:
-    """The cards by name."""
+    """The submissions' cards, by name."""
     return {row.submission: row for row in snapshot.tables.submissions}
 
 
 def tasks(snapshot: Snapshot) -> dict[str, TaskRow]:
-    """The tasks by name."""
+    """The tasks, by name."""
     return {row.task: row for row in snapshot.tables.tasks}
 
 
@@ -138,8 +138,8 @@ def named(cards: dict[str, SubmissionRow], name: str, small: str = "") -> Cell:
 
 def sections(rows: Sequence[P], draw: Callable[[P], tuple[Cell, ...]]) -> tuple[Section, ...]:
     """Rows in the order given, by their place; places without rows are left out."""
-    found = [(SECTIONS[place], [row for row in rows if row.place == place]) for place in SECTIONS]
-    return tuple(Section(title, tuple(draw(row) for row in own)) for title, own in found if own)
+    by_place = [(SECTIONS[place], [row for row in rows if row.place == place]) for place in SECTIONS]
+    return tuple(Section(title, tuple(draw(row) for row in own)) for title, own in by_place if own)
 
 
 def spoken(name: str) -> str:
@@ -148,7 +148,7 @@ def spoken(name: str) -> str:
 
 
 def forest(key: str, title: str, points: Sequence[tuple[bool, Point]], description: str) -> Figure:
-    """Differences with their intervals: each point with whether it is decided."""
+    """A forest plot of differences with intervals; each point comes with whether the difference is decided."""
     kinds = (("decided", True), ("not decided", False))
     series = [
         Series(name, tuple(point for decided, point in points if decided is kind), emphasis=kind)
@@ -212,5 +212,5 @@ def stacked(first: Sequence[Column], tables: Mapping[tuple[str, ...], Table], ca
 
 
 def no_results() -> tuple[str, str]:
-    """What a page without a condition says."""
+    """The line on a page that has no condition."""
     return "No results", "No submission in this snapshot has a result yet."

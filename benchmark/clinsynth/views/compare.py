@@ -30,7 +30,7 @@ MOST = 8
 
 
 def compare(snapshot: Snapshot, query: Query) -> Page:
-    """The others minus the base, over all tasks, by type and by task."""
+    """The page: differences of each other submission to the base, over all tasks, by type and by task."""
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     names = [row.submission for row in of(snapshot.tables.overall, condition)]
@@ -39,32 +39,32 @@ def compare(snapshot: Snapshot, query: Query) -> Page:
     base = pick(query, "base", "Compare", [Choice(name, name) for name in firsts], warnings)
     others = _others(query, names, base.value, stored.get(base.value, set()), warnings)
     chosen = [name for name in others.value.split(",") if name]
-    found = _between(snapshot, condition, base.value, chosen)
-    missing = [name for name in chosen if name not in {row.other for row in found}]
+    rows = _between(snapshot, condition, base.value, chosen)
+    missing = [name for name in chosen if name not in {row.other for row in rows}]
     warnings += [_not_stored(base.value, name) for name in missing]
-    table = _table(snapshot, condition, base.value, found)
+    table = _table(snapshot, condition, base.value, rows)
     figures = tuple(
-        _forest(scope, [row for row in found if row.scope == scope]) for scope in (MEAN,) if len(chosen) > 1 and found
-    ) + tuple(_of_other(name, [row for row in found if row.other == name]) for name in chosen if len(chosen) <= 3)
+        _forest(scope, [row for row in rows if row.scope == scope]) for scope in (MEAN,) if len(chosen) > 1 and rows
+    ) + tuple(_of_other(name, [row for row in rows if row.other == name]) for name in chosen if len(chosen) <= 3)
     shown = tuple(figure for figure in figures if figure.series)
     return Page(
         "compare",
         f"{chosen[0]} against {base.value}" if len(chosen) == 1 else "Compare",
         "What is the difference between two training sets worth? Paired by test unit and seed.",
         (*filters, base, others),
-        (*_verdicts(found), *shown, table),
+        (*_verdicts(rows), *shown, table),
         tuple(warnings),
         (base.value, *chosen),
     )
 
 
 def _stored(snapshot: Snapshot, condition: ConditionRow | None) -> dict[str, set[str]]:
-    """The submissions that each one is compared with in this snapshot."""
-    found: dict[str, set[str]] = {}
+    """By submission, the others that it is compared with in this snapshot."""
+    partners: dict[str, set[str]] = {}
     for row in of(snapshot.tables.differences, condition):
-        found.setdefault(row.base, set()).add(row.other)
-        found.setdefault(row.other, set()).add(row.base)
-    return found
+        partners.setdefault(row.base, set()).add(row.other)
+        partners.setdefault(row.other, set()).add(row.base)
+    return partners
 
 
 def _others(query: Query, every: list[str], base: str, stored: set[str], warnings: list[str]) -> Filter:
@@ -155,7 +155,7 @@ def _table(snapshot: Snapshot, condition: ConditionRow | None, base: str, rows: 
 
 
 def comparisons(found: Compared) -> Table:
-    """What ``clinsynth compare`` found, with the adjusted p and the outcome in a word."""
+    """The table of ``clinsynth compare``, with the adjusted p-value and the verdict in one word."""
     budget = "all their rows" if found.rows is None else f"{found.rows:,} rows"
     first, p, *rest = _columns(found.base, "Other")
     columns = (

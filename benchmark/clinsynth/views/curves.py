@@ -1,4 +1,4 @@
-"""Learning curves, and what a score cost."""
+"""The pages of learning curves and of costs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from clinsynth.views.model import (
 )
 
 LINES = 12
-"""Curves that are drawn; the table has all."""
+"""Curves that are drawn at most; the table has all."""
 
 
 def curves(snapshot: Snapshot, query: Query) -> Page:
-    """Scores over the number of training rows."""
+    """The page of learning curves: scores over the number of training rows."""
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     filters = tuple(each for each in filters if each.key != "rows")
@@ -46,10 +46,10 @@ def _ordered(rows: list[CurveRow]) -> list[tuple[str, list[CurveRow]]]:
     by_name: dict[str, list[CurveRow]] = {}
     for row in rows:
         by_name.setdefault(row.submission, []).append(row)
-    found = [(name, sorted(points, key=lambda row: row.rows)) for name, points in by_name.items()]
+    lines = [(name, sorted(points, key=lambda row: row.rows)) for name, points in by_name.items()]
     # References first, then by area, longest curves first: what has a single point is no curve yet.
     return sorted(
-        found, key=lambda pair: (pair[1][0].kind != "reference", -len(pair[1]), -(pair[1][0].area or 0), pair[0])
+        lines, key=lambda pair: (pair[1][0].kind != "reference", -len(pair[1]), -(pair[1][0].area or 0), pair[0])
     )
 
 
@@ -96,7 +96,7 @@ def _point(row: CurveRow) -> Point:
 
 
 def cost(snapshot: Snapshot, query: Query) -> Page:
-    """Scores against dollars or tokens."""
+    """The page of costs: scores against dollars or tokens."""
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     unit = pick(query, "by", "Cost in", [Choice("dollars", "dollars"), Choice("tokens", "tokens")], warnings)

@@ -1,18 +1,34 @@
-"""What the rows themselves are like, beside any score: quality, audits, generation."""
+"""The data behind the scores: what a task is, rows to look at, their quality, audits and generation."""
 
 from __future__ import annotations
 
 from typing import get_args
 
 from clinsynth.results import DataKind
-from clinsynth.snapshot import AuditRow, GenerationRow, QualityRow, Snapshot
-from clinsynth.views.common import cards, named, where
-from clinsynth.views.model import Cell, Choice, Column, Page, Query, Section, Table, count, number, pick, plain
+from clinsynth.snapshot import AuditRow, ConditionRow, GenerationRow, QualityRow, Snapshot, TaskRow
+from clinsynth.views.common import cards, named, of, spoken, where
+from clinsynth.views.model import (
+    Block,
+    Cell,
+    Choice,
+    Column,
+    Facts,
+    Page,
+    Prose,
+    Query,
+    Section,
+    Table,
+    count,
+    number,
+    pick,
+    plain,
+    text,
+)
 
 _SCALES = {"share": (100.0, 1), "value": (1.0, 3), "count": (1.0, 0)}
-"""How a number is shown: scale and decimals."""
+"""Scale and decimals of a number, by how it is shown."""
 _SHORT = ("aps", "ingf", "cmd", "word_coverage", "duplicates", "near_duplicates", "conflicting", "label_noise")
-"""The numbers of the summary, in this order; the page of a submission has all."""
+"""Numbers of the summary, in this order; the page of a submission shows all numbers."""
 _HELP = {
     "aps": "APS, average pairwise similarity: the mean cosine of all pairs of rows; lower is more varied.",
     "aps_intra": "APS of pairs with the same answer.",
@@ -27,7 +43,7 @@ _HELP = {
     "length_divergence": "Jensen-Shannon divergence of the lengths from real ones; 0 is alike, 1 is most.",
     "label_noise": "Share of labels that look wrong to a classifier of the rows themselves (confident learning).",
 }
-"""What the short names stand for."""
+"""Explanations of the short names."""
 _GROUPS = ("summary", "diversity", "alignment", "faults")
 
 
@@ -54,7 +70,7 @@ def quality(snapshot: Snapshot, query: Query) -> Page:
 
 
 def quality_cell(row: QualityRow | None, *, real: bool = False) -> Cell:
-    """One number in its own unit, or why there is none."""
+    """A cell with one number in its own unit, or with the reason why there is none."""
     if row is None:
         return Cell("–", muted=True, title="not measured")
     scale, digits = _SCALES[row.show]
@@ -116,7 +132,7 @@ def _real(order: list[str], rows: list[QualityRow]) -> tuple[Cell, ...]:
 
 
 def audit_table(snapshot: Snapshot, what: str, rows: list[AuditRow], *, by_task: bool = False) -> Table:
-    """What the audits found."""
+    """Findings of the audits."""
     known = cards(snapshot)
 
     def draw(row: AuditRow) -> tuple[Cell, ...]:
@@ -150,7 +166,7 @@ def audit_table(snapshot: Snapshot, what: str, rows: list[AuditRow], *, by_task:
 
 
 def generation_tables(snapshot: Snapshot, name: str) -> tuple[Table, ...]:
-    """Yield, drops and cost of the rows of one submission, where its generation left a record."""
+    """Yield, dropped rows and cost of one submission, where its generation left a record."""
     rows = where(snapshot.tables.generation, submission=name)
     drops = where(snapshot.tables.drops, submission=name)
     if not rows:
@@ -175,3 +191,66 @@ def generation_tables(snapshot: Snapshot, name: str) -> tuple[Table, ...]:
     )  # fmt: skip
     section = Section("", tuple(draw(row) for row in rows))
     return (Table("generation", f"How the rows of {name} were generated", columns, (section,)),)
+
+
+def task_blocks(snapshot: Snapshot, condition: ConditionRow | None, spec: TaskRow) -> tuple[Block, ...]:
+    """Everything that describes a task: facts, labels, examples and known faults."""
+    return (
+        _facts(snapshot, condition, spec),
+        *_labels(spec),
+        *_examples(snapshot, spec),
+        *((Prose("Known faults, and what else to know of the data", spec.notes),) if spec.notes else ()),
+    )
+
+
+def _facts(snapshot: Snapshot, condition: ConditionRow | None, spec: TaskRow) -> Facts:
+    summary = next(iter(of(snapshot.tables.summaries, condition, task=spec.task)), None)
+    pairs = [
+        ("Type", text(spoken(spec.type))),
+        ("Metric", text(spec.metric.replace("_", " ").replace("f1", "F1"))),
+        ("Labels", count(spec.labels)),
+        ("Test examples", count(spec.test, reason="not counted yet")),
+        ("Independent unit", text(spec.unit)),
+    ]
+    if summary and summary.units:
+        pairs.append(("Units in the test set", count(summary.units)))
+    if summary and summary.floor is not None:
+        pairs.append(("A constant answer gets", text(plain(summary.floor), small=summary.constant)))
+    if summary and summary.detectable is not None:
+        pairs.append(("Can tell apart", text(f"{plain(summary.detectable)} points",
+                                             small="a true difference that is found 4 times in 5")))  # fmt: skip
+    pairs += [
+        ("Access", text(spec.access)),
+        ("Licence", text(spec.licence)),
+        ("Home", text(spec.homepage, link=spec.homepage)),
+    ]
+    return Facts(f"The task {spec.task}", tuple(pairs))
+
+
+def _labels(spec: TaskRow) -> tuple[Table, ...]:
+    rows = tuple((text(name), text(words)) for name, words in zip(spec.label_names, spec.label_texts, strict=True))
+    columns = (Column("label", "Label"), Column("meaning", "What it means"))
+    return (Table("labels", "Labels", columns, (Section("", rows),)),) if rows else ()
+
+
+def _examples(snapshot: Snapshot, spec: TaskRow) -> tuple[Table, ...]:
+    rows = where(snapshot.tables.examples, submission="", task=spec.task)
+    drawn = tuple((text(row.answer), text(row.text)) for row in rows)
+    columns = (Column("answer", "Answer"), Column("text", "Text"))
+    notes = ("Written by hand to show the form; none is from the data set.",)
+    return (Table("examples", "What an example looks like", columns, (Section("", drawn),), notes),) if drawn else ()
+
+
+def row_table(snapshot: Snapshot, submission: str) -> tuple[Table, ...]:
+    """Rows of a submission that may be shown."""
+    rows = where(snapshot.tables.examples, submission=submission)
+    drawn = tuple(
+        (Cell(row.task, row.task, link=f"tasks?task={row.task}"), text(row.answer), text(row.text)) for row in rows
+    )
+    columns = (Column("task", "Task"), Column("answer", "Answer"), Column("text", "Text"))
+    notes = (
+        "Spread over the tasks and their files. Rows are shown where the task and the licence are open, the generator "
+        "saw at most a few real examples, and the audit names no real text in them.",
+    )
+    caption = f"{len(drawn)} rows of {submission}"
+    return (Table("examples", caption, columns, (Section("", drawn),), notes),) if drawn else ()

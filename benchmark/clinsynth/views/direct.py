@@ -29,11 +29,11 @@ from clinsynth.views.model import (
 )
 
 MOST_DRAWN = 40
-"""Lines of a plot; the table has all."""
+"""Lines that a plot has at most; the table has all."""
 
 
 def direct(snapshot: Snapshot, query: Query) -> Page:
-    """Language models that answer the tasks themselves."""
+    """The page of the direct track: language models that answer the tasks themselves."""
     warnings: list[str] = []
     rows = snapshot.tables.direct
     shots = sorted({row.shots for row in rows})
@@ -55,10 +55,10 @@ def _by_model(rows: list[DirectRow]) -> tuple[Block, ...]:
     named.sort(key=lambda pair: (pair[0].task, pair[0].model, pair[0].shots))
     names = list(dict.fromkeys(name for _, name in sorted(named, key=lambda pair: (pair[0].model, pair[0].shots))))
     tasks = list(dict.fromkeys(row.task for row, _ in named))
-    found = {(row.task, name): row for row, name in named}
-    cells = {(task, name): _answer(found.get((task, name))) for task in tasks for name in names}
+    known = {(row.task, name): row for row, name in named}
+    cells = {(task, name): _answer(known.get((task, name))) for task in tasks for name in names}
     for name in names:
-        whole = {task: row.score for (task, own), row in found.items() if own == name and not row.limited}
+        whole = {task: row.score for (task, own), row in known.items() if own == name and not row.limited}
         cells[MEAN, name] = number(overall_of(whole, tasks), title="a task is missing, or preliminary")
     metrics = {row.task: text(spoken(row.metric).replace("f1", "F1")) for row, _ in named}
     limited = ("* a part of the test set: preliminary, and in no mean.",) if any(row.limited for row in rows) else ()
@@ -88,12 +88,12 @@ def _answer(row: DirectRow | None) -> Cell:
 
 def _largest(rows: Iterable[DirectRow]) -> list[DirectRow]:
     """The record with most answers for each model, task and number of demonstrations."""
-    found: dict[tuple[str, str, int], DirectRow] = {}
+    largest: dict[tuple[str, str, int], DirectRow] = {}
     for row in rows:
         key = (row.submission, row.task, row.shots)
-        if key not in found or row.examples > found[key].examples:
-            found[key] = row
-    return list(found.values())
+        if key not in largest or row.examples > largest[key].examples:
+            largest[key] = row
+    return list(largest.values())
 
 
 def _direct_table(rows: list[DirectRow]) -> Table:
@@ -197,9 +197,9 @@ def suite_tables(snapshot: Snapshot) -> tuple[Table, ...]:
 
 
 def _clinicalgpt(rows: Sequence[SuiteRow]) -> Table:
-    found: dict[tuple[str, str, str], dict[str, SuiteRow]] = {}
+    measured: dict[tuple[str, str, str], dict[str, SuiteRow]] = {}
     for row in rows:
-        found.setdefault((row.area, row.set, row.submission), {})[row.measure] = row
+        measured.setdefault((row.area, row.set, row.submission), {})[row.measure] = row
 
     def draw(measures: dict[str, SuiteRow]) -> tuple[Cell, ...]:
         one = next(iter(measures.values()))
@@ -220,7 +220,7 @@ def _clinicalgpt(rows: Sequence[SuiteRow]) -> Table:
         Column("remarks", "Remarks"),
     )  # fmt: skip
     notes = ("Diagnosis stands in for MD-EHR, which is not public.",)
-    lines = tuple(draw(measures) for measures in found.values())
+    lines = tuple(draw(measures) for measures in measured.values())
     return Table("suites", "ClinicalGPT's four evaluations, scores x 100", columns, (Section("", lines),), notes)
 
 

@@ -1,4 +1,4 @@
-"""The first view: what this is, which generator is best and by how much, and every score by task."""
+"""The first page: which generator is best and by how much, and every score by task."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TYPE_ORDER: tuple[str, ...] = get_args(TaskTypeName)
 
 
 def overall(snapshot: Snapshot, query: Query) -> Page:
-    """Every submission over all tasks, and on each."""
+    """The first page: every submission, over all tasks and on each of them."""
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     rows = of(snapshot.tables.overall, condition)
@@ -88,12 +88,12 @@ class _Board:
         return [row for row in self.rows if row.place == "reference"]
 
     def answer(self) -> Answer:
-        """Which is best and by how much, beside what, on which data."""
-        found = [("Which is best?", *self._best())]
+        """The answer in words: the best submission, its lead, the references, and the data."""
+        items = [("Which is best?", *self._best())]
         if against := self._against_real():
-            found.append(("Is it as good as real data?", *against))
-        found.append(("Tested on what?", *self._tested()))
-        return Answer(tuple(found))
+            items.append(("Is it as good as real data?", *against))
+        items.append(("Tested on what?", *self._tested()))
+        return Answer(tuple(items))
 
     def _best(self) -> tuple[str, str]:
         ranked = self.ranked
@@ -236,7 +236,7 @@ def _columns(condition: ConditionRow, specs: Mapping[str, TaskRow]) -> Iterator[
 
 
 class _Scores:
-    """The cells of the matrix, and what they need to be explained."""
+    """The cells of the matrix, and the remarks that explain them."""
 
     def __init__(self, snapshot: Snapshot, condition: ConditionRow) -> None:
         tables = snapshot.tables
@@ -250,9 +250,9 @@ class _Scores:
     def of(self, submission: str, column: Column) -> Cell:
         """A task's score, or the mean of a type."""
         if column.key.startswith("mean_"):
-            found = self._types.get((submission, column.key))
-            ends = interval(found.low, found.high) if found else ""
-            return number(found.mean if found else None, title=f"95 %: {ends}" if ends else "a task is missing")
+            of_type = self._types.get((submission, column.key))
+            ends = interval(of_type.low, of_type.high) if of_type else ""
+            return number(of_type.mean if of_type else None, title=f"95 %: {ends}" if ends else "a task is missing")
         row = self._scores.get((submission, column.key))
         if row is None:
             self.absent = True
@@ -277,7 +277,7 @@ class _Scores:
 
 
 def _name(card: SubmissionRow | None, row: OverallRow) -> Cell:
-    """The name, with what it is below: the model or the kind of reference, the day, and whether it was reproduced."""
+    """The name; below it the model or the kind of reference, the day, and whether it was reproduced."""
     if row.place == "reference":
         what = WHAT_THEY_ARE.get(row.submission, "reference")
     else:
@@ -293,7 +293,7 @@ _PRICES = ((0.0, "free"), (1.0, "under $1"), (10.0, "$1 to 10"), (float("inf"), 
 
 
 def _facets(own: Sequence[SubmissionRow | None], rows: Sequence[OverallRow]) -> Iterator[Facet]:
-    """Properties that any two of the submissions differ in."""
+    """Filters by properties in which the submissions differ."""
     kinds = [
         Facet("real", "Real data seen", tuple(card.real_data if card else "" for card in own)),
         Facet("size", "Model size", tuple(_size(card) if card else "" for card in own)),

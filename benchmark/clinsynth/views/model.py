@@ -1,4 +1,4 @@
-"""What a view consists of, before it is drawn: tables of cells, figures, prose.
+"""The parts of a page, before it is drawn: tables of cells, figures, prose.
 
 The site, the app, the exports and the command line draw the same views; none of them computes.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Query = Mapping[str, str]
-"""What a link asks for: filter to value. Unknown keys are ignored; an unknown value is said on the page."""
+"""Filters of a link, by key. Unknown keys are ignored; an unknown value gives a warning on the page."""
 
 Value = str | int | float | bool | None
 
@@ -33,13 +33,13 @@ class Cell:
     muted: bool = False
     """Whether it is shown in grey, since it says less than its neighbours."""
     title: str = ""
-    """What a pointer over it says; never the only place of a fact."""
+    """Text shown under a pointer; never the only place of a fact."""
     shade: float | None = None
-    """How strongly the cell is coloured, from 0 to 1: a second way to read a number that stands in it too."""
+    """Strength of the cell's colour, from 0 to 1: a second way to read the number that the cell shows."""
 
     @property
     def said(self) -> str:
-        """What is shown, with what stands smaller behind it in parentheses."""
+        """The text, followed by the small text in parentheses."""
         return f"{self.text} ({self.small})" if self.small else self.text
 
 
@@ -47,7 +47,7 @@ DASH = "–"
 
 
 NAMES = ("task", "scope", "set", "submission", "other", "model")
-"""Columns that say what a row is about."""
+"""Keys of the columns that name the subject of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ class Column:
     help: str = ""
     """One sentence, shown under the table."""
     group: str = ""
-    """What neighbouring columns have in common: a second line of the head, and a way to choose columns."""
+    """Heading over neighbouring columns of one kind; readers can choose columns by it."""
     link: str = ""
     """Where the title leads, as in a cell."""
     spare: bool = False
-    """Whether a narrow terminal does without it first."""
+    """Whether a narrow terminal leaves it out before other columns."""
 
     @property
     def wide(self) -> bool:
@@ -137,7 +137,7 @@ class Table:
         return replace(self.with_columns(kept), notes=notes)
 
     def asides(self) -> list[str]:
-        """What the cells of wide columns say, each text once behind the rows it is about: ``one; two: preliminary``."""
+        """Texts of wide columns to print below the table, each once behind its rows: ``one; two: preliminary``."""
         wide = [k for k, column in enumerate(self.columns) if column.wide]
         names = [k for k, column in enumerate(self.columns) if column.key in NAMES]
         said: dict[str, list[str]] = {}
@@ -227,7 +227,7 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reader wants to know first: each question with the answer in few words, and what more is to be said."""
+    """The first answers on a page: each question with a short answer and a longer explanation."""
 
     items: tuple[tuple[str, str, str], ...]
 
@@ -268,7 +268,7 @@ class Page:
     warnings: tuple[str, ...] = ()
     """Parts of the query that could not be met."""
     submissions: tuple[str, ...] = ()
-    """Submissions shown: whose BibTeX belongs to the page."""
+    """Names of the submissions shown, whose BibTeX entries belong to the page."""
 
     @property
     def tables(self) -> list[Table]:
@@ -323,14 +323,14 @@ def count(value: float | None, *, reason: str = "unknown") -> Cell:
 
 
 def text(value: str, *, link: str = "", small: str = "", muted: bool = False, title: str = "") -> Cell:
-    """Words."""
+    """A cell of text."""
     return Cell(value, value, small, link=link, muted=muted, title=title)
 
 
 def pick(
     query: Query, key: str, label: str, choices: Sequence[Choice], warnings: list[str], default: str = ""
 ) -> Filter:
-    """The filter with what the query asks for; where that is no choice, the default, and a warning."""
+    """The filter with the value of the query; if that is not among the choices, with the default and a warning."""
     known = [choice.value for choice in choices]
     asked, fallback = query.get(key, ""), default if default in known else next(iter(known), "")
     if asked and asked not in known:

@@ -1,4 +1,4 @@
-"""What others published, how it is measured, and how to hand in."""
+"""Three pages of text: results published elsewhere, the method, and how to submit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clinsynth.views.model import (
 
 
 def elsewhere(snapshot: Snapshot, query: Query) -> Page:
-    """Figures of others, with their source."""
+    """The page of results published elsewhere, each with its source."""
     rows = snapshot.tables.elsewhere
 
     def draw(row: ElsewhereRow) -> tuple[Cell, ...]:
@@ -93,7 +93,7 @@ _MEASURED = (
 
 
 def method(snapshot: Snapshot, query: Query) -> Page:
-    """How it is measured."""
+    """The page that explains the method."""
     manifest = snapshot.manifest
     facts = Facts(
         "This snapshot",
@@ -112,7 +112,7 @@ def method(snapshot: Snapshot, query: Query) -> Page:
 
 
 def agreement(snapshot: Snapshot) -> tuple[Table, ...]:
-    """Orders by other means and by other students beside this one, where there are any."""
+    """Agreement of the ranking with orders by other means and other students, where there are any."""
     rows = snapshot.tables.agreements
     if not rows:
         return ()
@@ -155,7 +155,7 @@ def _task_table(rows: tuple[TaskRow, ...]) -> Table:
 
 
 def submit(snapshot: Snapshot, query: Query) -> Page:
-    """How to hand in."""
+    """The page that explains how to submit."""
     return Page(
         "submit",
         "Submit",

@@ -1,4 +1,4 @@
-"""The views of a snapshot: what is shown, before it is drawn. The site, the app and the exports draw the same pages."""
+"""The pages of a snapshot by view, before they are drawn: the site, the app and the exports draw the same ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TITLES = {
     "cost": "Cost", "quality": "Data quality", "submission": "Submissions", "direct": "Direct LLM",
     "elsewhere": "Published elsewhere", "method": "Method", "submit": "Submit",
 }  # fmt: skip
-"""What a view is called where it is one of many."""
+"""Titles of the views in menus."""
 
 
 def shown(snapshot: Snapshot) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Overall, by task type and by task."""
+"""Scores by task type and by task, and the parts of tables of scores."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
-from clinsynth.views.about import task_blocks
 from clinsynth.views.common import MEAN, cards, condition_filters, crossed, named, of, sections, spoken, tasks
+from clinsynth.views.data import task_blocks
 from clinsynth.views.model import (
     DASH,
     Cell,
@@ -60,7 +60,7 @@ def gap_cell(row: OverallRow | ScoreRow) -> Cell:
 
 
 def seeds_cell(seeds: int) -> Cell:
-    """How many; a dash for an answer that no seed changes."""
+    """The number of seeds; a dash for an answer that does not depend on seeds."""
     return Cell(str(seeds), seeds) if seeds else Cell(DASH, 0, muted=True, title="no seed changes the answer")
 
 
@@ -72,12 +72,12 @@ def _largest(row: OverallRow) -> Cell:
 
 
 def reasons_cell(reasons: tuple[str, ...]) -> Cell:
-    """Why a row stands where it stands."""
+    """The reasons for which a row has no rank."""
     return Cell("; ".join(reasons), "; ".join(reasons), muted=True)
 
 
 def standing_table(snapshot: Snapshot, condition: ConditionRow, rows: list[OverallRow]) -> Table:
-    """What stands behind the ranks: gaps, ties, seeds, and why a row is not ranked."""
+    """The table behind the ranks: gaps, ties, seeds, and the reasons why rows are not ranked."""
     known, groups = cards(snapshot), Counter(row.group for row in rows)
     of_tasks = len(condition.tasks)
 
@@ -130,9 +130,9 @@ def means(snapshot: Snapshot, query: Query) -> Page:
     cells: dict[tuple[str, str], Cell] = {}
     for task in condition.tasks if condition else ():
         for row in own:
-            found = scores.get((task, row.submission))
-            spread = "" if found is None or found.spread is None else plain(found.spread)
-            cells[task, row.submission] = replace(number(found.mean if found else None), small=spread)
+            score = scores.get((task, row.submission))
+            spread = "" if score is None or score.spread is None else plain(score.spread)
+            cells[task, row.submission] = replace(number(score.mean if score else None), small=spread)
     for each in of(snapshot.tables.types, condition):
         cells.setdefault((f"mean: {spoken(each.type)}", each.submission), number(each.mean))
     cells |= {(MEAN, row.submission): number(row.mean) for row in own}
@@ -147,7 +147,7 @@ def means(snapshot: Snapshot, query: Query) -> Page:
 
 
 def caption_of(what: str, condition: ConditionRow | None) -> str:
-    """What a table is of: student and rows, and that a sample means nothing."""
+    """Caption of a table: student, number of rows, and a warning for the sample."""
     if condition is None:
         return f"{what}: no results yet"
     sample = " — SAMPLE: these numbers try the machinery and mean nothing" if condition.data == "sample" else ""
@@ -155,12 +155,12 @@ def caption_of(what: str, condition: ConditionRow | None) -> str:
 
 
 def notes_of(condition: ConditionRow | None) -> tuple[str, ...]:
-    """What a reader must know to read a table rightly."""
+    """Notes that a reader needs to interpret a table."""
     return (SCORE_NOTE, *(condition.remarks if condition else ()))
 
 
 def left_out(snapshot: Snapshot) -> tuple[Table, ...]:
-    """What is in no table, with the reason."""
+    """The table of results that are left out, with the reasons."""
     rows = tuple((text(row.submission), text(row.reason)) for row in snapshot.tables.left_out)
     columns = (Column("submission", "Submission"), Column("reason", "What is left out, and why"))
     caption = "Left out, with the reason"
@@ -168,7 +168,7 @@ def left_out(snapshot: Snapshot) -> tuple[Table, ...]:
 
 
 def by_type(snapshot: Snapshot, query: Query) -> Page:
-    """A column for each task type."""
+    """The page of scores by task type."""
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     known = cards(snapshot)
@@ -179,11 +179,11 @@ def by_type(snapshot: Snapshot, query: Query) -> Page:
     types = sorted({name for own in cells.values() for name in own})
 
     def of_type(row: OverallRow, name: str) -> Cell:
-        found = cells.get(row.submission, {}).get(name)
-        if found is None:
+        cell = cells.get(row.submission, {}).get(name)
+        if cell is None:
             return Cell(DASH, muted=True, title="no score")
-        reason = f"{found.tasks} of {found.of_tasks} tasks" if found.mean is None else ""
-        return number(found.mean, found.low, found.high, title=reason)
+        reason = f"{cell.tasks} of {cell.of_tasks} tasks" if cell.mean is None else ""
+        return number(cell.mean, cell.low, cell.high, title=reason)
 
     def draw(row: OverallRow) -> tuple[Cell, ...]:
         own = tuple(of_type(row, name) for name in types)
@@ -200,7 +200,7 @@ def by_type(snapshot: Snapshot, query: Query) -> Page:
 
 
 def by_task(snapshot: Snapshot, query: Query) -> Page:
-    """One task in full."""
+    """The page of one task."""
     warnings: list[str] = []
     condition, filters = condition_filters(snapshot, query, warnings)
     specs = tasks(snapshot)
@@ -288,13 +288,13 @@ def _point(row: ScoreRow, place: int) -> Point:
 
 
 def _label_mix(rows: list[ScoreRow]) -> tuple[str, ...]:
-    """What the same rows give when they are drawn with equal shares of the labels."""
-    found = [
+    """Scores of the same rows drawn with equal shares of the labels."""
+    mixes = [
         f"{row.submission} {100 * row.balanced:.1f}"
         + ("" if row.label_divergence is None else f" ({row.label_divergence:.2f})")
         for row in rows
         if row.balanced is not None
     ]
-    if not found:
+    if not mixes:
         return ()
-    return (f"{LABEL_MIX}: {', '.join(found)}.",)
+    return (f"{LABEL_MIX}: {', '.join(mixes)}.",)

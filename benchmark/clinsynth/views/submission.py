@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, ScoreRow, Snapshot, SubmissionRow
-from clinsynth.views.about import row_table
 from clinsynth.views.common import MEAN, condition_filters, of, where
 from clinsynth.views.compare import turned, verdict
-from clinsynth.views.data import audit_table, generation_tables, quality_cell
+from clinsynth.views.data import audit_table, generation_tables, quality_cell, row_table
 from clinsynth.views.front import parameters
 from clinsynth.views.model import (
     Block,
@@ -71,11 +70,11 @@ def submission(snapshot: Snapshot, query: Query) -> Page:
 
 def _place(snapshot: Snapshot, query: Query, name: str) -> tuple[Facts, ...]:
     condition, _ = condition_filters(snapshot, query, [])
-    found = of(snapshot.tables.overall, condition, submission=name)
+    overall = of(snapshot.tables.overall, condition, submission=name)
     left = tuple(("Left out", text(row.reason)) for row in where(snapshot.tables.left_out, submission=name))
-    if not found:
+    if not overall:
         return (Facts("Place", (("Place", text("not in this table")), *left)),) if left else ()
-    (row,) = found
+    (row,) = overall
     ties = len(of(snapshot.tables.overall, condition, group=row.group)) > 1
     pairs = (
         ("Rank", rank_cell(row.group, row.rank_low, row.rank_high, ties, "not ranked")),
@@ -111,7 +110,7 @@ def _card(card: SubmissionRow) -> Facts:
 def _figure(
     snapshot: Snapshot, condition: ConditionRow | None, name: str, scores: list[ScoreRow]
 ) -> tuple[Figure, ...]:
-    """Its score on each task, with those of the references on the same line."""
+    """A plot of its score on each task, with those of the references on the same line."""
     if len(scores) < 2:
         return ()
     at = {row.task: float(k) for k, row in enumerate(scores)}
@@ -136,7 +135,7 @@ _LEVELS = {"like real": "● like real", "off": "◐ off", "far": "○ far off",
 
 
 def _bands(snapshot: Snapshot, name: str) -> tuple[Table, ...]:
-    """Quality in words: a line for each question, a column for each task."""
+    """The table of quality in words: a line for each question, a column for each task."""
     rows = [row for row in where(snapshot.tables.bands, submission=name) if row.data == "real"] or list(
         where(snapshot.tables.bands, submission=name)
     )

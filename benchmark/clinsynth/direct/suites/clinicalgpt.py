@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from clinsynth.core import NotPreparedError, UserError, progress, write_jsonl_gz
+from clinsynth.core import NotPreparedError, UnknownNameError, UserError, progress, write_jsonl_gz
 from clinsynth.direct.card import write_card
-from clinsynth.direct.runner import made_card, subset
+from clinsynth.direct.runner import Estimate, estimated, made_card, nothing, subset
 from clinsynth.direct.session import CutShortError, Reply, Session
 from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
 from clinsynth.direct.suites.records import FORM, SuiteCell, SuiteRecord, stored_record, write_record
@@ -31,7 +31,7 @@ _PROMPTS = {
 """Where lm-eval keeps ``doc_to_text`` of its own tasks."""
 _STOP = {"choice": ("\n",), "diagnosis": ("\n", '"'), "text": ("\n\n\n",)}
 _OPENING = {"choice": "", "diagnosis": ' "', "text": ""}
-"""What a base model is to go on with. Asked for a diagnosis without it, it ends the line at once."""
+"""Text that a base model continues. Asked for a diagnosis without it, it ends the line at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,24 @@ def run_clinicalgpt(
     return SuiteOutcome(records, tuple(kept), skipped)
 
 
+def estimate_sets(
+    request: SuiteRequest, names: Sequence[str], source_dir: Path | None, raw_dir: Path
+) -> Iterator[Estimate]:
+    """Of each set of ``clinicalgpt``. Raises as ``run_clinicalgpt``, but for the server's faults."""
+    for each in (suite_set(name) for name in names or SETS):
+        try:
+            work = prepare(request, each, source_dir, raw_dir)
+        except NotPreparedError as error:
+            yield nothing(each.name, str(error).splitlines()[0])
+            continue
+        if isinstance(work, SuiteRecord):
+            yield nothing(each.name, "stored before")
+        else:
+            yield estimated(
+                each.name, [work.prompts[k] for k in work.positions], request.room(each.max_tokens), request.prices
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One set that is to be asked."""
@@ -115,22 +133,20 @@ class Work:
 
 
 def prepare(request: SuiteRequest, each: SuiteSet, source_dir: Path | None, raw_dir: Path) -> Work | SuiteRecord:
-    """What is to be asked of a set, or the record that is there. Raises ``NotPreparedError`` where it is not here."""
+    """The work that a set needs, or its stored record. Raises ``NotPreparedError`` if the set is not here."""
     files = SuiteFiles(each.name, each.sources, source_dir, raw_dir)
     items = list(each.read(files))
     limit = request.limit if request.limit is not None and request.limit < len(items) else None
-    found = stored_record(request.out, SuiteCell(SUITE, each.name, limit))
+    stored = stored_record(request.out, SuiteCell(SUITE, each.name, limit))
     wanted = (files.digests, FORM, request.room(each.max_tokens))
-    if found is not None and (found.files, found.form, found.max_tokens) == wanted:
-        return found
+    if stored is not None and (stored.files, stored.form, stored.max_tokens) == wanted:
+        return stored
     shown = [f"{each.instruction}\n\n{question(each, item)}" for item in items]
     return Work(each, items, shown, subset(len(items), limit), limit, files.digests)
 
 
 def suite_set(name: str) -> SuiteSet:
     """The set of that name. Raises ``UnknownNameError``."""
-    from clinsynth.core import UnknownNameError
-
     if name not in SETS:
         raise UnknownNameError("set of the suite", name, SETS)
     return SETS[name]
@@ -154,10 +170,10 @@ def read_choice(item: Item, text: str) -> int | None:
     if plain.casefold().rstrip(".") in options:
         return options.index(plain.casefold().rstrip("."))
     if options == ["yes", "no", "maybe"]:
-        found = re.match(r"(yes|no|maybe)\s*[.,:;]", plain, re.IGNORECASE)
-        return options.index(found.group(1).lower()) if found else None
-    found = re.match(r"\(?([A-Ea-e])(?:[.):：、]|\s*\Z)", plain)
-    place = "abcde".index(found.group(1).lower()) if found else len(options)
+        matched = re.match(r"(yes|no|maybe)\s*[.,:;]", plain, re.IGNORECASE)
+        return options.index(matched.group(1).lower()) if matched else None
+    matched = re.match(r"\(?([A-Ea-e])(?:[.):：、]|\s*\Z)", plain)
+    place = "abcde".index(matched.group(1).lower()) if matched else len(options)
     return place if place < len(options) else None
 
 

@@ -136,8 +136,8 @@ def agreement_with_humans(
     }
     rouge = [one["rougeL"] for one in each]
     shifts = [people["FactualF1"][k:] + people["FactualF1"][:k] for k in range(1, 21)]
-    found = [correlate(rouge, values).rho for values in shifts]
-    shifted = mean(abs(rho) for rho in found if rho is not None)
+    correlations = [correlate(rouge, values).rho for values in shifts]
+    shifted = mean(abs(rho) for rho in correlations if rho is not None)
     positions = subset(len(rows), limit)
     cases = [Case(rows[k]["Dialogue"].strip(), QUESTION, texts[k][0]) for k in positions]
     by_judge: dict[str, dict[str, Correlation]] = {}

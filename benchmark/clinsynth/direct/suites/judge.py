@@ -87,7 +87,7 @@ Better = Literal["A", "B", "tie"]
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """What a judge said of a list of cases."""
+    """A judge's grades of a list of cases."""
 
     grades: tuple[int | None, ...]
     """``None``: no grade could be read."""
@@ -97,7 +97,7 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """What a judge said of pairs of answers, each in both orders."""
+    """A judge's verdicts on pairs of answers, each in both orders."""
 
     first: int
     """Pairs whose first answer was better in both orders."""
@@ -158,10 +158,10 @@ def grade(judge: LLM, cases: Sequence[Case]) -> Graded:
     failures: Counter[str] = Counter()
     grades: list[int | None] = []
     for answer in answers:
-        found = _grade(answer, judge.mode)
-        grades.append(found if isinstance(found, int) else None)
-        if isinstance(found, str):
-            failures[found] += 1
+        graded = _grade(answer, judge.mode)
+        grades.append(graded if isinstance(graded, int) else None)
+        if isinstance(graded, str):
+            failures[graded] += 1
     return Graded(tuple(grades), failures)
 
 
@@ -252,8 +252,8 @@ def _said(answer: Answer, mode: Mode, key: str) -> _Said:
     if not text:
         return _Said(reason="empty")
     if mode == "completion":
-        found = re.fullmatch(r"(\d+|A|B|tie)", text.strip("\"'. "), re.IGNORECASE)  # all of what the brackets hold
-        return _Said(found.group(1)) if found else _Said(reason="no-value")
+        verdict = re.fullmatch(r"(\d+|A|B|tie)", text.strip("\"'. "), re.IGNORECASE)  # all of what the brackets hold
+        return _Said(verdict.group(1)) if verdict else _Said(reason="no-value")
     if fence := re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", text, re.DOTALL):
         text = fence.group(1)
     try:

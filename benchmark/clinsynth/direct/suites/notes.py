@@ -1,8 +1,9 @@
 """The suite ``asclepius-notes``: instructions over clinical notes, answered by a model and graded by others.
 
-The rows are those of ``clinsynth notes``, a note, one of eight kinds of instruction, and an answer that is not shown;
-or real notes, each with a request (``real_notes``).
-Answers are text, and stay in a folder that version control ignores; records hold grades by position.
+The rows are those of ``clinsynth notes``: a note, one of eight kinds of instruction, and an answer that is not shown.
+Asclepius was judged on real notes under agreements as well; ACI-Bench and MTS-Dialog are real notes without one. Each
+of these gets a request of one of the eight kinds, written for this project and drawn by its place, so that every model
+is asked the same. Answers are text, and stay in a folder that version control ignores; records hold grades by position.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -20,14 +21,24 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from clinsynth.core import UserError, now, progress, text_table, write_jsonl_gz, write_text
 from clinsynth.direct.card import write_card
-from clinsynth.direct.runner import made_card, subset
+from clinsynth.direct.runner import Estimate, estimated, made_card, subset
 from clinsynth.direct.session import Session
 from clinsynth.direct.suites.humans import alpha
-from clinsynth.direct.suites.judge import Case, Graded, Paired, compare_answers, grade
+from clinsynth.direct.suites.judge import (
+    Case,
+    Graded,
+    Paired,
+    compare_answers,
+    compare_prompts,
+    grade,
+    grade_prompts,
+    read_judge,
+)
 from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
-from clinsynth.direct.suites.real_notes import Notes
 from clinsynth.direct.suites.records import (
     FORM,
     GradesRecord,
@@ -36,12 +47,73 @@ from clinsynth.direct.suites.records import (
     SuiteRecord,
     write_record,
 )
-from clinsynth.generation.notes import NoteRow
-from clinsynth.llm import LLM
+from clinsynth.direct.suites.sets import SETS, SuiteFiles
+from clinsynth.generation.notes import KINDS, NoteRow, read_table
+from clinsynth.llm import CHARACTERS_A_TOKEN, LLM, UnknownPrices
+
+OWN = "asclepius-notes"
+REAL = ("aci-bench", "mts-dialog")
+"""Sets whose reference texts are real notes."""
+REQUESTS = Path(__file__).parent / "real_notes.txt"
+SHORTEST = 30
+"""Words of a note; on a shorter one there is nothing to ask. Many sections of MTS-Dialog are."""
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Notes with requests."""
+
+    rows: Sequence[NoteRow]
+    suite: str = OWN
+    """The name under which answers and grades are stored."""
+
+
+def open_notes(place: Path, source_dir: Path | None, raw_dir: Path) -> Notes:
+    """The rows of ``clinsynth notes`` in ``place``, or the real notes of the set of that name.
+
+    Args:
+        place: a folder or table, or ``aci-bench`` or ``mts-dialog`` where nothing lies under that name.
+        source_dir: where published files lie, as ``<set>/<file>``; ``None`` to download them.
+        raw_dir: where downloads are kept.
+
+    Raises:
+        NotPreparedError: the set's file is not here and cannot be had.
+        UserError: the rows cannot be read, or the file is not the published one.
+    """
+    name = str(place)
+    if name not in REAL or place.exists():
+        return Notes(read_table(place))
+    files = SuiteFiles(name, SETS[name].sources, source_dir, raw_dir)
+    texts = dict.fromkeys(item.references[0] for item in SETS[name].read(files))
+    return Notes(asked_on(name, [note for note in texts if len(note.split()) >= SHORTEST]), f"asclepius-{name}")
+
+
+def asked_on(name: str, notes: Sequence[str]) -> list[NoteRow]:
+    """A request for each note: the kinds take turns through the notes in a drawn order, and so do their requests."""
+    requests = _requests()
+    order = np.random.default_rng(SEED).permutation(len(notes))
+    turn = {int(place): k for k, place in enumerate(order)}
+    rows: list[NoteRow] = []
+    for place, note in enumerate(notes):
+        kind = KINDS[turn[place] % len(KINDS)]
+        own = requests[kind]
+        rows.append(NoteRow(f"{name}-{place}", note, own[turn[place] // len(KINDS) % len(own)], "", kind))
+    return rows
+
+
+def _requests() -> dict[str, list[str]]:
+    requests: dict[str, list[str]] = {}
+    kind = ""
+    for line in REQUESTS.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            kind = line.strip("[]")
+        elif line and not line.startswith("#"):
+            requests.setdefault(kind, []).append(line)
+    return requests
+
 
 MAX_TOKENS = 400
-KINDS = 8
-"""Kinds of instruction in Asclepius' evaluation."""
 _ASK = (
     "Read the clinical note and do what is asked. Keep to what the note says; if it does not tell, say so and say why. "
     "Be exact and brief."
@@ -97,13 +169,32 @@ def run_notes(
     return NotesOutcome(answers, write_record(out, grades))
 
 
+def estimate_notes(
+    request: SuiteRequest, notes: Notes, judges: Sequence[str], against: Sequence[Path]
+) -> Iterator[Estimate]:
+    """Of the model's answers, and of each judge: as if every answer were as long as it may.
+
+    Raises ``UserError`` where a judge's name cannot be read.
+    """
+    rows = [notes.rows[k] for k in subset(len(notes.rows), request.limit)]
+    yield estimated("answers", [prompt(row) for row in rows], request.room(MAX_TOKENS), request.prices)
+    longest = "x" * round(MAX_TOKENS * CHARACTERS_A_TOKEN)
+    cases = [Case(row.note, row.question, longest) for row in rows]
+    for judge in judges:
+        name, _, mode = read_judge(judge)
+        both = compare_prompts(list(zip(cases, cases, strict=True)), mode)
+        asked = [*grade_prompts(cases, mode), *(each for _ in against for each in both)]
+        tokens = max((each.max_tokens for each in asked), default=0)
+        yield estimated(f"judge {name}", [each.text for each in asked], tokens, UnknownPrices())
+
+
 def key(row: NoteRow) -> str:
     """Names a question about a note without saying it."""
     return hashlib.sha256(f"{row.note}\0{row.question}".encode()).hexdigest()[:32]
 
 
 def prompt(row: NoteRow) -> str:
-    """What the model under test is asked."""
+    """The prompt for the model under test."""
     return f"{_ASK}\n\nNote:\n{row.note}\n\nRequest:\n{row.question}\n\nAnswer:"
 
 
@@ -150,23 +241,23 @@ def read_answers(out: Path, suite: str, limit: int | None = None) -> dict[str, s
     """Stored answers by question; without ``limit`` all that are there."""
     folder = _answers_folder(out.absolute(), suite)
     files = [folder / _answers_file(limit)] if limit is not None else sorted(folder.glob("answers*.jsonl.gz"))
-    found: dict[str, str] = {}
+    answers: dict[str, str] = {}
     for file in files:
         if file.is_file():
             for line in gzip.decompress(file.read_bytes()).decode().splitlines():
                 row = json.loads(line)
-                found[row["key"]] = row["answer"]
-    return found
+                answers[row["key"]] = row["answer"]
+    return answers
 
 
 def _cases_of(folder: Path, notes: Notes, positions: Sequence[int]) -> list[Case | None]:
     rows, said = notes.rows, read_answers(folder, notes.suite)
-    found = [said.get(key(rows[k])) for k in positions]
-    if not any(answer is not None for answer in found):
+    answers = [said.get(key(rows[k])) for k in positions]
+    if not any(answer is not None for answer in answers):
         raise UserError(f"{folder} has no answers to these notes", remedy="run the suite for that model first")
     return [
         None if answer is None else Case(rows[k].note, rows[k].question, answer)
-        for k, answer in zip(positions, found, strict=True)
+        for k, answer in zip(positions, answers, strict=True)
     ]
 
 
@@ -213,8 +304,8 @@ def notes_text(outcome: NotesOutcome) -> str:
     lines.append("Grades from 1 to 4: mean of those that could be read.")
     if grades.limit:
         lines.append(f"Preliminary: a seeded subset of {grades.asked:,} of {grades.examples:,} rows.")
-    if len(grades.kinds) < KINDS:
-        lines.append(f"Only {len(grades.kinds)} of {KINDS} kinds of instruction are among them.")
+    if len(grades.kinds) < len(KINDS):
+        lines.append(f"Only {len(grades.kinds)} of {len(KINDS)} kinds of instruction are among them.")
     for name, judge in grades.judges.items():
         lost = ", ".join(f"{reason} {count}" for reason, count in judge.failures.items()) or "none"
         lines.append(f"{name}: {judge.graded:,} of {grades.asked:,} graded; replies without a grade: {lost}.")

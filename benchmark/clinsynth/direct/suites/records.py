@@ -1,4 +1,4 @@
-"""What is stored of a suite, and where. Reading it needs no lm-eval."""
+"""Records of the suites and their paths. Reading them does not need lm-eval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORM = "suites.v2"
 
 
 class SuiteCell(NamedTuple):
-    """What identifies a record of a suite."""
+    """The identity of a record of a suite."""
 
     suite: str
     part: str
@@ -35,7 +35,7 @@ class SuiteCell(NamedTuple):
 
 
 class SuiteRecord(AnswersRecord):
-    """What happened when a model answered one set of a suite. Holds no text of any data set."""
+    """The record of a model's answers to one set of a suite. Holds no text of any data set."""
 
     format: Literal[1] = 1
     track: Literal["suite"] = "suite"
@@ -69,15 +69,15 @@ class SuiteRecord(AnswersRecord):
 
 def largest(records: Iterable[SuiteRecord]) -> dict[str, SuiteRecord]:
     """By set, the record with most questions: the whole set before any subset."""
-    found: dict[str, SuiteRecord] = {}
+    by_part: dict[str, SuiteRecord] = {}
     for record in records:
-        if record.part not in found or record.asked > found[record.part].asked:
-            found[record.part] = record
-    return found
+        if record.part not in by_part or record.asked > by_part[record.part].asked:
+            by_part[record.part] = record
+    return by_part
 
 
 class JudgeRecord(Part):
-    """What one judge said."""
+    """The grades of one judge."""
 
     model: str
     mode: str

@@ -38,7 +38,7 @@ class Item:
     prompt: str
     """The question, where lm-eval has none."""
     options: tuple[str, ...] = ()
-    """What may be chosen."""
+    """The options of a multiple-choice question."""
     answer: int = 0
     """Which of them is right."""
     references: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class SuiteSet:
     language: Literal["en", "zh"] = "en"
     max_tokens: int = 32
     instruction: str
-    """What is asked, before the question."""
+    """The instruction before the question."""
     notes: tuple[str, ...] = ()
 
 

@@ -66,8 +66,8 @@ def rouge_scorer(language: Language) -> Any:
 
 
 def _best(scorer: Any, answer: str, references: Sequence[str]) -> dict[str, float]:
-    found = [scorer.score(reference, answer) for reference in references]
-    return {name: max(float(each[name].fmeasure) for each in found) for name in ("rouge1", "rouge2", "rougeL")}
+    scores = [scorer.score(reference, answer) for reference in references]
+    return {name: max(float(each[name].fmeasure) for each in scores) for name in ("rouge1", "rouge2", "rougeL")}
 
 
 def _plain(text: str) -> list[str]:

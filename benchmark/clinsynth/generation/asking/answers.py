@@ -105,7 +105,7 @@ class Form:
 
 
 def form_of(spec: TaskSpec, step: Step = "row", *, own_names: bool = False) -> Form:
-    """What is written for a task at a step.
+    """The object that a model writes for a task at a step.
 
     With ``own_names``, the sentence of a relation is written with names that the model chooses, and markers are put in
     their place: a small model breaks signs, or writes of "a gene" and "a disease".
@@ -134,7 +134,7 @@ class Demo:
 
     example: Example
     slots: Mapping[str, str]
-    """What stands in the place of the prompt's conditions: its label, its topic..."""
+    """The conditions that the example stands for: its label, its topic..."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +144,7 @@ class Wanted:
     labels: tuple[str, ...] = ()
     """The labels that it is to have; empty for span tasks, and where the model is to choose them."""
     slots: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What the prompt's template is filled with: topic, style..."""
+    """Values for the prompt's template: topic, style..."""
     demos: tuple[Demo, ...] = ()
     names: tuple[str, ...] = ()
     """Names that the text is to hold: for relations one for each marker, for spans one of the first label."""

@@ -18,30 +18,33 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from clinsynth.core import Example, Span, TaskSpec, UserError
-from clinsynth.generation.asking.answers import Demo, Step, Wanted, form_of
-from clinsynth.generation.baseline import Tally
+from clinsynth.generation.asking.answers import WITHOUT_LOST, Demo, Step, Wanted, form_of
+from clinsynth.generation.baseline import Budget, Tally, TaskView, Tools
 from clinsynth.llm import Mode, Prompt
 from clinsynth.task_types import TASK_TYPES, task_type
+from clinsynth.text import sentence_ranges
 
 MAX_TOKENS: Mapping[Mode, int] = {"chat": 512, "completion": 192}
 """ClinGen asks chat models for up to 512; a base model that has not ended its object by the other seldom does."""
 SECOND_TOKENS = 256
 """For the second text of a pair (ClinGen)."""
 BETWEEN = "\n\n"
-"""What ends an entry of a base model's document."""
+"""Texts that end an entry of a base model's document."""
 _GIVEN: tuple[Step, ...] = ("second", "label")
 """Steps at which a text is there already."""
 SECTIONS = ("system", "chat", "title", "entry")
 WRITING = Path(__file__).parent / "writing.txt"
-"""What texts and labels are to one who writes them, by task."""
+"""Instructions for writing the texts and labels of each task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,11 @@ def load(folder: Path, name: str, tally: Tally) -> PromptFile:
     if name in TASK_TYPES:
         tally.prompts[f"asking/{WRITING.name}"] = hashlib.sha256(WRITING.read_bytes()).hexdigest()
     parts = re.split(r"^== (\w+) ==\n", _read(folder, name, tally), flags=re.MULTILINE)
-    found = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
-    if parts[0].strip() or set(found) - set(SECTIONS):
+    sections = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    if parts[0].strip() or set(sections) - set(SECTIONS):
         expected = f"sections == {' ==, == '.join(SECTIONS)} =="
         raise UserError(f"{folder / name}.txt is not a prompt file", expected=expected)
-    return PromptFile(*(found.get(section, "") for section in SECTIONS))
+    return PromptFile(*(sections.get(section, "") for section in SECTIONS))
 
 
 def load_values(folder: Path, name: str, tally: Tally) -> dict[str, list[str]]:
@@ -89,20 +92,20 @@ def fill(text: str, slots: Mapping[str, str]) -> str:
 
 @cache
 def writing(task: str) -> Mapping[str, str]:
-    """What ``writing.txt`` says of a task: ``text``, ``second``, ``without``, and an order for each label."""
-    found: dict[str, str] = {}
+    """The entries of ``writing.txt`` for a task: ``text``, ``second``, ``without``, and an instruction per label."""
+    texts: dict[str, str] = {}
     section = ""
     for line in WRITING.read_text("utf-8").splitlines():
         if line.startswith("["):
             section = line.strip("[]")
         elif section == task and line:
             key, _, text = line.partition(": ")
-            found[key] = text
-    return found
+            texts[key] = text
+    return texts
 
 
 def standing_slots(spec: TaskSpec) -> dict[str, str]:
-    """What can be said of a task in any prompt: ``description``, ``kind``, ``definitions``, ``first``, ``second``..."""
+    """Slots of a task that any prompt can use: ``description``, ``kind``, ``definitions``, ``first``, ``second``..."""
     kind, told = task_type(spec), writing(spec.name)
     names = spec.text_names if len(spec.text_names) == len(kind.text_keys) else kind.text_keys
     slots = {
@@ -235,9 +238,111 @@ def _shown(spec: TaskSpec, demo: Demo, standing: Mapping[str, str], step: Step) 
 
 
 def _entry(file: PromptFile, slots: Mapping[str, str]) -> str:
-    """What stands above an object: one line, so that a model does not go on with conditions of its own."""
+    """The text above an object: one line, so that a model does not add conditions of its own."""
     return " ".join(fill(file.entry, slots).split())
 
 
 def _given(demo: Demo) -> str:
     return " ".join(demo.example.texts[0].split())
+
+
+T = TypeVar("T")
+
+SHOWN = 3
+"""Real examples per prompt, drawn at random (ClinGen)."""
+FORMATS = 3
+"""Entries that show a base model the form."""
+WITHOUT_MENTION = {"named_entity_recognition": 0.4, "attribute_extraction": 0.1}
+"""Share of texts without any name. Of the sentences in four corpora of names 35 to 46 % have none; snippets on
+medication were chosen because they have some."""
+SENTENCES = 3
+"""Of a demonstration's text in text classification (ClinGen)."""
+
+Demos = Callable[[tuple[str, ...]], tuple[Demo, ...]]
+"""Draws demonstrations for a row of these labels."""
+
+
+def real_demos(view: TaskView, rng: np.random.Generator, rows: int = 1) -> Demos:
+    """Few-shot examples of the row's label, or of any of its labels; of all where none has one.
+
+    They stand in the order of the examples, whichever are drawn: a server that keeps the beginnings of prompts then
+    reads few of them anew. ``rows`` rows of a label in turn get the same draw, so that one request can ask for them.
+    """
+    few = view.few_shot()
+    spec = view.spec
+    drawn: dict[tuple[str, ...], list[tuple[Demo, ...]]] = {}
+
+    def draw(labels: tuple[str, ...]) -> tuple[Demo, ...]:
+        if not drawn.get(labels):
+            pool = [example for example in few if set(labels) & set(example.labels)] or few
+            chosen = sorted(int(k) for k in rng.permutation(len(pool))[:SHOWN])
+            drawn[labels] = [tuple(_shortened(real_demo(spec, pool[k]), spec) for k in chosen)] * rows
+        return drawn[labels].pop()
+
+    return draw
+
+
+def no_demos(spec: TaskSpec, mode: Mode, rng: np.random.Generator) -> Demos:
+    """No real example. A base model is shown the form by entries that are no data of the task, others by no entry."""
+    pool = format_demos(spec.type, spec.markers, spec.labels) if mode == "completion" else ()
+
+    def draw(labels: tuple[str, ...]) -> tuple[Demo, ...]:
+        return tuple(_some(pool, FORMATS, rng))
+
+    return draw
+
+
+def bare_rows(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Callable[[Wanted], Wanted]:
+    """Turns a share of the wanted rows of a span task into rows without any name, which have a theme for a topic.
+
+    The share is that of ``--without-mention``. Rows that are lost are made up for, so that it holds of what is kept.
+    """
+    spec, tally = view.spec, tools.tally
+    if not spec.is_span:
+        return lambda wanted: wanted
+    share = WITHOUT_MENTION[spec.type] if tools.asking.without_mention is None else tools.asking.without_mention
+    tally.notes["share without mention"] = f"{share:g}"
+    themes = [theme for theme in writing(spec.name).get("without", "").split("; ") if theme]
+
+    drawn = bare = 0
+
+    def perhaps(wanted: Wanted) -> Wanted:
+        nonlocal drawn, bare
+        # Each kind is asked for as often as its share and what was lost of it say; beyond that, by share.
+        lost = tally.altered[WITHOUT_LOST]
+        lacking_bare = max(share * budget.rows + lost - bare, 0.0)
+        lacking_other = max((1 - share) * budget.rows + tally.dropped.total() - lost - (drawn - bare), 0.0)
+        lacking = lacking_bare + lacking_other
+        drawn += 1
+        if rng.random() >= (lacking_bare / lacking if lacking else share):
+            return wanted
+        bare += 1
+        slots = {slot: text for slot, text in wanted.slots.items() if slot != "topic"}
+        if themes:
+            slots["theme"] = themes[int(rng.integers(len(themes)))]
+        return replace(wanted, bare=True, slots=slots, names=())
+
+    return perhaps
+
+
+def label_sets(view: TaskView) -> Mapping[str, Sequence[tuple[str, ...]]]:
+    """For multi-label tasks, the label sets of the few-shot examples that carry each label; else nothing."""
+    sets: dict[str, list[tuple[str, ...]]] = {}
+    for example in view.few_shot() if view.spec.multi_label else ():
+        for label in example.labels:
+            sets.setdefault(label, []).append(example.labels)
+    return sets
+
+
+def _some(pool: Sequence[T], number: int, rng: np.random.Generator) -> list[T]:
+    chosen = rng.permutation(len(pool))[:number]
+    return [pool[int(k)] for k in chosen]
+
+
+def _shortened(demo: Demo, spec: TaskSpec) -> Demo:
+    """A long text is cut after its first sentences, where that leaves the answer as it is."""
+    if spec.type != "text_classification":
+        return demo
+    (text,) = demo.example.texts
+    ranges = sentence_ranges(text)[:SENTENCES]
+    return replace(demo, example=replace(demo.example, texts=(text[: ranges[-1][1]],))) if ranges else demo

@@ -35,7 +35,7 @@ PRIOR = 30
 
 Labels = tuple[str, ...]
 Draw = Callable[[Labels], Wanted]
-"""What to ask for, for a row of these labels."""
+"""Draws what to ask for, for a row of these labels."""
 
 
 def shares(spec: TaskSpec, rows: int) -> dict[str, int]:
@@ -91,7 +91,7 @@ class Rounds:
     """First texts that are under way."""
     _items: deque[_Asked] = field(default_factory=deque[_Asked])
     _queue: list[Prompt] = field(default_factory=list[Prompt])
-    """What the model was handed: it grows with ``_items``."""
+    """Prompts given to the model; the list grows with ``_items``."""
     _repeats: Counter[Prompt] = field(default_factory=Counter[Prompt])
     _first_repeat: int = field(init=False)
 

@@ -13,9 +13,7 @@ from typing import Any, cast
 from clinsynth.core import EntityKind, NotPreparedError, UnknownNameError, UserError, write_jsonl_gz
 from clinsynth.data import default_data_dir
 from clinsynth.generation.knowledge import sources
-from clinsynth.generation.knowledge.names import KINDS, NameTable, Pair
-
-__all__ = ["KINDS", "SOURCES", "NameTable", "open_knowledge", "prepare_knowledge", "prepared_path"]
+from clinsynth.generation.knowledge.names import NameTable, Pair
 
 
 @dataclass(frozen=True, slots=True)

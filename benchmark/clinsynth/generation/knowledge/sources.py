@@ -240,11 +240,11 @@ def _relate_ibkh(took: Collector, names: Mapping[str, str], path: Path, relation
 def _table(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:
     with _opened(path) as stream:
         rows = csv.DictReader(stream)
-        found = [name.strip() for name in rows.fieldnames or ()]
-        if missing := [name for name in needed if name not in found]:
-            raise UserError(f"{path} lacks {', '.join(missing)}", found=", ".join(found)[:200] or "no columns",
+        columns = [name.strip() for name in rows.fieldnames or ()]
+        if missing := [name for name in needed if name not in columns]:
+            raise UserError(f"{path} lacks {', '.join(missing)}", found=", ".join(columns)[:200] or "no columns",
                             expected="the columns that iBKH publishes")  # fmt: skip
-        rows.fieldnames = found
+        rows.fieldnames = columns
         yield from rows
 
 

@@ -97,13 +97,13 @@ def _json_lines(file: Path, text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _row(file: Path, line: int, row: Any) -> NoteRow:
-    found = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
-    if lacking := sorted(name for name in _NEEDED if not isinstance(found.get(name), str)):
+    entry = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
+    if lacking := sorted(name for name in _NEEDED if not isinstance(entry.get(name), str)):
         raise UserError(
             f"{file}, line {line} is no row of notes", found=f"no text for {', '.join(lacking)}",
             expected=", ".join(COLUMNS),
         )  # fmt: skip
-    return NoteRow(str(found.get("patient_id", "")), *(found[name] for name in COLUMNS[1:]))
+    return NoteRow(str(entry.get("patient_id", "")), *(entry[name] for name in COLUMNS[1:]))
 
 
 RECORD = "notes.json"
@@ -115,7 +115,7 @@ PATIENCE = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotesRequest:
-    """What is to be written."""
+    """A request for rows of notes."""
 
     reports: Reports
     rows: int
@@ -175,17 +175,17 @@ def make_notes(
     """
     if request.rows < 1:
         raise UserError(f"{request.rows} rows", expected="at least 1")
-    found = read_notes_record(request.out)
-    if found is not None and found.stopped != "limit":
+    stored = read_notes_record(request.out)
+    if stored is not None and stored.stopped != "limit":
         wanted = _key(request, llm)
-        here = (found.reports_sha256, found.model, found.mode, found.seed, found.context, found.asked)
+        here = (stored.reports_sha256, stored.model, stored.mode, stored.seed, stored.context, stored.asked)
         if here != wanted:
             raise UserError(
                 f"{request.out} holds notes of another request",
-                found=f"{found.asked:,} rows by {found.model} from {found.reports}, seed {found.seed}",
+                found=f"{stored.asked:,} rows by {stored.model} from {stored.reports}, seed {stored.seed}",
                 remedy="choose another --out, or delete the folder",
             )
-        return found, True
+        return stored, True
     began = time.perf_counter()
     tally, ledger = Tally(), llm.new_ledger() if isinstance(llm, Client) else None
     made = _Made()

@@ -220,8 +220,8 @@ def _braced(body: str, place: str) -> Node:
     slot = _SLOT.fullmatch(body.removeprefix("initials "))
     if slot is None:
         return _Choice((_parse(body, place),))  # a group
-    found = _Slot(slot[1], slot[2] or "", slot[3] or "")
-    return _Initials(found) if initials else found
+    parsed = _Slot(slot[1], slot[2] or "", slot[3] or "")
+    return _Initials(parsed) if initials else parsed
 
 
 def _split(body: str) -> list[str]:
@@ -237,17 +237,17 @@ def _split(body: str) -> list[str]:
 
 
 def _slots_of(nodes: Sequence[Node]) -> list[str]:
-    found: list[str] = []
+    slots: list[str] = []
     for node in nodes:
         if isinstance(node, _Slot):
-            found.append(node.name)
+            slots.append(node.name)
         elif isinstance(node, _Initials):
-            found.append(node.slot.name)
+            slots.append(node.slot.name)
         elif isinstance(node, _Choice):
-            found += [name for option in node.options for name in _slots_of(option)]
+            slots += [name for option in node.options for name in _slots_of(option)]
         elif isinstance(node, _Mark):
-            found += _slots_of(node.inner)
-    return found
+            slots += _slots_of(node.inner)
+    return slots
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What a difference is worth: intervals, paired tests, gaps, curves and ranks, all from counts summed per unit.
+"""Statistics of scores: intervals, paired tests, gaps, curves and ranks, all from counts summed per unit.
 
 ``units`` brings predictions into counts of independent units, ``profiles`` turns those into what is needed of a run set
 (scores of the seeds, and how they move with the test units), ``estimates`` holds the one test that is used everywhere.

@@ -1,4 +1,3 @@
-from .batches import prepare as prepare
 from .contrasts import Terms as Terms
 from .contrasts import contrast as contrast
 from .contrasts import difference as difference
@@ -8,6 +7,7 @@ from .estimates import Components as Components
 from .estimates import Estimate as Estimate
 from .estimates import Measured as Measured
 from .estimates import combine as combine
+from .estimates import prepare as prepare
 from .estimates import settled as settled
 from .gaps import Gap as Gap
 from .gaps import LearningCurve as LearningCurve

@@ -200,8 +200,8 @@ class Lines:
         out: FloatArray = np.zeros(len(x))
         for seeds in np.unique(self._seeds[which]).tolist():
             at = np.flatnonzero(self._seeds[which] == seeds)
-            found = Differences(seeds, self._units, value[at], seed[at], unit[at], residual[at])
-            out[at] = found.p_values() / 2
+            differences = Differences(seeds, self._units, value[at], seed[at], unit[at], residual[at])
+            out[at] = differences.p_values() / 2
         return out
 
 

@@ -10,9 +10,8 @@ from functools import cached_property, partial
 import numpy as np
 from scipy.special import ndtri  # pyright: ignore[reportMissingTypeStubs] - scipy has none
 
-from clinsynth.scoring.statistics.batches import crossings
 from clinsynth.scoring.statistics.contrasts import Line, Lines, Terms, contrast
-from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing, settled
+from clinsynth.scoring.statistics.estimates import ALPHA, Measured, crossing, crossings, settled
 from clinsynth.scoring.statistics.profiles import FloatArray, IntArray, Profile
 
 _TINY = 1e-300
@@ -58,8 +57,8 @@ def gaps_of(many: Sequence[Terms], alpha: float = ALPHA) -> list[Gap]:
         for terms, span in zip(many, spans, strict=True)
         if is_scale(span)
     ]
-    found = iter(_bounded(scaled, alpha))
-    return [next(found) if is_scale(span) else Gap(None, None, None, NO_SCALE) for span in spans]
+    bounds = iter(_bounded(scaled, alpha))
+    return [next(bounds) if is_scale(span) else Gap(None, None, None, NO_SCALE) for span in spans]
 
 
 def _bounded(scaled: Sequence[tuple[Terms, float, float]], alpha: float) -> list[Gap]:
@@ -103,8 +102,8 @@ class _Excess:
     alpha: float
 
     def __call__(self, x: float) -> float:
-        found = self.line.at(x).estimate()
-        return float(ndtri(max(found.tail(abs(found.value)), _TINY)) - ndtri(self.alpha / 2))
+        estimate = self.line.at(x).estimate()
+        return float(ndtri(max(estimate.tail(abs(estimate.value)), _TINY)) - ndtri(self.alpha / 2))
 
 
 def is_scale(span: Measured) -> bool:

@@ -172,24 +172,24 @@ class TaskPairs:
 
     def row(self, name: str, others: Sequence[str]) -> dict[str, tuple[float, float]]:
         """Difference and two-sided p of ``name`` against each of ``others``."""
-        found: dict[str, tuple[float, float]] = {}
+        intervals: dict[str, tuple[float, float]] = {}
         for group in _grouped(others, lambda other: self.profiles[other].seeds).values():
             made = self.against(name, group)
-            found.update(_paired(group, made.value, made.p_values()))
-        return found
+            intervals.update(_paired(group, made.value, made.p_values()))
+        return intervals
 
 
 def overall_row(
     tasks: Mapping[str, TaskPairs], weights: Mapping[str, float], seed: int, name: str, others: Sequence[str]
 ) -> dict[str, tuple[float, float]]:
     """Difference and two-sided p of ``name`` against each of ``others`` over ``tasks``, which all of them have."""
-    found: dict[str, tuple[float, float]] = {}
+    intervals: dict[str, tuple[float, float]] = {}
     used = {task: tasks[task] for task in weights}
     groups = _grouped(others, lambda other: tuple(pairs.profiles[other].seeds for pairs in used.values()))
     for group in groups.values():
         parts = {task: pairs.against(name, group) for task, pairs in used.items()}
-        found.update(_paired(group, *combined_p_values(parts, weights, seed)))
-    return found
+        intervals.update(_paired(group, *combined_p_values(parts, weights, seed)))
+    return intervals
 
 
 def _paired(names: Sequence[str], value: FloatArray, p: FloatArray) -> dict[str, tuple[float, float]]:

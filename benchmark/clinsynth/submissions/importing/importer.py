@@ -15,10 +15,10 @@ from typing import Any
 from clinsynth.core import Registry, TaskSpec, UnfitFileError, UserError, open_regular
 from clinsynth.submissions.card import CARD_FILE, FILL_IN, Card, RealData
 from clinsynth.submissions.faults import shown
+from clinsynth.submissions.folder import check_name, write_rows, write_submission
 from clinsynth.submissions.importing.labels import LabelMap
 from clinsynth.submissions.importing.session import Format, ImportOptions, ImportReport, Session
 from clinsynth.submissions.rows import DATA, MAX_BYTES, SUFFIXES, too_deep
-from clinsynth.submissions.writing import check_name, write_rows, write_submission
 
 FILES = frozenset(
     {
@@ -106,10 +106,10 @@ def format_of(path: Path) -> str:
     if path.is_dir() or is_hub_name(path):
         return "datasets"
     name = path.name.lower().removesuffix(".gz")
-    found = _BY_SUFFIX.get(Path(name).suffix)
-    if found is None:
+    form = _BY_SUFFIX.get(Path(name).suffix)
+    if form is None:
         raise UserError(f"the name of {path} does not say its form", remedy=f"--format {' | '.join(FORMATS)}")
-    return found
+    return form
 
 
 def import_data(

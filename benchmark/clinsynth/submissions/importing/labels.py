@@ -66,13 +66,13 @@ class LabelMap:
             UserError: as ``knows``.
         """
         try:
-            found = self._find(value)
+            label = self._find(value)
         except UnknownLabelError:
             if len(self.met) < FIRST_LABELS:
                 self.met[shown(str(value), 60)] = None
             raise
-        self.used.setdefault(str(value), found)
-        return self._swap.get(found, found)
+        self.used.setdefault(str(value), label)
+        return self._swap.get(label, label)
 
     def explicit(self, value: object) -> str | None:
         """What the user said this value stands for, if anything."""

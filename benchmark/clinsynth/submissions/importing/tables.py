@@ -142,14 +142,14 @@ def _texts(names: Sequence[str], keys: tuple[str, ...], columns: Mapping[str, st
         return {key: columns[key] for key in keys}
     if any(key in columns for key in keys):
         # One of a pair is given: the other must bear our own name, anything else would be a guess.
-        found = {key: columns.get(key) or _first(names, (key,)) for key in keys}
+        chosen = {key: columns.get(key) or _first(names, (key,)) for key in keys}
     elif len(keys) == 1:
-        found = {keys[0]: _first(names, _TEXT)}
+        chosen = {keys[0]: _first(names, _TEXT)}
     else:
         pairs = [keys, *_PAIRS]
         candidates = ({key: _first(names, (name,)) for key, name in zip(keys, pair, strict=True)} for pair in pairs)
-        found = next((each for each in candidates if all(each.values())), dict[str, str | None]())
-    complete = {key: name for key, name in found.items() if name is not None}
+        chosen = next((each for each in candidates if all(each.values())), dict[str, str | None]())
+    complete = {key: name for key, name in chosen.items() if name is not None}
     return complete if len(complete) == len(keys) else None
 
 
@@ -188,16 +188,16 @@ def _guess(missing: Sequence[str], names: Sequence[str]) -> str:
     left = [name for name in names if name and len(name) <= 60 and not set(name) & set(",=")][:200]
     if len(left) < len(missing):
         return ""
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for key in missing:
         near = get_close_matches(plain(key), [plain(name) for name in left], n=1, cutoff=0.75)
         if near:
-            found[key] = next(name for name in left if plain(name) == near[0])
-            left.remove(found[key])
+            columns[key] = next(name for name in left if plain(name) == near[0])
+            left.remove(columns[key])
     for key in missing:
-        if key not in found:
-            found[key] = left.pop(-1 if key in ("label", "labels", "entities") else 0)
-    return shown(",".join(f"{ours}={_in_shell(found[ours])}" for ours in missing))
+        if key not in columns:
+            columns[key] = left.pop(-1 if key in ("label", "labels", "entities") else 0)
+    return shown(",".join(f"{ours}={_in_shell(columns[ours])}" for ours in missing))
 
 
 def _in_shell(name: str) -> str:

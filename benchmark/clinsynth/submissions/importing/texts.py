@@ -133,9 +133,9 @@ class _Window:
 
     def take(self, expected: str) -> str:
         """The next character, passed over if it is the expected one."""
-        found = self.peek()
-        self._at += found == expected
-        return found
+        bom = self.peek()
+        self._at += bom == expected
+        return bom
 
     def skip(self) -> None:
         """Pass over white space, and a byte order mark."""

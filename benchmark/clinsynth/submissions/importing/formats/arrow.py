@@ -91,12 +91,12 @@ def _files(path: Path, session: Session) -> list[Path]:
 
 def _found(path: Path) -> list[Path]:
     """The table files under a folder. Links are not followed: one may lead anywhere."""
-    found: list[Path] = []
+    files: list[Path] = []
     for folder, _, names in os.walk(path):
-        found += (Path(folder, name) for name in names if Path(name).suffix in _SUFFIXES)
-        if len(found) > _MAX_FILES:
+        files += (Path(folder, name) for name in names if Path(name).suffix in _SUFFIXES)
+        if len(files) > _MAX_FILES:
             raise UserError(f"{path} has too many files", expected=f"at most {_MAX_FILES:,}")
-    return sorted(file for file in found if file.is_file() and not file.is_symlink())
+    return sorted(file for file in files if file.is_file() and not file.is_symlink())
 
 
 def _saved(folder: Path) -> list[Path]:

@@ -1,4 +1,7 @@
-"""What stands between the network and the app: headers on every answer, and only the addresses that the app needs."""
+"""ASGI middleware around the app: what is let through with which headers, and the head of the first page.
+
+The head gets the project's own tags for the cards that networks show of a link, and the board's one script.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
+from clinsynth.site import Frame, Home, social
+
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY = 64 * 1024
@@ -20,9 +26,9 @@ _ALLOWED = re.compile(
     r"/|/(take|plain|assets|static|svelte)/[^?]*|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon|card\.png)/?"
     r"|/gradio_api/(info|config|startup-events|theme\.css|app_id|queue/(join|data)|heartbeat/\w+|(?:call|run)/[\w/-]+|cancel|reset)/?"
 )
-"""Not among them: files that others uploaded, a proxy to other machines, the schema, run histories, monitoring."""
+"""Paths that the app needs. Left out are uploaded files, the proxy, the schema, run histories and monitoring."""
 CHECK = "/check"
-"""Where an archive is posted; it has bounds of its own."""
+"""Path to which archives are posted; it has limits of its own."""
 
 _COMMON = "object-src 'none'; base-uri 'self'; form-action 'self'; "
 _APP = (
@@ -84,7 +90,7 @@ class Guard:
 def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
     names = {name for name, _ in headers}
 
-    async def sent(message: MutableMapping[str, Any]) -> None:
+    async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             kept = [pair for pair in message.get("headers", []) if pair[0].lower() not in names]
             message = {**message, "headers": [*kept, *headers]}
@@ -126,10 +132,10 @@ def _only_values(body: bytes) -> bool:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, once more for the app; then whatever comes."""
+    """A receive function that first repeats a body that was read, then passes on what follows."""
     given = False
 
-    async def received() -> MutableMapping[str, Any]:
+    async def received() -> Message:
         nonlocal given
         if given:
             return await receive()
@@ -137,3 +143,43 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return received
+
+
+PICTURE = "card.png"
+_THEIRS = re.compile(r"<meta\s+(?:property|name)=\"(?:og|twitter):[^>]*>\s*", re.IGNORECASE)
+"""Gradio's own tags, which would otherwise be shown on the card of every link."""
+
+
+class Social:
+    """ASGI middleware: rewrites the head of the app's page and leaves everything else alone."""
+
+    def __init__(self, app: App, title: str, lead: str, home: Home) -> None:
+        self.app = app
+        frame = Frame({}, "", home=home, picture=PICTURE)
+        self.head = f'{social(title, lead, frame)}\n<script src="plain/board.js" defer></script>\n'
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Collect the page and send it with the new head."""
+        if scope["type"] != "http" or scope["path"] != "/" or scope["method"] not in ("GET", "HEAD"):
+            await self.app(scope, receive, send)
+            return
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def collect(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                page = self.rewritten(b"".join(parts).decode("utf-8")).encode()
+                kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+                await send({**start, "headers": [*kept, (b"content-length", str(len(page)).encode())]})
+                await send({"type": "http.response.body", "body": page})
+
+        await self.app(scope, receive, collect)
+
+    def rewritten(self, page: str) -> str:
+        """The page with the board's tags in place of gradio's."""
+        return _THEIRS.sub("", page).replace("</head>", f"{self.head}</head>", 1)
