@@ -137,6 +137,26 @@ def _suite(name: str) -> str | None:
     return table_markdown(found[0].without_empty(), heading=False) if found else None
 
 
+def yields() -> str | None:
+    """What the language-model baselines in ``submissions/`` kept, dropped and cost; ``None`` before any was run."""
+    from clinsynth.generation.record import read_generation
+
+    rows: list[Sequence[str]] = []
+    for path in sorted((ROOT / "submissions").glob("*/generation/*.json")):
+        record = read_generation(path.parents[1], path.stem)
+        if record is None or record.model is None:
+            continue
+        drops = Counter({reason: count for reason, count in record.dropped.items() if count}).most_common(3)
+        cost = record.cost
+        rows.append((
+            f"`{record.baseline}`", record.task, f"{record.kept:,}", f"{100 * (record.rate or 0):.0f} %",
+            ", ".join(f"{reason} {count:,}" for reason, count in drops) or "–", f"{cost.calls:,}",
+            f"{cost.tokens_in / record.kept:,.0f} / {cost.tokens_out / record.kept:,.0f}" if record.kept else "–",
+        ))  # fmt: skip
+    header = ("baseline", "task", "rows", "yield", "most frequent drops", "requests", "tokens per row, in / out")
+    return table(header, rows) if rows else None
+
+
 def recipes() -> str:
     """Every recipe's settings; equal settings of several task types are one row."""
     rows: list[Sequence[str]] = []
@@ -240,6 +260,7 @@ BLOCKS: dict[str, dict[str, Callable[[], str | None]]] = {
     "docs/tasks.md": {"tasks": tasks},
     "docs/generating.md": {"baselines": baselines},
     "docs/direct.md": {"direct": direct},
+    "docs/llm-baselines.md": {"yields": yields},
     "docs/suites.md": {"clinicalgpt": clinicalgpt, "asclepius-notes": asclepius_notes},
     "docs/recipes.md": {
         "students": students,

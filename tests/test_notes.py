@@ -124,6 +124,7 @@ def test_a_dozen_reports_come_along() -> None:
 ROWS = [
     NoteRow("1-1", 'A note, "quoted"\nover lines.', "What?", "", "Summarization"),
     NoteRow("2-1", "Ä", "Who?", "x", "y"),
+    NoteRow("3-1", "- fever\n- cough", "=1+1?", "'=1+1", "'t is so"),
 ]
 
 

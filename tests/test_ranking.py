@@ -119,8 +119,8 @@ def row(table: Standings, name: str) -> Standing:
 
 
 def test_who_is_ranked_and_why_the_others_are_not(table: Standings) -> None:
-    assert [each.name for each in table.contenders()] == ["alpha", "beta", "gamma"]
-    codes = {each.name: [reason.code for reason in each.reasons] for each in table.below_the_line()}
+    assert [each.name for each in table.rows if each.ranked] == ["alpha", "beta", "gamma"]
+    codes = {each.name: [reason.code for reason in each.reasons] for each in table.rows if not each.ranked}
     assert codes == {
         "constant": ["reference"],
         "gold-full": ["reference"],
@@ -136,7 +136,7 @@ def test_who_is_ranked_and_why_the_others_are_not(table: Standings) -> None:
     assert [each.name for each in table.rows][:3] == ["alpha", "beta", "gamma"]
     assert table.rows[-1].name == "part"  # no overall score at all
     assert row(table, "part").statistics is None
-    said = {each.name: each.reasons[0].text for each in table.below_the_line()}
+    said = {each.name: each.reasons[0].text for each in table.rows if not each.ranked}
     assert said["part"].startswith("no result on mqp")
     assert "7 of 1,000 rows" in said["leaky"]
     assert "seed2.jsonl.gz" in said["lost"]
@@ -223,7 +223,7 @@ def test_an_entry_more_changes_nothing_between_two(table: Standings, place: Path
         more = computed(place, cache)
     finally:
         (place / "delta" / "submission.toml").unlink()
-    assert "delta" in [each.name for each in more.contenders()]
+    assert "delta" in [each.name for each in more.rows if each.ranked]
     for name in ("alpha", "beta", "gamma", "constant", "few"):
         before, after = row(table, name).statistics, row(more, name).statistics
         assert before
@@ -365,7 +365,7 @@ def test_what_is_said_of_another_student() -> None:
 def test_a_test_set_that_is_not_here_leaves_the_means(table: Standings, place: Path, cache: Path) -> None:
     without = computed(place, cache, "mqp")
     assert without.unavailable == {"mqp": "mqp is not prepared"}
-    assert without.contenders() == []
+    assert not any(each.ranked for each in without.rows)
     for name in ("alpha", "gamma"):
         own, before = row(without, name), row(table, name)
         assert [reason.code for reason in own.reasons] == ["unchecked"]
@@ -390,11 +390,11 @@ def test_without_references_there_is_no_scale_and_everybody_counts(tmp_path: Pat
     assert own.gap.reason == "no run of gold-full on gad"
     assert own.worth.words == ""
     assert own.worth.reason == "no run of gold-n on gad"
-    assert [each.name for each in made.contenders()] == ["two"]
+    assert [each.name for each in made.rows if each.ranked] == ["two"]
     put(tmp_path, "gold-few", {"gad": 0.3}, kind="reference", audited=False)
     more = computed(tmp_path, cache)
     assert more.required == ("gad",)  # no stranger makes others incomplete by a task that no reference has
-    assert [each.name for each in more.contenders()] == ["one", "two"]
+    assert [each.name for each in more.rows if each.ranked] == ["one", "two"]
     assert any("no reference has a result: mqp" in remark for remark in more.remarks())
 
 
@@ -406,7 +406,7 @@ def test_the_sample_is_never_ranked(tmp_path: Path, cache: Path) -> None:
         (tmp_path / "one" / name).rename(tmp_path / "one" / "sample" / name)
     toy.kind = "sample"
     made = standings([tmp_path], RECIPE, 1_000, "sample", Profiler(toy, 300, cache=cache))
-    assert made.contenders() == []
+    assert not any(each.ranked for each in made.rows)
     assert made.rows[0].reasons[0].code == "sample"
     assert made.rows[0].scores["gad"].statistics
 

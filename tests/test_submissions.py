@@ -204,7 +204,7 @@ def test_row_limit_counts_no_row_more(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 CORPUS_CASES: dict[str, tuple[str, list[dict[str, Any]], dict[str, int]]] = {
-    "few rows": ("toy-nli", good(999), {"few-rows": 1}),
+    "few rows": ("toy-nli", good(299), {"few-rows": 1}),
     "repeats": ("toy-nli", [*good(), nli(1), nli(1), nli(3)], {"duplicate-rows": 3}),
     "conflicts": ("toy-nli", [*good(), nli(1, "neutral"), nli(3, "neutral")], {"conflicting-labels": 2}),
     "one answer": ("toy-nli", [nli(k) for k in range(1000)], {"one-target": 1, "label-absent": 1}),

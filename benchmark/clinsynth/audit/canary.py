@@ -14,9 +14,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from clinsynth.core import UserError, canonical_json, write_json, write_text
+from clinsynth.core import Part, UserError, canonical_json, write_json, write_text
 from clinsynth.text import words
 
 WORDS = 6
@@ -32,10 +32,8 @@ _GAP = 3
 hide nothing."""
 
 
-class CanaryHashes(BaseModel):
+class CanaryHashes(Part):
     """What is kept to look for canaries; the canaries cannot be computed from it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     salt: str

@@ -9,11 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from clinsynth.audit.leakage import Method
-from clinsynth.core import FaultyRecordError, RecordKind, Sealed, UserError, read_sealed, write_sealed
-from clinsynth.results import DataKind
+from clinsynth.core import Part, RecordKind, TaskRecord, UserError, find_filed, read_filed, write_sealed
+from clinsynth.results import DataKind, base_of
 
 AUDIT_VERSION = 2
 """Raised whenever a threshold, a pattern or a comparison changes: older records are then made anew."""
@@ -24,11 +22,7 @@ REAL_SHARE = 0.01
 Tier = Literal["synthetic", "real"]
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class RowMatch(_Stored):
+class RowMatch(Part):
     """A row and the test examples that it repeats."""
 
     row: int
@@ -39,7 +33,7 @@ class RowMatch(_Stored):
     """short: so few words that chance may repeat them; public: the publisher has the same row in train or dev too."""
 
 
-class TestLeaks(_Stored):
+class TestLeaks(Part):
     """What the rows have in common with the test split."""
 
     examples: int
@@ -53,7 +47,7 @@ class TestLeaks(_Stored):
     """Test examples that any row repeats, for whatever reason."""
 
 
-class Repeats(_Stored):
+class Repeats(Part):
     """Rows that repeat other examples than test ones; allowed where the card says so."""
 
     split: str
@@ -64,7 +58,7 @@ class Repeats(_Stored):
     """Rows that are repeated exactly but have so few words that chance may do it."""
 
 
-class Draw(_Stored):
+class Draw(Part):
     """What one seed draws: the rows that a student is trained on, of a file that may hold many others."""
 
     budget: int
@@ -79,7 +73,7 @@ class Draw(_Stored):
     """Share of the drawn rows that are nearer to test text than to real text; ``None`` without ``Nearness``."""
 
 
-class Nearness(_Stored):
+class Nearness(Part):
     """Whose text the rows are like: the test split's, or as much other real text.
 
     A generator that has not seen the test split is no nearer to it than to as much of the train split; real rows are
@@ -98,7 +92,7 @@ class Nearness(_Stored):
     """Share of other real rows that are nearer to a test example: what is usual for the task."""
 
 
-class Sketch(_Stored):
+class Sketch(Part):
     """A sample of the runs of words in the rows, as hashes: enough to see that two submissions hold the same text."""
 
     runs: int
@@ -107,7 +101,7 @@ class Sketch(_Stored):
     """The smallest of their hashes, sorted."""
 
 
-class Verbatim(_Stored):
+class Verbatim(Part):
     """The longest stretch of real text in each row: quantiles over the rows, by unit (words, characters)."""
 
     split: str
@@ -119,7 +113,7 @@ class Verbatim(_Stored):
     """Rows that share at least so many words in a row."""
 
 
-class Privacy(_Stored):
+class Privacy(Part):
     """Findings that look like protected health information."""
 
     rows: dict[str, tuple[int, ...]]
@@ -132,7 +126,7 @@ class Privacy(_Stored):
     """The same for the task's own real text; ``None`` where none is here."""
 
 
-class CanarySightings(_Stored):
+class CanarySightings(Part):
     """Planted strings that came out again."""
 
     hashes: str
@@ -144,7 +138,7 @@ class CanarySightings(_Stored):
     """Rows that hold part of one."""
 
 
-class Rescored(_Stored):
+class Rescored(Part):
     """One stored run, scored again with and without the touched test examples."""
 
     recipe: str
@@ -158,7 +152,7 @@ class Rescored(_Stored):
     untouched: int
 
 
-class AuditRecord(_Stored, Sealed):
+class AuditRecord(TaskRecord):
     """The audit of a submission's rows for one task."""
 
     format: Literal[1] = 1
@@ -231,7 +225,7 @@ AUDIT_RECORD = RecordKind("an audit record", "delete it and audit again")
 
 def audit_path(folder: Path, task: str, kind: DataKind) -> Path:
     """Where the audit of a task lies."""
-    return (folder / "sample" if kind == "sample" else folder) / "audit" / f"{task}.json"
+    return base_of(folder, kind) / "audit" / f"{task}.json"
 
 
 def write_audit(folder: Path, record: AuditRecord) -> AuditRecord:
@@ -241,11 +235,7 @@ def write_audit(folder: Path, record: AuditRecord) -> AuditRecord:
 
 def read_audit(path: Path) -> AuditRecord:
     """Read one record. Raises ``FaultyRecordError`` naming the file if it is none, edited, or another task's."""
-    record = read_sealed(path, AuditRecord, AUDIT_RECORD)
-    if record.task != path.stem:
-        raise FaultyRecordError(path, "misplaced", "holds the audit of another task",
-                                found=record.task, remedy="move it back")  # fmt: skip
-    return record
+    return read_filed(path, AuditRecord, AUDIT_RECORD)
 
 
 def is_audited(
@@ -261,12 +251,12 @@ def is_audited(
         test: fingerprint of the test set, ``RunRecord.test.fingerprint``; not compared if left out.
     """
     path = audit_path(folder, task, kind)
-    if not path.exists() and not path.is_symlink():
-        return Verdict("unaudited", (f"not audited on {task}",))
     try:
-        record = read_audit(path)
+        record = find_filed(path, AuditRecord, AUDIT_RECORD)
     except UserError as error:
         return Verdict("unaudited", (str(error).splitlines()[0],))
+    if record is None:
+        return Verdict("unaudited", (f"not audited on {task}",))
     if (record.submission, record.task, record.kind) != (folder.name, task, kind):
         return Verdict("unaudited", (f"the audit on {task} is of {record.submission} on {record.task}",))
     stale = {

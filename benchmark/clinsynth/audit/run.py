@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence, Set
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from clinsynth.audit.canary import CanaryHashes
 from clinsynth.audit.copied import sketch_of
 from clinsynth.audit.leakage import Embed, TextSet, Vectors
 from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, Draw, Nearness, audit_path, read_audit, write_audit
-from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, progress
+from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, now, progress
 from clinsynth.data import DataStore, ExampleStore, few_shot
 from clinsynth.results import SEEDS, Results, drawn
 from clinsynth.submissions import Submission, read_submission
@@ -166,7 +165,7 @@ def _audited(
         nearness=near[0] if near else None, draws=drawn, sketch=sketch_of(rows),
         scores=measure.rescored(submission.path, task, store, test, {t for m in leaks.matches for t in m.tests}),
         failures=failures, seconds={step: round(value, 2) for step, value in seconds.items()},
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now(),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from .errors import machine_fault as machine_fault
 from .files import UnfitFileError as UnfitFileError
 from .files import atomic_path as atomic_path
 from .files import canonical_json as canonical_json
+from .files import csv_text as csv_text
 from .files import open_bytes as open_bytes
 from .files import open_regular as open_regular
 from .files import read_regular as read_regular
@@ -13,6 +14,7 @@ from .files import sha256_jsonl as sha256_jsonl
 from .files import sha256_lines as sha256_lines
 from .files import stored_paths as stored_paths
 from .files import unpacked_bytes as unpacked_bytes
+from .files import without_guard as without_guard
 from .files import write_bytes as write_bytes
 from .files import write_json as write_json
 from .files import write_jsonl_gz as write_jsonl_gz
@@ -39,14 +41,19 @@ from .processes import BoundsError as BoundsError
 from .processes import end_with_parent as end_with_parent
 from .processes import run_bounded as run_bounded
 from .processes import worker_pool as worker_pool
+from .records import Extended as Extended
 from .records import FaultCode as FaultCode
 from .records import FaultyRecordError as FaultyRecordError
 from .records import Filed as Filed
+from .records import Part as Part
 from .records import Place as Place
 from .records import RecordFault as RecordFault
 from .records import RecordKind as RecordKind
 from .records import Sealed as Sealed
 from .records import StoredRecords as StoredRecords
+from .records import TaskRecord as TaskRecord
+from .records import find_filed as find_filed
+from .records import now as now
 from .records import read_filed as read_filed
 from .records import read_sealed as read_sealed
 from .records import stored_records as stored_records

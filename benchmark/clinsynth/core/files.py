@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
+import io
 import json
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -74,6 +77,31 @@ def canonical_json(value: Any) -> str:
 def write_json(target: Path, value: Any) -> None:
     """Write readable JSON, atomically."""
     write_text(target, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How text begins that a spreadsheet would run, or that has been kept from that."""
+
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV in which a spreadsheet finds no formula: text that begins like one has an apostrophe before it.
+
+    ``without_guard`` takes the apostrophe away again. ``None`` is an empty field.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([_guarded(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _guarded(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def without_guard(text: str) -> str:
+    """A field of ``csv_text`` as it was before it was written."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def write_jsonl_gz(target: Path, rows: Iterable[Any]) -> str:

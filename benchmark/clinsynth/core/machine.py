@@ -8,9 +8,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from clinsynth import __version__
+from clinsynth.core.records import Part
 
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Libraries that can change a number."""
@@ -19,10 +18,8 @@ _DECISIVE = ("benchmark/clinsynth", "tasks", "baselines", "constraints.txt")
 """Paths whose content decides a number: changes elsewhere do not make a run dirty."""
 
 
-class Environment(BaseModel):
+class Environment(Part):
     """The environment of a run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     clinsynth: str
     commit: str

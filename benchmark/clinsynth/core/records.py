@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from clinsynth.core.errors import UserError
 from clinsynth.core.files import UnfitFileError, canonical_json, read_regular, stored_paths, write_json
@@ -34,10 +35,29 @@ no number; edited: the seal does not fit; misplaced: a record of something else 
 """
 
 
-class Sealed(BaseModel):
-    """A record with a digest over the rest of it. It shows edits; it is no signature, since anybody can compute it."""
+class Part(BaseModel):
+    """A record or a part of one, read strictly: no unknown fields, no infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Extended(Part):
+    """A part whose form grew: fields that were added later are left out of files while they are empty.
+
+    Records from before them have seals without them, and keep these.
+    """
+
+    added: ClassVar[tuple[str, ...]] = ()
+    """Names of these fields."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value or name not in self.added}
+
+
+class Sealed(Part):
+    """A record with a digest over the rest of it. It shows edits; it is no signature, since anybody can compute it."""
 
     seal: str = ""
     """sha256 over all the rest: an edit shows."""
@@ -68,7 +88,7 @@ class RecordFault:
     submission: str
     """Name of the folder that it lies in."""
     task: str
-    """The task, or the part of a suite; empty where the path names none."""
+    """The task or the suite; empty where the path names none."""
     code: FaultCode
     text: str
     """For a reader: the path below the folder, and what is wrong."""
@@ -158,6 +178,23 @@ class Filed(Sealed):
         raise NotImplementedError
 
 
+class TaskPlace(NamedTuple):
+    """Where the only record of a task lies: under the task's name."""
+
+    stem: str
+
+
+class TaskRecord(Filed):
+    """A record of which there is one for each task."""
+
+    task: str
+
+    @property
+    def cell(self) -> Place:
+        """The task."""
+        return TaskPlace(self.task)
+
+
 F = TypeVar("F", bound=Filed)
 
 
@@ -169,6 +206,11 @@ def read_filed(path: Path, model: type[F], kind: RecordKind, *, edited: bool = F
             path, "misplaced", "holds another record", found=record.cell.stem, remedy="move it back"
         )
     return record
+
+
+def find_filed(path: Path, model: type[F], kind: RecordKind) -> F | None:
+    """As ``read_filed``; ``None`` where nothing lies."""
+    return read_filed(path, model, kind) if os.path.lexists(path) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +246,11 @@ def write_sealed(path: Path, record: R) -> R:
     sealed = record.sealed()
     write_json(path, sealed.model_dump(mode="json"))
     return sealed
+
+
+def now() -> str:
+    """The time of a record: UTC, ISO 8601, in seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _fault(path: Path, code: FaultCode, kind: RecordKind, found: str) -> FaultyRecordError:

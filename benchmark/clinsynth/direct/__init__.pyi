@@ -10,7 +10,6 @@ from .lm_eval_task import write_folder as write_folder
 from .records import ONE_ANSWER as ONE_ANSWER
 from .records import DirectRecord as DirectRecord
 from .records import DirectResults as DirectResults
-from .records import SealedRecord as SealedRecord
 from .records import read_record as read_record
 from .records import slug as slug
 from .runner import Request as Request

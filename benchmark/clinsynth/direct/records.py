@@ -16,28 +16,21 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from clinsynth.core import (
     TASKS,
+    Extended,
     Filed,
+    Part,
     Prediction,
     RecordKind,
-    Sealed,
     TaskSpec,
     UserError,
     read_filed,
     write_jsonl_gz,
 )
-from clinsynth.llm import Mode
+from clinsynth.llm import Mode, SentRequest
 from clinsynth.results import (
     DataKind,
     Environment,
@@ -76,17 +69,7 @@ def slug(model: str) -> str:
     return made
 
 
-class Stored(BaseModel):
-    """A part of a record, read strictly: no unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SealedRecord(Stored, Sealed):
-    """A record that is read strictly and whose edits show."""
-
-
-class Demonstrations(Stored):
+class Demonstrations(Part):
     """The examples in the prompt."""
 
     fingerprint: str
@@ -95,7 +78,7 @@ class Demonstrations(Stored):
     split: Literal["train", "dev"]
 
 
-class Usage(Stored):
+class Usage(Part):
     """What the answers cost. What is not known is absent: it is never 0."""
 
     answers: int
@@ -109,26 +92,15 @@ class Usage(Stored):
     price_date: date | None = None
 
 
-class SentRequest(Stored):
-    """Requests as they were sent."""
+class AnswersRecord(Extended, Filed):
+    """What the records of a model's answers have in common, whether to a task or to a set of a suite."""
 
-    request: dict[str, JsonValue]
-    """All fields but the text."""
-    answers: int
+    added = ("sent", "weights")
 
-
-class DirectRecord(Stored, Filed):
-    """What happened when a model answered a task. Holds no text of any dataset."""
-
-    format: Literal[1] = 1
-    track: Literal["direct"] = "direct"
     submission: str
     """Name of the folder."""
-    task: str
-    task_version: int
     model: str
     """As the server knows it."""
-    slug: str
     snapshot: str
     """Dated version or revision of the weights, as stated; empty if it is not known."""
     reported: tuple[str, ...]
@@ -139,43 +111,59 @@ class DirectRecord(Stored, Filed):
     form: str
     """Version of prompts and parsing rules."""
     prompts_sha256: str
-    """Digest over all prompts in test order."""
-    shots: Annotated[int, Field(ge=0)]
-    """Demonstrations per label; 0 is zero-shot."""
-    demonstrations: Demonstrations | None
+    """Digest over all prompts, in order."""
     max_tokens: int
-    temperature: float | None
-    """As it was sent; absent where the server has it fixed."""
     limit: Annotated[int, Field(ge=1)] | None
-    """Size of the subset; ``None``: the whole test set. With a limit the record is preliminary."""
-    limit_seed: int
-    """Seed of the subset's draw."""
-    test: TestData
-    """The whole test set."""
+    """Size of the subset; ``None``: everything was asked. With a limit the record is preliminary."""
     answers: dict[str, int]
-    """Answers that were read (``read``) and those that were not, by reason."""
+    """Answers that were read (``read``) and those that were not, by reason; the latter are in the scores, as wrong."""
     finish: dict[str, int]
     """How generation ended, as the server says: stop, length, filtered, rejected, unknown."""
-    mentions: dict[str, int]
-    """Mentions that could not be placed, or were placed by a rule, by reason."""
     usage: Usage
-    metric: str
     scores: dict[str, float]
-    """Every metric of the task, in [0, 1], of the examples that were asked."""
+    """Every metric of what was asked, in [0, 1]."""
     sent: tuple[SentRequest, ...] = ()
     """What the answers are answers to; empty where that is not known, as in records from before it was kept."""
-    weights: str = ""
-    """Digest of the weights, where they are known: those that run here by ``--model local``."""
-    predictions_sha256: str
     seconds: float
     environment: Environment
     created: str
 
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A record from before these were kept has a seal without them.
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if value or name not in ("sent", "weights")}
+    @property
+    def asked(self) -> int:
+        """Examples or questions that were asked."""
+        return sum(self.answers.values())
+
+    @property
+    def unparsable(self) -> int:
+        """Answers that could not be read, all reasons together."""
+        return self.asked - self.answers.get("read", 0)
+
+
+class DirectRecord(AnswersRecord):
+    """What happened when a model answered a task. Holds no text of any dataset."""
+
+    format: Literal[1] = 1
+    track: Literal["direct"] = "direct"
+    task: str
+    task_version: int
+    slug: str
+    """The model's name in paths."""
+    shots: Annotated[int, Field(ge=0)]
+    """Demonstrations per label; 0 is zero-shot."""
+    demonstrations: Demonstrations | None
+    temperature: float | None
+    """As it was sent; absent where the server has it fixed."""
+    limit_seed: int
+    """Seed of the subset's draw."""
+    test: TestData
+    """The whole test set."""
+    mentions: dict[str, int]
+    """Mentions that could not be placed, or were placed by a rule, by reason."""
+    metric: str
+    """The main metric."""
+    weights: str = ""
+    """Digest of the weights, where they are known: those that run here by ``--model local``."""
+    predictions_sha256: str
 
     @model_validator(mode="after")
     def _consistent(self) -> DirectRecord:
@@ -195,16 +183,6 @@ class DirectRecord(Stored, Filed):
     def score(self) -> float:
         """The main metric's value."""
         return self.scores[self.metric]
-
-    @property
-    def asked(self) -> int:
-        """Test examples that were asked."""
-        return sum(self.answers.values())
-
-    @property
-    def unparsable(self) -> int:
-        """Answers that could not be read, all reasons together."""
-        return sum(count for reason, count in self.answers.items() if reason != "read")
 
     @property
     def row(self) -> Literal["zero-shot", "few-shot"]:

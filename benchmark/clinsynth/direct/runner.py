@@ -7,14 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError, progress
+from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError, now, progress
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, read_card, write_card
@@ -27,7 +26,6 @@ from clinsynth.direct.records import (
     DirectCell,
     DirectRecord,
     DirectResults,
-    SentRequest,
     slug,
 )
 from clinsynth.direct.session import (
@@ -37,11 +35,11 @@ from clinsynth.direct.session import (
     Session,
     quiet,
     refuse_cut,
-    sent_requests,
+    sent_by,
     server_environment,
     usage,
 )
-from clinsynth.llm import Prices, UnknownPrices
+from clinsynth.llm import Prices, SentRequest, UnknownPrices
 from clinsynth.results import TestData
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Llm, check_name, fingerprint
@@ -186,7 +184,7 @@ def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], se
         Answered(position, each.prediction, each.failure or "")
         for position, each in zip(work.positions, parsed, strict=True)
     ]
-    sent = sent_requests(replies)
+    sent = sent_by(replies)
     digest = work.results.write_predictions(work.cell, answered, spans=spec.is_span)
     record = DirectRecord(
         submission=work.results.folder.name, task=spec.name, task_version=spec.version, model=model.name,
@@ -206,7 +204,7 @@ def _store(work: Work, request: Request, task: Any, replies: Sequence[Reply], se
         metric=spec.metric, scores=score_all(spec, asked, [each.prediction for each in parsed]),
         sent=sent, weights=model.weights,
         predictions_sha256=digest, seconds=round(seconds, 3), environment=server_environment(model.backend),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now(),
     )  # fmt: skip
     return work.results.write_record(record)
 

@@ -19,8 +19,18 @@ from typing import Any
 from clinsynth.core import UserError, environment
 from clinsynth.direct.exchange import CUT, Wire
 from clinsynth.direct.lm import Meta, Meter, metered, prompt_key, prompt_text, total
-from clinsynth.direct.records import SentRequest, Usage, slug
-from clinsynth.llm import Cache, Dialect, Mode, OversizedError, Prices, default_cache, is_local
+from clinsynth.direct.records import Usage, slug
+from clinsynth.llm import (
+    Cache,
+    Dialect,
+    Mode,
+    OversizedError,
+    Prices,
+    SentRequest,
+    default_cache,
+    is_local,
+    sent_requests,
+)
 from clinsynth.results import Environment
 
 _NO_MATTER = frozenset({"auth_token", "header", "num_concurrent", "timeout", "max_retries", "verify_certificate"})
@@ -203,10 +213,9 @@ def refuse_cut(replies: Sequence[Reply], room: int) -> None:
         )
 
 
-def sent_requests(replies: Sequence[Reply]) -> tuple[SentRequest, ...]:
+def sent_by(replies: Sequence[Reply]) -> tuple[SentRequest, ...]:
     """The requests behind these answers, each form once; empty where lm-eval's own model was asked."""
-    found = Counter(reply.meta.sent for reply in replies if reply.meta.sent)
-    return tuple(SentRequest(request=json.loads(one), answers=n) for one, n in sorted(found.items()))
+    return sent_requests(Counter(reply.meta.sent for reply in replies))
 
 
 def usage(metas: Sequence[Meta], prices: Prices) -> Usage:

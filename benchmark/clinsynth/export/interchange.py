@@ -11,10 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from clinsynth.core import TASKS, UserError, read_regular, replaced_folder, sha256_file, write_text
-from clinsynth.export.tables import csv_text
+from clinsynth.core import TASKS, UserError, csv_text, replaced_folder, sha256_file, write_text
 from clinsynth.results import DataKind, Results, RunRecord
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, SubmissionRow, TaskRow
 from clinsynth.submissions import CARD_FILE, Card, read_submission, to_toml
@@ -210,8 +207,6 @@ def _result(condition: ConditionRow, spec: TaskRow, row: ScoreRow) -> dict[str, 
 
 
 TABLE = "scores.csv"
-_MOST = 1 << 20
-"""Bytes of a record."""
 
 
 def export_scores(submission: Path, out: Path, kind: DataKind = "real") -> int:
@@ -226,7 +221,8 @@ def export_scores(submission: Path, out: Path, kind: DataKind = "real") -> int:
     if out.exists() and any(out.iterdir()) and not (out / TABLE).is_file():
         raise UserError(f"{out} is not empty and holds no exported scores", remedy="choose another folder for --out")
     card = read_submission(submission).card
-    runs = [_run_record(path) for path in sorted(Results(submission, kind).runs.glob("*/*/n*/seed*.json"))]
+    stored = Results(submission, kind)
+    runs = [stored.read(path) for path in stored.record_paths()]
     if not runs:
         raise UserError(f"{submission} has no runs on {kind} data", remedy="score it first: clinsynth score")
     with replaced_folder(out) as fresh:
@@ -236,18 +232,6 @@ def export_scores(submission: Path, out: Path, kind: DataKind = "real") -> int:
             results.write_record(run)
         write_text(fresh / TABLE, _table(runs))
     return len(runs)
-
-
-def _run_record(path: Path) -> RunRecord:
-    try:
-        record = RunRecord.model_validate_json(read_regular(path, _MOST))
-    except (OSError, ValidationError) as error:
-        raise UserError(
-            f"{path} is no run record", found=type(error).__name__, remedy="see clinsynth verify"
-        ) from error
-    if record.sealed() != record:
-        raise UserError(f"{path} was edited: its seal does not fit", remedy="see clinsynth verify")
-    return record
 
 
 def _table(runs: list[RunRecord]) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from clinsynth.core import clean, text_table
+from clinsynth.core import clean, csv_text, text_table
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import Cell, Column, Page, Section, Table, Value
 
@@ -31,23 +28,8 @@ def table_csv(table: Table) -> str:
     """A table as CSV with unrounded values."""
     rows = records(table)
     head = list(rows[0]) if rows else [column.key for column in table.columns]
-    return csv_text(head, (list(row.values()) for row in rows))
-
-
-def csv_text(head: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
-    """CSV that no spreadsheet runs; ``None`` is an empty field."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows([spreadsheet(value) for value in row] for row in rows)
-    return out.getvalue()
-
-
-def spreadsheet(value: Value) -> Value:
-    """Text that a spreadsheet would run as a formula is made text: cards are strangers' words."""
-    if not isinstance(value, str):
-        return value
-    return clean(f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value)
+    # Cards are strangers' words.
+    return csv_text(head, ([clean(v) if isinstance(v, str) else v for v in row.values()] for row in rows))
 
 
 def inline(words: str) -> str:

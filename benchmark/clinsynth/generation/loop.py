@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -22,12 +21,13 @@ from clinsynth.core import (
     TaskSpec,
     UserError,
     environment,
+    now,
     sha256_jsonl,
 )
 from clinsynth.data import ExampleStore, few_shot
 from clinsynth.generation.baseline import Baseline, Budget, Knowledge, Tally, TaskView, Tools, class_of
-from clinsynth.generation.record import CostRecord, GenerationRecord, ModelRecord, SentRecord, Stop, now
-from clinsynth.llm import LLM, Answer, BudgetSpentError, Client, Ledger, Mode, Prompt
+from clinsynth.generation.record import CostRecord, GenerationRecord, ModelRecord, Stop
+from clinsynth.llm import LLM, Answer, BudgetSpentError, Client, Ledger, Mode, Prompt, sent_requests
 from clinsynth.task_types import task_type
 from clinsynth.text import PERMUTATIONS, Shingles, jaccard, key, shingles, words
 
@@ -151,10 +151,7 @@ def _model_record(model: LLM, ledger: Ledger | None) -> ModelRecord:
         temperature=client.settings.temperature if client else None,
         structured=dict(sorted(ledger.structured.items())) if ledger else {},
         left_out=dict(dialect.left_out) if dialect else {},
-        sent=tuple(
-            SentRecord(request=json.loads(request), answers=answers)
-            for request, answers in sorted(ledger.sent.items()) if request
-        ) if ledger else (),
+        sent=sent_requests(ledger.sent) if ledger else (),
         weights=client.settings.weights if client else "",
     )  # fmt: skip
 

@@ -6,15 +6,13 @@ Holds counts, digests and names: never text of a prompt, an answer or a row, and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, SerializerFunctionWrapHandler, model_serializer
-
-from clinsynth.core import FaultyRecordError, RecordKind, Sealed, TaskSpec, read_sealed, write_sealed
+from clinsynth.core import Extended, Part, RecordKind, TaskRecord, TaskSpec, find_filed, write_sealed
 from clinsynth.generation.baseline import Baseline
-from clinsynth.llm import LLM, Ledger
+from clinsynth.llm import LLM, Ledger, SentRequest
 from clinsynth.submissions import Card, Cost, Llm, RealData
 
 FOLDER = "generation"
@@ -26,11 +24,7 @@ Stop = Literal["rows", "exhausted", "limit", "patience"]
 so many candidates came to nothing that more are not worth asking for."""
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class CostRecord(_Stored):
+class CostRecord(Part):
     """The ledger. What is not known is null, never 0."""
 
     calls: int
@@ -72,17 +66,10 @@ class CostRecord(_Stored):
         )  # fmt: skip
 
 
-class SentRecord(_Stored):
-    """Requests as they were sent."""
-
-    request: dict[str, JsonValue]
-    """All fields but the text; the seed, which is each request's own, and schemas are only named."""
-    answers: int
-    """Answers to requests of this kind."""
-
-
-class ModelRecord(_Stored):
+class ModelRecord(Extended):
     """The language model and how it was asked."""
+
+    added = ("sent", "weights")
 
     name: str
     """As it was asked for."""
@@ -97,19 +84,13 @@ class ModelRecord(_Stored):
     """Answers to prompts with a schema, by how they were held to it; ``off``: they were not."""
     left_out: dict[str, str]
     """Parameters that the server refused, with what was done instead."""
-    sent: tuple[SentRecord, ...] = ()
+    sent: tuple[SentRequest, ...] = ()
     """What the answers are answers to; empty in records from before it was kept."""
     weights: str = ""
     """Digest of the weights, where they are known: those that run here by ``--model local``."""
 
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A record from before these were kept has a seal without them.
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if value or name not in ("sent", "weights")}
 
-
-class GenerationRecord(_Stored, Sealed):
+class GenerationRecord(TaskRecord):
     """How a task's rows were made."""
 
     format: Literal[1] = 1
@@ -166,11 +147,6 @@ def _rounded(dollars: float | None) -> float | None:
     return None if dollars is None else round(dollars, 8)
 
 
-def now() -> str:
-    """The time of a record."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def record_path(out: Path, task: str) -> Path:
     """Where a task's record lies."""
     return out / FOLDER / f"{task}.json"
@@ -192,14 +168,7 @@ def read_generation(out: Path, task: str) -> GenerationRecord | None:
     Raises:
         FaultyRecordError: it is no record, edited, or another task's.
     """
-    path = record_path(out, task)
-    if not path.exists() and not path.is_symlink():
-        return None
-    record = read_sealed(path, GenerationRecord, GENERATION_RECORD)
-    if record.task != task:
-        raise FaultyRecordError(path, "misplaced", "holds the record of another task",
-                                found=record.task, remedy="move it back")  # fmt: skip
-    return record
+    return find_filed(record_path(out, task), GenerationRecord, GENERATION_RECORD)
 
 
 def total_cost(records: list[GenerationRecord]) -> Cost:

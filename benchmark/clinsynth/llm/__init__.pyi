@@ -25,3 +25,5 @@ from .requests import Answer as Answer
 from .requests import BudgetSpentError as BudgetSpentError
 from .requests import Mode as Mode
 from .requests import Prompt as Prompt
+from .requests import SentRequest as SentRequest
+from .requests import sent_requests as sent_requests

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from pydantic import JsonValue
+
+from clinsynth.core import Part
 
 Mode = Literal["chat", "completion"]
 """chat: the model follows instructions; completion: a base model that goes on with a text."""
@@ -43,6 +48,20 @@ class Answer:
     cached: bool = False
     tokens_in: int | None = None
     tokens_out: int | None = None
+
+
+class SentRequest(Part):
+    """Requests as they were sent, of which only the text differs."""
+
+    request: dict[str, JsonValue]
+    """All fields but the text; the seed, which is each request's own, and schemas are only named."""
+    answers: int
+    """Answers to requests of this kind."""
+
+
+def sent_requests(answers: Mapping[str, int]) -> tuple[SentRequest, ...]:
+    """The kinds of requests, each once; ``answers`` counts answers by a request in JSON, empty if it is not known."""
+    return tuple(SentRequest(request=json.loads(one), answers=n) for one, n in sorted(answers.items()) if one)
 
 
 class BudgetSpentError(Exception):

@@ -6,13 +6,12 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError, progress, unpacked_bytes
+from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError, now, progress, unpacked_bytes
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.generation import read_generation
 from clinsynth.quality.numbers import Draw, Embed, Result, numbers_of
@@ -141,7 +140,7 @@ def _measure(
         losses=losses_of(submission, name, len(examples)),
         suspects=[],
         packages={package: version(package) for package in PACKAGES},
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now(),
     )
     path = record_path(submission.path, store.kind, name)
     if path.is_file() and (found := _readable(path)) and found.same_question(record):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from clinsynth.core import FaultyRecordError, RecordKind, Sealed, read_sealed, write_sealed
-from clinsynth.results import DataKind
+from clinsynth.core import Part, RecordKind, TaskRecord, read_filed, write_sealed
+from clinsynth.results import DataKind, base_of
 
 METHOD = 3
 """Raised whenever a number changes for the same data: older records are then measured again."""
@@ -77,11 +77,7 @@ _COMPLETE = 2
 """The last method whose numbers every record has."""
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Measured(_Stored):
+class Measured(Part):
     """The numbers of one kind of data; one that could not be had is ``None`` and has a reason, never 0."""
 
     rows: int
@@ -121,7 +117,7 @@ class Measured(_Stored):
         return self.reasons.get(name, "" if name in self.numbers else "measured before there was this number")
 
 
-class Losses(_Stored):
+class Losses(Part):
     """Candidate rows that were made and are not in the data."""
 
     source: Literal["generation record", "card"]
@@ -137,7 +133,7 @@ class Losses(_Stored):
         return sum(self.lost.values()) / self.candidates if self.candidates else 0.0
 
 
-class QualityRecord(_Stored, Sealed):
+class QualityRecord(TaskRecord):
     """The data quality of one task of a submission. Holds no text."""
 
     format: Literal[1] = 1
@@ -178,7 +174,7 @@ class QualityRecord(_Stored, Sealed):
 
 def record_path(folder: Path, kind: DataKind, task: str) -> Path:
     """Where the record of a task lies."""
-    return (folder / "sample" if kind == "sample" else folder) / "quality" / f"{task}.json"
+    return base_of(folder, kind) / "quality" / f"{task}.json"
 
 
 def write_record(folder: Path, record: QualityRecord) -> QualityRecord:
@@ -191,8 +187,4 @@ QUALITY_RECORD = RecordKind("a quality record", "delete it and run clinsynth qua
 
 def read_record(path: Path) -> QualityRecord:
     """Read one record. Raises ``FaultyRecordError`` if it is none, one of another method, edited, or another task's."""
-    record = read_sealed(path, QualityRecord, QUALITY_RECORD)
-    if record.task != path.stem:
-        raise FaultyRecordError(path, "misplaced", "holds the record of another task",
-                                found=record.task, remedy="move it back")  # fmt: skip
-    return record
+    return read_filed(path, QualityRecord, QUALITY_RECORD)

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from clinsynth.core import (
     Environment,
     FaultyRecordError,
     Filed,
+    Part,
     RecordFault,
     RecordKind,
     read_filed,
@@ -32,10 +31,8 @@ State = Literal["reproduced", "not reproduced", "as handed in"]
 REPRODUCTION_RECORD = RecordKind("a reproduction record", "delete it and run clinsynth reproduce again", limit=2**20)
 
 
-class Tolerance(BaseModel):
+class Tolerance(Part):
     """How far one run that is trained again may be from the stored one (docs/submitting.md has the figures)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     equal: float
     """Least share of test examples with the same prediction."""

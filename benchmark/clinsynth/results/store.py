@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from clinsynth.core import (
     TASKS,
     Environment,
     Filed,
+    Part,
     Place,
     Prediction,
     RecordKind,
@@ -56,11 +57,7 @@ class Cell(NamedTuple):
         return f"{self.task}/{self.recipe}/n{self.rows}/seed{self.seed}"
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class TrainingData(_Stored):
+class TrainingData(Part):
     """What the student was trained on."""
 
     fingerprint: str
@@ -78,7 +75,7 @@ class TrainingData(_Stored):
     """
 
 
-class TestData(_Stored):
+class TestData(Part):
     """What the student was tested on."""
 
     kind: DataKind
@@ -87,7 +84,7 @@ class TestData(_Stored):
     examples: int
 
 
-class RunRecord(_Stored, Filed):
+class RunRecord(Filed):
     """What happened in one run. Holds no text of any dataset."""
 
     format: Literal[1] = 1
@@ -167,7 +164,7 @@ class RecordStore(Generic[F]):
         """
         self.folder = folder
         self.runs, self.predictions = (base / name for name in names)
-        self._pattern, self._read = pattern, read
+        self._pattern, self.read = pattern, read
 
     def record_path(self, cell: Place) -> Path:
         """Where a record lies."""
@@ -180,7 +177,7 @@ class RecordStore(Generic[F]):
     def done(self, cell: Place) -> F | None:
         """The record of what is complete; the record is written last."""
         path = self.record_path(cell)
-        return self._read(path) if path.is_file() and self.predictions_path(cell).is_file() else None
+        return self.read(path) if path.is_file() and self.predictions_path(cell).is_file() else None
 
     def write_record(self, record: F) -> F:
         """Seal and store a record."""
@@ -192,7 +189,7 @@ class RecordStore(Generic[F]):
 
     def stored(self) -> StoredRecords[F]:
         """Every record, in path order, and what is wrong with those that cannot be taken. Never raises for a file."""
-        return stored_records(self.runs, self._pattern, self.folder, self._read)
+        return stored_records(self.runs, self._pattern, self.folder, self.read)
 
     def records(self) -> Iterator[F]:
         """Every record that can be taken, in path order; ``stored`` says which cannot."""

@@ -164,7 +164,7 @@ def suite_rows(folders: Sequence[Path], omitted: Omitted) -> tuple[SuiteRow, ...
         SuiteRow(
             suite=record.suite, set=name, area=each.area, submission=folder.name, model=record.model, measure=measure,
             value=value, examples=record.asked, limited=record.limit is not None,
-            unread=record.asked - record.answers.get("read", 0), cut=record.cut,
+            unread=record.unparsable, cut=record.cut,
         )
         for name, each in SETS.items()
         for folder, records in found.items()
@@ -203,7 +203,7 @@ def suites_of(folders: Sequence[Path], suite: str) -> Tables:
 
 def _read(model: type[R], folder: Path, pattern: str, omitted: Omitted) -> Iterator[R]:
     """The records that can be taken."""
-    records, faults = suite_records(folder, model, pattern)
-    for fault in faults:
+    stored = suite_records(folder, model, pattern)
+    for fault in stored.faults:
         omitted.fault(fault)
-    yield from records
+    yield from stored.records

@@ -79,7 +79,7 @@ def condition_row(table: Standings) -> ConditionRow:
     """The table itself. That it is of this recipe and these rows is in every caption; what was left out has a table."""
     return ConditionRow(
         **_key(table), tasks=table.tasks, missing=tuple(table.missing()), required=table.required,
-        resamples=table.resamples, remarks=tuple(table.conditions()),
+        resamples=table.resamples, remarks=tuple(table.remarks()),
     )  # fmt: skip
 
 

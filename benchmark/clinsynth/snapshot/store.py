@@ -10,7 +10,6 @@ import json
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import GenericAlias
@@ -24,6 +23,7 @@ from clinsynth.core import (
     atomic_path,
     canonical_json,
     environment,
+    now,
     read_regular,
     replaced_folder,
     sha256_file,
@@ -99,7 +99,7 @@ def _fill(folder: Path, tables: Tables) -> Manifest:
 
 def _manifest(tables: Tables, files: Mapping[str, TableFile]) -> Manifest:
     return Manifest(
-        id=content_id(tables), created=datetime.now(UTC).isoformat(timespec="seconds"), clinsynth=__version__,
+        id=content_id(tables), created=now(), clinsynth=__version__,
         commit=environment("", "", 0).commit, tables=dict(files),
     )  # fmt: skip
 

@@ -20,8 +20,6 @@ from .model import GapRecovered as GapRecovered
 from .model import Interval as Interval
 from .model import LeftOut as LeftOut
 from .model import Overall as Overall
-from .model import Reason as Reason
-from .model import ReasonCode as ReasonCode
 from .model import Score as Score
 from .model import Standing as Standing
 from .model import Standings as Standings
@@ -50,6 +48,8 @@ from .table import standings as standings
 from .table import standings_of as standings_of
 from .verdicts import RANKED_SEEDS as RANKED_SEEDS
 from .verdicts import Judgement as Judgement
+from .verdicts import Reason as Reason
+from .verdicts import ReasonCode as ReasonCode
 from .verdicts import Verdict as Verdict
 from .verdicts import judge as judge
 from .verdicts import turned as turned

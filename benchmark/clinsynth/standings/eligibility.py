@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from clinsynth.audit import is_audited
 from clinsynth.results import SEEDS, DataKind
 from clinsynth.standings.collection import Chosen
-from clinsynth.standings.model import RANKED_SEEDS, Reason, ReasonCode
 from clinsynth.standings.profiles import MissingPredictionsError
+from clinsynth.standings.verdicts import RANKED_SEEDS, Reason, ReasonCode
 
 REFERENCE = Reason("reference", "a floor or a ceiling: shown to compare with, never ranked")
 

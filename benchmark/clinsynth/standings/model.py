@@ -16,7 +16,7 @@ from typing import Literal
 from clinsynth.core import TASKS
 from clinsynth.results import DataKind
 from clinsynth.scoring.statistics import mean_of_types
-from clinsynth.standings.verdicts import RANKED_SEEDS, Judgement
+from clinsynth.standings.verdicts import RANKED_SEEDS, Judgement, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,43 +222,6 @@ def overall_of(scores: Mapping[str, float], tasks: Sequence[str]) -> float | Non
     return mean_of_types(scores, task_types(tasks)) if complete else None
 
 
-ReasonCode = Literal[
-    "reference",
-    "sample",
-    "incomplete",
-    "preliminary",
-    "unaudited",
-    "leaks",
-    "failed-verify",
-    "unchecked",
-    "mixed",
-    "seeds",
-    "real-text",
-    "not-reproduced",
-    "as-handed-in",
-]
-"""Why a row has no rank.
-
-reference: a floor or a ceiling; sample: made on the bundled sample; incomplete: a task is missing; preliminary: fewer
-than ``RANKED_SEEDS`` seeds; unaudited: no audit of these rows, or one by older rules; leaks: the audit failed;
-failed-verify: what is stored contradicts itself; unchecked: the test set or the predictions are not on this machine;
-mixed: other conditions than the rest of the table, or runs that do not belong together; seeds: runs of other seeds
-than the protocol's; real-text: the rows repeat real training text, which is a tier of its own; not-reproduced: training
-again gave something else; as-handed-in: on a published board, not trained again yet.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason for which a row has no rank."""
-
-    code: ReasonCode
-    text: str
-    """For a reader: what is the matter, with the tasks."""
-    tasks: tuple[str, ...] = ()
-    """Where it is the matter; empty: everywhere."""
-
-
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """What is not in a table."""
@@ -388,21 +351,8 @@ class Standings:
         """Tasks of the benchmark that no row has."""
         return [name for name in TASKS if name not in self.tasks]
 
-    def contenders(self) -> list[Standing]:
-        """The rows that are ranked, best first."""
-        return [row for row in self.rows if row.ranked]
-
-    def below_the_line(self) -> list[Standing]:
-        """The others; each has a reason if statistics were asked for."""
-        return [row for row in self.rows if not row.ranked]
-
     def remarks(self) -> list[str]:
-        """What a reader must know to read the table rightly."""
-        head = f"Students were fine-tuned by {self.recipe} on {self.budget:,} rows. Scores x 100: mean (SD over seeds)."
-        return [head, *self.conditions(), *dict.fromkeys(each.text for each in self.left_out)]
-
-    def conditions(self) -> list[str]:
-        """The remarks that are not about the recipe and the rows, nor about what is left out."""
+        """What a reader must know to read the table rightly, besides the recipe, the rows and what is left out."""
         out: list[str] = []
         if self.kind == "sample":
             out.append(SAMPLE_REMARK)

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from clinsynth.core import Example, Prediction, Sealed, TaskSpec, UserError, canonical_json, write_json
 from clinsynth.data import DataStore, ExampleStore
@@ -37,8 +37,6 @@ RECORDS = Path(__file__).with_name("constants.json")
 
 class Constant(Sealed):
     """The best constant answer to a test set. Holds no text of any dataset."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     format: Literal[1] = 1
     task: str

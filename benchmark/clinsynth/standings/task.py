@@ -35,14 +35,13 @@ from clinsynth.standings.model import (
     Difference,
     GapRecovered,
     Interval,
-    Reason,
     TaskStatistics,
     TaskSummary,
     WorthReal,
 )
 from clinsynth.standings.profiles import Profiler, one_thread
 from clinsynth.standings.runs import Answers, Entry, TestSet, mixed, scale_of
-from clinsynth.standings.verdicts import judge
+from clinsynth.standings.verdicts import Reason, judge
 
 CEILING, REAL = "gold-full", "gold-n"
 """References by name: the upper end of the gap, and whose runs are the learning curve of real data."""

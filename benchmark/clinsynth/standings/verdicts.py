@@ -1,6 +1,6 @@
-"""The verdict on two rows: decided here and nowhere else, as a type that is put into words.
+"""The verdict on two rows, decided here and nowhere else, and the reasons for which a row has no rank.
 
-A verdict depends on the two rows alone, not on the other rows of a table.
+A verdict depends on the two rows alone, not on the other rows of a table. Both are types, put into words for a reader.
 """
 
 from __future__ import annotations
@@ -19,6 +19,43 @@ Verdict = Literal["better", "worse", "tie", "undecided", "not comparable"]
 better, worse: p < 0.05 for this comparison alone; tie: not so, and the comparison could have shown a difference;
 undecided: not so, and it could hardly have, for want of seeds or of test items; not comparable: there is no number.
 """
+
+
+ReasonCode = Literal[
+    "reference",
+    "sample",
+    "incomplete",
+    "preliminary",
+    "unaudited",
+    "leaks",
+    "failed-verify",
+    "unchecked",
+    "mixed",
+    "seeds",
+    "real-text",
+    "not-reproduced",
+    "as-handed-in",
+]
+"""Why a row has no rank.
+
+reference: a floor or a ceiling; sample: made on the bundled sample; incomplete: a task is missing; preliminary: fewer
+than ``RANKED_SEEDS`` seeds; unaudited: no audit of these rows, or one by older rules; leaks: the audit failed;
+failed-verify: what is stored contradicts itself; unchecked: the test set or the predictions are not on this machine;
+mixed: other conditions than the rest of the table, or runs that do not belong together; seeds: runs of other seeds
+than the protocol's; real-text: the rows repeat real training text, which is a tier of its own; not-reproduced: training
+again gave something else; as-handed-in: on a published board, not trained again yet.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for which a row has no rank."""
+
+    code: ReasonCode
+    text: str
+    """For a reader: what is the matter, with the tasks."""
+    tasks: tuple[str, ...] = ()
+    """Where it is the matter; empty: everywhere."""
 
 
 @dataclass(frozen=True, slots=True)

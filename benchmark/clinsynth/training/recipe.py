@@ -178,7 +178,7 @@ RECIPES: Registry[Recipe] = Registry(
                 name=DEFAULT_RECIPE,
                 weights=MINILM,
                 pooling="mean",
-                budget=1_000,
+                budget=300,
                 settings=_minilm_types(epochs=3),
                 evidence="docs/recipes.md",
             ),

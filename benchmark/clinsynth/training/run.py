@@ -7,14 +7,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from clinsynth.core import TASKS, Example, Prediction, TaskSpec, UserError, environment
+from clinsynth.core import TASKS, Example, Prediction, TaskSpec, UserError, environment, now
 from clinsynth.data import few_shot, open_store
 from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring import score_all
@@ -150,7 +149,7 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
             predictions_sha256=digest,
             seconds=outcome.seconds,
             environment=environment(device.kind, device.dtype, device.threads),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            created=now(),
         )
     )
 

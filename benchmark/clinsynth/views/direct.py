@@ -146,21 +146,24 @@ def _pair_blocks(snapshot: Snapshot) -> tuple[Block, ...]:
         limited = "part of the test set: preliminary" if row.limited else ""
         shots = Cell(DASH, muted=True) if row.few_shot is None else count(row.shots)
         return (
-            Cell(row.task, row.task), Cell(row.direct, row.direct), named(known, row.submission),
-            Cell(f"{row.recipe}, {row.rows:,} rows", f"{row.recipe} {row.rows}"),
-            number(row.zero_shot, title="not asked"), number(row.few_shot, title="not asked"), shots,
-            number(row.student), number(row.difference, row.low, row.high, sign="+"), _better(row), count(row.examples),
-            count(row.seeds), Cell(limited, limited, muted=True),
+            Cell(row.task, row.task), named(known, row.submission),
+            number(row.zero_shot, title="not asked"), number(row.few_shot, title="not asked"),
+            number(row.student), number(row.difference, row.low, row.high, sign="+"), _better(row),
+            Cell(row.direct, row.direct), Cell(f"{row.recipe}, {row.rows:,} rows", f"{row.recipe} {row.rows}"), shots,
+            count(row.examples), count(row.seeds), Cell(limited, limited, muted=True),
         )  # fmt: skip
 
     columns = (
-        Column("task", "Task"), Column("model", "Model"), Column("submission", "Rows of"), Column("student", "Student"),
-        Column("zero_shot", "Zero-shot", number=True), Column("few_shot", "Few-shot", number=True),
-        Column("shots", "Shots", number=True, help="Demonstrations per label behind the few-shot score."),
-        Column("trained", "Student's score", number=True),
-        Column("difference", "Student − model", number=True, interval=True),
+        Column("task", "Task"), Column("submission", "Rows of"),
+        Column("zero_shot", "Zero-shot", number=True, spare=True),
+        Column("few_shot", "Few-shot", number=True, spare=True),
+        Column("trained", "Student", number=True, help="Score of the one that was trained on these rows."),
+        Column("difference", "Difference", number=True, interval=True),
         Column("better", "Better", help="tie: nothing is shown; undecided: so little data could not show it."),
-        Column("examples", "Items", number=True), Column("seeds", "Seeds", number=True), Column("remarks", "Remarks"),
+        Column("model", "Model", spare=True), Column("student", "Recipe", spare=True),
+        Column("shots", "Shots", number=True, spare=True, help="Demonstrations per label behind the few-shot score."),
+        Column("examples", "Items", number=True, spare=True), Column("seeds", "Seeds", number=True, spare=True),
+        Column("remarks", "Remarks"),
     )  # fmt: skip
     caption = "Ask the model, or train on what it writes? Scores x 100"
     if not rows:

@@ -17,7 +17,7 @@ from clinsynth.direct.card import write_card
 from clinsynth.direct.runner import made_card, subset
 from clinsynth.direct.session import CutShortError, Reply, Session
 from clinsynth.direct.suites.questions import PlainTask, SuiteRequest, suite_record
-from clinsynth.direct.suites.records import FORM, SuiteRecord, record_path, stored_record, write_record
+from clinsynth.direct.suites.records import FORM, SuiteCell, SuiteRecord, stored_record, write_record
 from clinsynth.direct.suites.sets import SETS, Item, SuiteFiles, SuiteSet
 from clinsynth.direct.suites.texts import overlap, same_diagnosis, text_scores
 
@@ -119,7 +119,7 @@ def prepare(request: SuiteRequest, each: SuiteSet, source_dir: Path | None, raw_
     files = SuiteFiles(each.name, each.sources, source_dir, raw_dir)
     items = list(each.read(files))
     limit = request.limit if request.limit is not None and request.limit < len(items) else None
-    found = stored_record(request.out.absolute(), SUITE, each.name, limit)
+    found = stored_record(request.out, SuiteCell(SUITE, each.name, limit))
     wanted = (files.digests, FORM, request.room(each.max_tokens))
     if found is not None and (found.files, found.form, found.max_tokens) == wanted:
         return found
@@ -172,7 +172,7 @@ def _store(request: SuiteRequest, work: Work, replies: Sequence[Reply], seconds:
         scores=scores, seconds=round(seconds, 3),
     )  # fmt: skip
     stored = ({"id": int(reply.doc["id"]), **row} for reply, row in zip(replies, rows, strict=True))
-    write_jsonl_gz(record_path(request.out, SUITE, each.name, limit).with_suffix(".jsonl.gz"), stored)
+    write_jsonl_gz(record.cell.path(request.out).with_suffix(".jsonl.gz"), stored)
     return write_record(request.out, record)
 
 

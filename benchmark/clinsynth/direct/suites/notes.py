@@ -15,13 +15,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from clinsynth.core import UserError, progress, text_table, write_json, write_jsonl_gz, write_text
+from clinsynth.core import UserError, now, progress, text_table, write_jsonl_gz, write_text
 from clinsynth.direct.card import write_card
 from clinsynth.direct.runner import made_card, subset
 from clinsynth.direct.session import Session
@@ -35,7 +34,6 @@ from clinsynth.direct.suites.records import (
     JudgeRecord,
     PairRecord,
     SuiteRecord,
-    record_path,
     write_record,
 )
 from clinsynth.generation.notes import NoteRow
@@ -92,13 +90,11 @@ def run_notes(
         asked=len(positions), examples=len(rows), limit=limit,
         kinds=dict(sorted(Counter(rows[k].task for k in positions).items())), judges=records,
         alpha=alpha({name: each.grades for name, each in given.items()}), pairs=tuple(pairs), form=FORM,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    ).sealed()  # fmt: skip
-    path = record_path(out, suite, "grades", limit)
+        created=now(),
+    )  # fmt: skip
     lines = [{"id": k, **{name: each.grades[n] for name, each in given.items()}} for n, k in enumerate(positions)]
-    write_jsonl_gz(path.with_suffix(".jsonl.gz"), lines)
-    write_json(path, grades.model_dump(mode="json"))
-    return NotesOutcome(answers, grades)
+    write_jsonl_gz(grades.cell.path(out).with_suffix(".jsonl.gz"), lines)
+    return NotesOutcome(answers, write_record(out, grades))
 
 
 def key(row: NoteRow) -> str:
@@ -232,9 +228,8 @@ def notes_text(outcome: NotesOutcome) -> str:
             f"{pair.judge}: against {pair.against}, {pair.pairs:,} pairs in both orders: won {pair.won}, lost "
             f"{pair.lost}, tie {pair.ties}, changed with the order {pair.inconsistent}, unreadable {lost}."
         )
-    empty = sum(count for reason, count in outcome.answers.answers.items() if reason != "read")
-    if empty:
-        lines.append(f"{empty:,} answers were empty or refused; they were graded as they are.")
+    if outcome.answers.unparsable:
+        lines.append(f"{outcome.answers.unparsable:,} answers were empty or refused; they were graded as they are.")
     return "\n".join(lines)
 
 

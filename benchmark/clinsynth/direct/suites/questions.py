@@ -6,12 +6,12 @@ import importlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from clinsynth.core import now
 from clinsynth.direct.prompts import CHAT_STOP, prompt_digest
 from clinsynth.direct.session import (
     Model,
@@ -19,7 +19,7 @@ from clinsynth.direct.session import (
     lm_eval,
     quiet,
     refuse_cut,
-    sent_requests,
+    sent_by,
     server_environment,
     usage,
 )
@@ -139,6 +139,6 @@ def suite_record(
         form=FORM, prompts_sha256=prompt_digest([reply.prompt for reply in replies]),
         answers=dict(sorted(Counter(failure or "read" for failure in failures).items())),
         finish=dict(sorted(Counter(meta.finish for meta in metas).items())),
-        sent=sent_requests(replies), usage=usage(metas, request.prices), environment=server_environment(model.backend),
-        created=datetime.now(UTC).isoformat(timespec="seconds"), **more,
+        sent=sent_by(replies), usage=usage(metas, request.prices), environment=server_environment(model.backend),
+        created=now(), **more,
     )  # fmt: skip

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import model_validator
 
-from clinsynth.core import FaultyRecordError, RecordFault, RecordKind, read_sealed, stored_paths, write_sealed
-from clinsynth.direct.records import SealedRecord, SentRequest, Stored, Usage
-from clinsynth.llm import Mode
-from clinsynth.results import Environment
+from clinsynth.core import Filed, Part, RecordKind, StoredRecords, find_filed, read_filed, stored_records, write_sealed
+from clinsynth.direct.records import AnswersRecord
 
 FORM = "suites.v2"
 """Name of prompts and parsing rules; another wording is another name."""
 
 
-class SuiteRecord(SealedRecord):
+class SuiteCell(NamedTuple):
+    """What identifies a record of a suite."""
+
+    suite: str
+    part: str
+    """The set, or the part of the evaluation."""
+    limit: int | None
+    """How many questions were asked; ``None`` for all."""
+
+    @property
+    def stem(self) -> str:
+        """Path below ``suites/``, without the suffix."""
+        return f"{self.suite}/{self.part}{'' if self.limit is None else f'-limit{self.limit}'}"
+
+    def path(self, out: Path) -> Path:
+        """Where the record lies in the folder ``out``."""
+        return out.absolute() / "suites" / f"{self.stem}.json"
+
+
+class SuiteRecord(AnswersRecord):
     """What happened when a model answered one set of a suite. Holds no text of any data set."""
 
     format: Literal[1] = 1
@@ -25,38 +42,11 @@ class SuiteRecord(SealedRecord):
     suite: str
     part: str
     """The set, or the part of the evaluation."""
-    submission: str
-    model: str
-    snapshot: str
-    reported: tuple[str, ...]
-    backend: str
-    mode: Mode
-    form: str
     prompt_source: str
     """lm-eval's own task whose prompt was used; else ``clinsynth``."""
-    prompts_sha256: str
-    max_tokens: int
     examples: int
-    limit: int | None
     files: dict[str, str]
     """sha256 of the unpacked source files."""
-    answers: dict[str, int]
-    """Answers that were read (``read``) and those that were not, by reason; the latter are in the scores, as wrong."""
-    finish: dict[str, int]
-    usage: Usage
-    scores: dict[str, float]
-    """In [0, 1]."""
-    sent: tuple[SentRequest, ...] = ()
-    """What the answers are answers to; empty where that is not known, as in records from before it was kept."""
-    seconds: float
-    environment: Environment
-    created: str
-
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A record from before this was kept has a seal without it.
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if value or name != "sent"}
 
     @model_validator(mode="after")
     def _consistent(self) -> SuiteRecord:
@@ -67,9 +57,9 @@ class SuiteRecord(SealedRecord):
         return self
 
     @property
-    def asked(self) -> int:
-        """Questions that were asked."""
-        return sum(self.answers.values())
+    def cell(self) -> SuiteCell:
+        """The record's identity."""
+        return SuiteCell(self.suite, self.part, self.limit)
 
     @property
     def cut(self) -> int:
@@ -86,7 +76,7 @@ def largest(records: Iterable[SuiteRecord]) -> dict[str, SuiteRecord]:
     return found
 
 
-class JudgeRecord(Stored):
+class JudgeRecord(Part):
     """What one judge said."""
 
     model: str
@@ -109,7 +99,7 @@ class JudgeRecord(Stored):
         return self
 
 
-class PairRecord(Stored):
+class PairRecord(Part):
     """This model against another one, by one judge."""
 
     against: str
@@ -123,7 +113,7 @@ class PairRecord(Stored):
     failures: dict[str, int]
 
 
-class GradesRecord(SealedRecord):
+class GradesRecord(Filed):
     """The grades of one model's answers. Holds no text."""
 
     format: Literal[1] = 1
@@ -145,40 +135,31 @@ class GradesRecord(SealedRecord):
     """Version of the prompts, those of the judges included."""
     created: str
 
-
-def record_path(out: Path, suite: str, part: str, limit: int | None) -> Path:
-    """Where a record lies."""
-    return out.absolute() / "suites" / suite / f"{part}{'' if limit is None else f'-limit{limit}'}.json"
-
-
-def write_record(out: Path, record: SuiteRecord) -> SuiteRecord:
-    """Seal and store."""
-    return write_sealed(record_path(out, record.suite, record.part, record.limit), record)
+    @property
+    def cell(self) -> SuiteCell:
+        """The record's identity."""
+        return SuiteCell(self.suite, "grades", self.limit)
 
 
 SUITE_RECORD = RecordKind("a record of a suite", "delete it and run the suite again", limit=2**20)
 R = TypeVar("R", SuiteRecord, GradesRecord)
 
 
-def stored_record(out: Path, suite: str, part: str, limit: int | None) -> SuiteRecord | None:
+def write_record(out: Path, record: R) -> R:
+    """Seal and store."""
+    return write_sealed(record.cell.path(out), record)
+
+
+def stored_record(out: Path, cell: SuiteCell) -> SuiteRecord | None:
     """The record that is there. Raises ``FaultyRecordError`` for one that cannot be taken."""
-    path = record_path(out, suite, part, limit)
-    return read_sealed(path, SuiteRecord, SUITE_RECORD) if path.exists() or path.is_symlink() else None
+    return find_filed(cell.path(out), SuiteRecord, SUITE_RECORD)
 
 
-def suite_records(folder: Path, model: type[R], pattern: str) -> tuple[list[R], list[RecordFault]]:
+def suite_records(folder: Path, model: type[R], pattern: str) -> StoredRecords[R]:
     """The records below a folder's ``suites/`` that fit a pattern, and what is wrong with those left out."""
-    records: list[R] = []
-    faults: list[RecordFault] = []
-    for path in stored_paths(folder / "suites", pattern):
-        try:
-            records.append(read_sealed(path, model, SUITE_RECORD))
-        except FaultyRecordError as error:
-            faults.append(error.fault(folder, path.stem))
-    return records, faults
+    return stored_records(folder / "suites", pattern, folder, lambda path: read_filed(path, model, SUITE_RECORD))
 
 
 def read_suite_record(path: Path) -> SuiteRecord | GradesRecord:
     """Either kind of record below ``suites/``, by its name. Raises ``FaultyRecordError``."""
-    model = GradesRecord if path.name.startswith("grades") else SuiteRecord
-    return read_sealed(path, model, SUITE_RECORD)
+    return read_filed(path, GradesRecord if path.name.startswith("grades") else SuiteRecord, SUITE_RECORD)

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from clinsynth import __version__
-from clinsynth.core import UserError, write_json, write_text
+from clinsynth.core import Part, UserError, csv_text, now, without_guard, write_json, write_text
 from clinsynth.generation.baseline import Tally
 from clinsynth.generation.notes.reports import Report, Reports
 from clinsynth.generation.notes.writer import CONTEXT, KINDS, NoteWriter
-from clinsynth.generation.record import CostRecord, now
+from clinsynth.generation.record import CostRecord
 from clinsynth.llm import LLM, Answer, BudgetSpentError, Client, Mode, Prompt
 
 TABLE = "notes.csv"
@@ -46,11 +46,7 @@ _NEEDED = frozenset(COLUMNS) - {"patient_id"}
 
 def table_text(rows: Iterable[NoteRow]) -> str:
     """The rows as CSV with a head."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
-    return buffer.getvalue()
+    return csv_text(COLUMNS, map(astuple, rows))
 
 
 def read_table(path: Path) -> list[NoteRow]:
@@ -86,7 +82,7 @@ def _csv(file: Path, text: str) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         for row in reader:
-            yield reader.line_num, row
+            yield reader.line_num, {name: without_guard(text) for name, text in row.items() if isinstance(text, str)}
     except csv.Error as error:
         raise UserError(f"{file}, line {reader.line_num} is no CSV", found=str(error)) from error
 
@@ -129,10 +125,8 @@ class NotesRequest:
     context: int = CONTEXT
 
 
-class NotesRecord(BaseModel):
+class NotesRecord(Part):
     """How the rows were made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     reports: str
