@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# uv where it is there, which takes a fraction of the time; pip where not.
+UV := $(shell command -v uv)
+PIP := $(if $(UV),$(UV) pip --quiet,$(BIN)/python -m pip --quiet --disable-pip-version-check)
+INSTALL := $(PIP) install $(if $(UV),--python $(BIN)/python)
 QUICK := build/quickstart
 QUICK_TASKS := gad
 QUICK_METHODS := template
@@ -22,9 +25,9 @@ $(STAMP): pyproject.toml constraints.txt requirements.lock
 	@if [ ! -e $@ ]; then rm -rf $(VENV); $(PYTHON) -m venv $(VENV); fi
 	@rm -f $@; touch $@.begun
 	@echo "installing into $(VENV); the first time takes some minutes"
-	@$(PIP) install --require-hashes --no-deps -r requirements.lock
+	@$(INSTALL) --require-hashes --no-deps -r requirements.lock
 # What is not in the lock is the CUDA build's own: NVIDIA's packages, which that wheel pins by version.
-	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[dev]'
+	@$(INSTALL) --no-build-isolation -c constraints.txt -e '.[dev]'
 	@mv $@.begun $@
 
 # The way of somebody's rows on the bundled sample and offline: a check that all parts work, not a measurement. Then what
@@ -53,7 +56,7 @@ quickstart: install
 # answers a task by itself. Its 1.1 GB are downloaded once; MODEL_FILE=FILE takes them from a file.
 quickstart-llm: LOCAL := --model local $(if $(MODEL_FILE),--model-file $(MODEL_FILE)) --cache $(QUICK)-cache --sample
 quickstart-llm: quickstart
-	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || $(PIP) install -c constraints.txt xllamacpp
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || $(INSTALL) -c constraints.txt xllamacpp
 	@echo "== generate: naive, by the model on this machine"
 	@$(BIN)/clinsynth generate naive --tasks $(QUICK_TASKS) --rows 20 --out $(QUICK)/naive $(LOCAL)
 	@echo "== score: naive"

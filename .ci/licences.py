@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("", "llm", "direct", "tune", "knowledge", "app")
+EXTRAS = ("", "llm", "local", "direct", "tune", "knowledge", "app", "spreadsheets", "ray")
 """What a user installs."""
 REFUSED = re.compile(r"(?<![L-])(?:A?GPL)|GNU (?:Affero )?General Public", re.IGNORECASE)
 """Not the LGPL, which lets others use a library."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -140,3 +143,37 @@ def test_no_file_circles() -> None:
 
     for module in graph:
         visit(module, ())
+
+
+WITH_LM_EVAL = {"lm_eval_task", "suites.clinicalgpt", "suites.notes", "suites.questions"}
+"""Modules of ``direct/`` whose classes are lm-eval's own: nothing outside may need one of them to be imported."""
+
+ALONE = """
+import importlib, pkgutil, sys
+import clinsynth
+from clinsynth.cli import EXTRAS
+from clinsynth.core import UserError
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in EXTRAS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+for each in pkgutil.walk_packages(clinsynth.__path__, "clinsynth."):
+    if not each.name.endswith("__main__"):
+        try:
+            importlib.import_module(each.name)
+        except (ModuleNotFoundError, UserError):
+            print(each.name)
+"""
+
+
+def test_without_extras_everything_else_can_be_imported() -> None:
+    """Who installs the package alone evaluates rows and makes a board: imports at the top of a module need no extra."""
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", ALONE], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(HARNESS.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {f"clinsynth.direct.{name}" for name in WITH_LM_EVAL}

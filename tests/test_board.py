@@ -12,13 +12,13 @@ import pytest
 from tests.chromium import axe, browser, watched
 from tests.invented_snapshot import REFERENCES, write
 
-from clinsynth.site import Home, build_site, social_card, svg
+from clinsynth.site import Home, Links, body, build_site, social_card, svg
 from clinsynth.site.frame import home_of
 from clinsynth.snapshot import Snapshot, Tables
 from clinsynth.snapshot.excerpts import OPEN, example_rows
 from clinsynth.standings.collection import collect
 from clinsynth.views import Answer, Facet, Figure, Page, Point, Rule, Series, Table, page, shown
-from clinsynth.views.front import parameters
+from clinsynth.views.front import DRAWN, parameters
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,6 +96,20 @@ def test_references_are_lines_and_every_row_is_drawn(snapshot: Snapshot) -> None
     missing = {row.submission for row in snapshot.tables.overall if row.mean is None}
     assert drawn == {row.submission for row in snapshot.tables.overall} - missing - set(REFERENCES)
     assert all(name in figure.description for name in missing)
+
+
+def test_of_many_rows_the_first_are_drawn_and_the_table_has_all(snapshot: Snapshot) -> None:
+    row = next(row for row in snapshot.tables.overall if row.place == "ranked")
+    more = tuple(row.model_copy(update={"submission": f"more-{k}"}) for k in range(DRAWN + 25))
+    made = page(changed(snapshot, overall=more), "overall", {})
+    (figure,) = made.figures
+    assert sum(len(series.points) for series in figure.series) == DRAWN
+    assert f"The first {DRAWN} of {len(more)}; the table has all." in figure.description
+    table = board(made)
+    assert len(table.rows) == len(more)
+    html = body(made, Links(to=lambda view, _: view))
+    assert len(re.findall(r"<tr class=late", html)) >= len(more) - 60
+    assert all(f">{row.submission}</a>" in html for row in more)
 
 
 def test_the_matrix_has_every_score_and_its_gap(snapshot: Snapshot) -> None:

@@ -40,7 +40,7 @@ ONE_OF_EACH_TYPE = ("hoc", "gad", "mediqa-rqe", "healthver", "mqp", "ncbi-diseas
 
 needs_lm_eval = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("lm_eval", "aiohttp", "tenacity")),
-    reason="lm-eval with its API models is not installed: pip install 'clinsynth[llm]'",
+    reason="lm-eval with its API models is not installed: pip install 'clinsynth[direct]'",
 )
 
 

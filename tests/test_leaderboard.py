@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import socket
@@ -174,6 +175,20 @@ def test_the_card_of_a_link_speaks_of_the_board(address: str) -> None:
     content, media = fetch(f"{address}card.png")
     assert media == "image/png"
     assert content.startswith(b"\x89PNG")
+
+
+def test_the_first_page_is_kept_for_each_address_and_packed(address: str) -> None:
+    first = fetch(address)[0]
+    assert fetch(address)[0] == first
+    request = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})  # noqa: S310 - our own address
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own address
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert answer.headers["Content-Security-Policy"]
+        assert gzip.decompress(answer.read()) == first
+    elsewhere = urllib.request.Request(address, headers={"X-Forwarded-Host": "board.example"})  # noqa: S310 - as above
+    with urllib.request.urlopen(elsewhere, timeout=30) as answer:  # noqa: S310 - our own address
+        assert b"http://board.example" in answer.read()
+    assert b"board.example" not in fetch(address)[0]
 
 
 def test_a_link_to_what_is_not_there_is_said(address: str, tab: Any) -> None:

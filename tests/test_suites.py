@@ -31,11 +31,11 @@ RAW = Path(__file__).parents[2] / "shared" / "data" / "raw"
 
 needs_lm_eval = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("lm_eval", "aiohttp", "tenacity")),
-    reason="lm-eval with its API models is not installed: pip install 'clinsynth[llm]'",
+    reason="lm-eval with its API models is not installed: pip install 'clinsynth[direct]'",
 )
 needs_measures = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("sacrebleu", "rouge_score", "nltk")),
-    reason="sacrebleu, rouge-score and nltk are not installed: pip install 'clinsynth[llm]'",
+    reason="sacrebleu, rouge-score and nltk are not installed: pip install 'clinsynth[direct]'",
 )
 
 

@@ -16,7 +16,7 @@ from clinsynth.generation.notes.corpus import NoteRow
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("peft", "lm_eval")),
-    reason="peft and lm-eval are not installed: pip install 'clinsynth[llm]'",
+    reason="peft and lm-eval are not installed: pip install 'clinsynth[direct,tune]'",
 )
 
 ROWS = [

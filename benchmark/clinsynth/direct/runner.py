@@ -17,7 +17,6 @@ from clinsynth.core import Example, NotPreparedError, Progress, Task, UserError,
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.card import DirectCard, is_direct, read_card, write_card
-from clinsynth.direct.lm_eval_task import lm_eval_name, metadata
 from clinsynth.direct.parsing import Parsed
 from clinsynth.direct.prompts import Shots
 from clinsynth.direct.records import (
@@ -159,9 +158,10 @@ def subset(examples: int, limit: int | None) -> list[int]:
 
 def _answer(work: Work, request: Request, session: Session, bar: Progress) -> DirectRecord:
     spec, began = work.task.spec, time.monotonic()
+    # Needs lm-eval, which boards and comparisons, that take subsets from here, do without.
     lm_task: Any = importlib.import_module("clinsynth.direct.lm_eval_task")
     folder = work.store.root if isinstance(work.store, DataStore) else None
-    said = metadata(spec.name, folder, work.store.kind == "sample")
+    said = lm_task.metadata(spec.name, folder, work.store.kind == "sample")
     with quiet():
         task: Any = lm_task.DirectTask({"metadata": said})
     task.set_config(key="num_fewshot", value=request.shots)
@@ -169,7 +169,7 @@ def _answer(work: Work, request: Request, session: Session, bar: Progress) -> Di
         task.set_config(key="generation_kwargs", value={"max_gen_toks": request.max_tokens}, update=True)
     share, before = 1 / len(work.positions), session.meter.new
     positions = None if work.cell.limit is None else work.positions
-    replies = session.ask(lm_eval_name(spec.name), task, positions, partial(bar.advance, share), short=True)
+    replies = session.ask(lm_task.lm_eval_name(spec.name), task, positions, partial(bar.advance, share), short=True)
     bar.advance(1 - share * (session.meter.new - before))
     return _store(work, request, task, replies, time.monotonic() - began)
 

@@ -251,7 +251,7 @@ def lm_eval(module: str = "lm_eval") -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise UserError("this needs lm-eval", found=str(error), remedy='pip install "clinsynth[llm]"') from error
+        raise UserError("this needs lm-eval", found=str(error), remedy="pip install 'clinsynth[direct]'") from error
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -120,6 +120,7 @@ _APP_CSS = """
 .gradio-container { width: 100% !important; margin: 0 auto !important; }
 .gradio-container > main, .gradio-container .main { width: 100%; max-width: none; padding: 0.6rem 1.2rem 2rem; }
 .gradio-container { max-width: 116rem !important; }
+.scripted .cs table:not(.all) tr.late { display: none; }
 .cs header.app { margin: 0; border: 0; padding: 0.4rem 0 0; color: var(--soft); font-size: 0.875rem; }
 .cs header.app .brand { font-size: 1.05rem; color: var(--ink); }
 .cs-filters { gap: 0.2rem 2.2rem !important; padding-top: 0.4rem; }

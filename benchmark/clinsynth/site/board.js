@@ -31,11 +31,20 @@
       this.heads = [...table.querySelectorAll("thead th[data-c]")].sort((a, b) => a.dataset.c - b.dataset.c);
       this.rows = [...table.querySelectorAll("tbody tr:not(.section)")];
       this.rows.forEach((row, place) => { row.dataset.place = place; });
+      this.late();
       this.facets = (table.dataset.facets || "").split("|").filter(Boolean);
       this.groups = [...new Set(this.heads.map((head) => head.dataset.g || "").filter(Boolean))];
       if (this.rows.length > 2 && this.heads.some((head) => head.classList.contains("n"))) this.heads.forEach((head) => this.sortable(head));
       if (this.rows.length > 14 || this.facets.length || this.groups.length > 1) this.tools();
       this.restore();
+    }
+
+    /* A long table is laid out in two goes in the app: what is seen first, and the rest when that is on the screen. */
+    late() {
+      if (this.rows[this.rows.length - 1]?.className !== "late") return;
+      const all = () => this.table.classList.add("all");
+      if ([...state.keys()].some((key) => key.startsWith(`${this.key}.`))) all();
+      else requestAnimationFrame(() => setTimeout(all));
     }
 
     name(part) { return `${this.key}.${part}`; }
@@ -231,6 +240,7 @@
     block.before(button);
   };
 
+  document.documentElement.classList.add("scripted");
   const found = new WeakSet();
   const look = () => {
     document.querySelectorAll(".cs table[data-key], .cs pre").forEach((each) => {

@@ -35,6 +35,8 @@ _STACKED = 4
 """Columns with intervals from which on these stand below their numbers: side by side they would not fit."""
 _NARROW = 3
 """Columns up to which two tables stand side by side on a wide screen."""
+_EARLY = 60
+"""Rows of a table that the app shows before anything else; those after them follow when these are seen."""
 _SHORT = 24
 """Characters of a text that stays on one line, such as a name: longer ones beside it give way."""
 
@@ -68,7 +70,8 @@ def _drawn(item: Table, address: Address) -> str:
     done = 0
     for section in item.sections:
         own = values[done : done + len(section.rows)]
-        parts.append(_section(section, item.columns, _Layout(row_head, rooms, words), own, address))
+        layout = _Layout(row_head, rooms, words, _EARLY - done)
+        parts.append(_section(section, item.columns, layout, own, address))
         done += len(section.rows)
     # A region that scrolls must be reachable by keyboard, and must say what it is.
     caption = f"{item.key}-caption"
@@ -90,6 +93,8 @@ class _Layout:
     """The class of each column with something small beside its numbers."""
     words: bool
     """Whether no column has numbers: on a phone each row is then a card."""
+    early: int
+    """How many more rows need not wait, at this place of the table."""
 
 
 def _facets(facets: Sequence[Facet]) -> str:
@@ -147,12 +152,13 @@ def _section(
         else ""
     )
     lines: list[str] = []
-    for row, own in zip(section.rows, values, strict=True):
+    for k, (row, own) in enumerate(zip(section.rows, values, strict=True)):
         cells = "".join(
-            _cell(cell, column, layout, k, address) for k, (cell, column) in enumerate(zip(row, columns, strict=True))
+            _cell(cell, column, layout, at, address) for at, (cell, column) in enumerate(zip(row, columns, strict=True))
         )
         mark = f' data-f="{escape("|".join(own))}"' if own else ""
-        lines.append(f"<tr{mark}>{cells}</tr>")
+        late = " class=late" if k >= layout.early else ""
+        lines.append(f"<tr{late}{mark}>{cells}</tr>")
     return f"<tbody>{title}{''.join(lines)}</tbody>"
 
 

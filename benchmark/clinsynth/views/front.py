@@ -39,6 +39,8 @@ WHAT_THEY_ARE = {
     "gold-full": "all real rows",
 }
 """The references, in words."""
+DRAWN = 40
+"""Rows up to which the plot of the first page shows all: more would push the table out of sight."""
 TYPE_ORDER: tuple[str, ...] = get_args(TaskTypeName)
 
 
@@ -158,9 +160,10 @@ class _Board:
         )
 
     def forest(self) -> Figure:
-        """Every row with its interval; references are lines across."""
+        """Rows with their intervals, as many as ``DRAWN``; references are lines across."""
         kinds = {"ranked": "ranked", "unranked": "not ranked"}
-        drawn = [row for row in (*self.ranked, *self._below()) if row.mean is not None]
+        every = [row for row in (*self.ranked, *self._below()) if row.mean is not None]
+        drawn = every[:DRAWN]
         at = {row.submission: float(k) for k, row in enumerate(drawn)}
         series = [
             Series(name, tuple(_point(row, at[row.submission]) for row in drawn if row.place == place),
@@ -175,6 +178,7 @@ class _Board:
         absent = [row.submission for row in self.rows if row.mean is None]
         notes = [
             "Mean of the task types with its 95 % interval.",
+            f"The first {DRAWN} of {len(every)}; the table has all." if len(every) > DRAWN else "",
             "Filled: ranked; open: not ranked." if all(each.points for each in series) else "",
             "Lines: " + "; ".join(f"{row.submission}, {WHAT_THEY_ARE.get(row.submission, 'a reference')}"
                                   for row in self.references if row.mean is not None) + "." if rules else "",
