@@ -216,11 +216,17 @@ def test_slurm_an_unknown_partition_is_one_message(submit: Submit, score: Score)
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A Ray head and a second node, one core each, without ``RAY_ADDRESS``."""
-    utils: Any = importlib.import_module("ray.cluster_utils")
-    made = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    made.second = made.add_node(num_cpus=1)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # On a busy machine processes take long to start: Ray is to wait for its own.
+        patch.setenv("RAY_agent_register_timeout_ms", str(int(PATIENCE * 1000)))
+        patch.setenv("RAY_worker_register_timeout_seconds", str(int(PATIENCE)))
+        utils: Any = importlib.import_module("ray.cluster_utils")
+        head = {"num_cpus": 1, "include_dashboard": False, "wait": False}
+        made = utils.Cluster(initialize_head=True, head_node_args=head)
+        made.second = made.add_node(num_cpus=1, wait=False)
+        made.wait_for_nodes(timeout=PATIENCE)
+        yield made
+        made.shutdown()
 
 
 @ray
