@@ -14,10 +14,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +197,46 @@ def test_slurm_a_killed_job_is_taken_again(submit: Submit, score: Score) -> None
 
 
 @slurm
+def test_slurm_a_node_killed_in_the_middle_of_its_runs_loses_none(submit: Submit, score: Score) -> None:
+    folder = submit({"gad": 40, "mqp": 40})
+    # Each job has a node to itself; SLURM gives the second one's work to the first when the node does not answer.
+    words = ("--executor", "slurm", "--seeds", "0-1")
+    call = score(folder, *words, steps=300, CLINSYNTH_SLURM="cpus-per-task=2")
+    call.wait_for(lambda: len(call.claims) == 2)
+    assert kill_node("n2") > 2
+    try:
+        status, output, error = call.end()
+    finally:
+        script = Path(__file__).parent / "slurm_on_loopback.sh"
+        base = Path(os.environ["SLURM_CONF"]).parent
+        subprocess.run([script, "node", base, "n2"], check=True)  # noqa: S603 - our own script
+    assert status == 0, error
+    assert output.count("2 seeds") == 2
+    assert not call.claims
+    assert verify(folder, SampleStore()).ok
+
+
+def kill_node(name: str) -> int:
+    """End a node's daemon, its jobs and what looks after them, as when its power fails; gives how many processes."""
+    processes: dict[int, tuple[int, str, str]] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text("ascii").rpartition(")")[2].split()[1])
+            words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            environment = (path / "environ").read_bytes().decode("utf-8", "replace")
+        except OSError:
+            continue
+        processes[int(path.name)] = (parent, words, environment)
+    jobs = {pid for pid, (_, _, own) in processes.items() if f"\0SLURMD_NODENAME={name}\0" in f"\0{own}"}
+    stewards = {processes[pid][0] for pid in jobs if "slurmstepd" in processes.get(processes[pid][0], (0, "", ""))[1]}
+    daemons = {pid for pid, (_, words, _) in processes.items() if words.startswith(f"slurmd -N {name} ")}
+    for pid in [*daemons, *stewards, *jobs]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(daemons | stewards | jobs)
+
+
+@slurm
 def test_slurm_ctrl_c_cancels_what_was_submitted(submit: Submit, score: Score) -> None:
     call = score(submit({"gad": 40}), "--executor", "slurm", "--seeds", "0-1", CLINSYNTH_SLURM="begin=now+3600")
     array = array_of(call)
@@ -213,14 +255,30 @@ def test_slurm_an_unknown_partition_is_one_message(submit: Submit, score: Score)
     assert "CLINSYNTH_SLURM" in error
 
 
+def node_of_one_core() -> dict[str, Any]:
+    """With ports that are free: else the node waits 15 seconds, no more, for its helpers to say theirs."""
+    names = ("metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
+    ports = {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
+    for each in sockets:
+        each.close()
+    return {"num_cpus": 1, "wait": False, **ports}
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A Ray head and a second node, one core each, without ``RAY_ADDRESS``."""
-    utils: Any = importlib.import_module("ray.cluster_utils")
-    made = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    made.second = made.add_node(num_cpus=1)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # On a busy machine processes take long to start: Ray is to wait for its own, and not to put them behind others.
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_agent_register_timeout_ms", str(int(PATIENCE * 1000)))
+        patch.setenv("RAY_worker_register_timeout_seconds", str(int(PATIENCE)))
+        utils: Any = importlib.import_module("ray.cluster_utils")
+        made = utils.Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **node_of_one_core()})
+        made.second = made.add_node(**node_of_one_core())
+        made.wait_for_nodes(timeout=PATIENCE)
+        yield made
+        made.shutdown()
 
 
 @ray

@@ -193,6 +193,8 @@ def _use_tasks_dirs(folders: Sequence[Path]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. 0: fine; 1: a check failed; 2: the user must act; 130: stopped by Ctrl-C."""
+    # pydantic looks for plug-ins in the metadata of every installed package: a twentieth of what a short command takes.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     arguments = build_parser(next((word for word in words if word in COMMANDS), "")).parse_args(words)
     try:

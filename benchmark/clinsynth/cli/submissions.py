@@ -12,7 +12,6 @@ from clinsynth.cli import Command, add_data_dir, add_sample, names
 from clinsynth.core import TASKS
 from clinsynth.direct import is_direct
 from clinsynth.submissions import Report, existing_card, new_submission, validate
-from clinsynth.submissions.importing import FORMATS, ImportOptions, format_of, import_data, pairs_of
 
 NEW_EXAMPLES = ("clinsynth new my-method --in submissions",)
 
@@ -38,6 +37,8 @@ IMPORT_EXAMPLES = (
 
 
 def _configure_import(parser: argparse.ArgumentParser) -> None:
+    from clinsynth.submissions.importing import FORMATS
+
     parser.add_argument("path", type=Path, metavar="PATH",
                         help="a file or a folder; with --format datasets also a name on the Hub: org/name")  # fmt: skip
     parser.add_argument("--format", choices=tuple(FORMATS), help="default: what the name of the file says")
@@ -57,6 +58,8 @@ def _configure_import(parser: argparse.ArgumentParser) -> None:
 
 def execute_import(arguments: argparse.Namespace) -> int:
     """Exit status: always 0; where no row could be carried over, that is an error."""
+    from clinsynth.submissions.importing import ImportOptions, format_of, import_data, pairs_of
+
     columns = [part for part in arguments.columns.split(",") if part]
     options = ImportOptions(
         columns=pairs_of(columns, "--columns") | pairs_of(arguments.column, "--column"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -20,6 +21,8 @@ from clinsynth.training.worker import Parcel, attempt_far, caller_variables
 
 POLL_SECONDS = 0.5
 ADDRESS_VARIABLE = "RAY_ADDRESS"
+ANSWER_SECONDS = 30.0
+"""How long a machine may take to answer at all."""
 
 
 def _ray() -> Any:
@@ -61,14 +64,12 @@ class RayTasks:
     def _joined(self) -> bool:
         """Join the cluster that ``RAY_ADDRESS`` names, or one on this machine; returns whether there is one."""
         address = os.environ.get(ADDRESS_VARIABLE, "")
+        _knock(address)
         try:
             self._ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR")
         except ConnectionError as error:
             if address:
-                raise UserError(
-                    f"no Ray cluster answers at {ADDRESS_VARIABLE}={address}", found=str(error).splitlines()[0],
-                    remedy="look whether it runs (ray status), or unset the variable",
-                ) from error  # fmt: skip
+                raise _silent(address, error) from error
             return False
         except (RuntimeError, ValueError) as error:
             # Of another version, for one: Ray says which.
@@ -144,6 +145,24 @@ class RayTasks:
         if self._task is not None:
             self._ray.shutdown()
             self._task = None
+
+
+def _knock(address: str) -> None:
+    """Look whether anything listens at ``host:port``: Ray itself tries for many minutes. Raises ``UserError``."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return  # none, or a word of Ray's own
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _silent(address, error) from error
+
+
+def _silent(address: str, error: Exception) -> UserError:
+    return UserError(
+        f"no Ray cluster answers at {ADDRESS_VARIABLE}={address}", found=str(error).splitlines()[0],
+        remedy="look whether it runs (ray status), or unset the variable",
+    )  # fmt: skip
 
 
 def _last_line(error: BaseException) -> str:
