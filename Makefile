@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# uv where it is there, which takes a fraction of the time; pip where not.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv where it is there: it takes a fraction of the time. pip where not, and where uv cannot, since it does not read pip's
+# settings, such as the address of a mirror.
 UV := $(shell command -v uv)
-PIP := $(if $(UV),$(UV) pip --quiet,$(BIN)/python -m pip --quiet --disable-pip-version-check)
-INSTALL := $(PIP) install $(if $(UV),--python $(BIN)/python)
+BY_UV = $(UV) pip install --quiet --python $(BIN)/python "$$@" || { echo "uv cannot; by pip:"; $(PIP) "$$@"; }
+INSTALL = $(if $(UV),by_uv() { $(BY_UV); }; by_uv,$(PIP))
 QUICK := build/quickstart
 QUICK_TASKS := gad
 QUICK_METHODS := template
@@ -56,7 +58,7 @@ quickstart: install
 # answers a task by itself. Its 1.1 GB are downloaded once; MODEL_FILE=FILE takes them from a file.
 quickstart-llm: LOCAL := --model local $(if $(MODEL_FILE),--model-file $(MODEL_FILE)) --cache $(QUICK)-cache --sample
 quickstart-llm: quickstart
-	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || $(INSTALL) -c constraints.txt xllamacpp
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || $(PIP) -c constraints.txt xllamacpp
 	@echo "== generate: naive, by the model on this machine"
 	@$(BIN)/clinsynth generate naive --tasks $(QUICK_TASKS) --rows 20 --out $(QUICK)/naive $(LOCAL)
 	@echo "== score: naive"

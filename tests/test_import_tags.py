@@ -87,7 +87,7 @@ def test_types_that_are_not_the_tasks_are_left_out_and_counted_or_refused(tmp_pa
     both = b"gout\tB-Disease\nand\tO\naspirin\tB-Chemical\n\nibuprofen\tB-Chemical\n"
     rows, report = bring(tmp_path, both, "conll", NER)
     assert [len(row["entities"]) for row in rows] == [1, 0]
-    assert (altered(report), report.altered["other-type"].example) == ({"other-type": 2}, "Chemical")
+    assert (altered(report), report.altered["other-type"].examples) == ({"other-type": 2}, ["Chemical"])
     for form, content in (("conll", both), ("jsonl", jsonl({"text": "a b", "spans": [[0, 1, "Chemical"]]}))):
         with pytest.raises(UserError, match=r"(?s)not the task's.*Chemical"):
             bring(tmp_path, content, form, OTHER_NER, strict_types=True)

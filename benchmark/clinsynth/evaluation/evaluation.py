@@ -116,7 +116,7 @@ def evaluate(request: Request, said: Said = lambda _: None, first: Callable[[Rep
         said("training: one seed for a first answer")
         first(verdict(request.seeds[:1]))
         todo.discard(request.seeds[0])
-    said(f"training: {len(todo)} seeds" if todo else "training: nothing is left to do")
+    said(f"training: {len(todo)} seed{'s' * (len(todo) > 1)}" if todo else "training: nothing is left to do")
     return verdict(request.seeds)
 
 

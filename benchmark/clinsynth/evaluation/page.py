@@ -70,7 +70,7 @@ def _blocks(report: Report) -> Iterator[Block]:
     if report.cost is not None and (costs := _costs(report.cost)):
         yield Facts("What the rows cost", costs)
     if report.notes:
-        yield Prose("When the rows were read", tuple(f"{note[:1].upper()}{note[1:]}." for note in report.notes))
+        yield Prose("When the rows were read", tuple(_sentence(note) for note in report.notes))
     folder = shlex.quote(str(report.place))
     options = f"--rows {report.budget}" + (" --sample" if report.sample else "")
     yield Prose(
@@ -108,12 +108,18 @@ def _ends(interval: Interval | None) -> tuple[float, float] | tuple[None, None]:
 def _rows(title: str, order: str, numbers: Sequence[int], report: Report) -> Iterator[Block]:
     """Rows by number, and the first of them in full where that is allowed."""
     some = ", ".join(map(str, numbers[:_LISTED])) + (", …" if len(numbers) > _LISTED else "")
-    yield Prose(title, (f"Rows of the data file, counted from 1, {order}: {some}.",))
+    yield Prose(title, (f"Rows of the folder's data file, counted from 1, {order}: {some}.",))
     shown = [(number, report.quoted[number]) for number in numbers if number in report.quoted]
     if shown:
         columns = (Column("row", "row", number=True), Column("answer", "answer"), Column("text", "text"))
         cells = tuple((Cell(str(k), k), Cell(row.answer), Cell(row.text)) for k, row in shown)
         yield Table(title.lower().replace(" ", "-"), f"{title}: the first", columns, (Section("", cells),))
+
+
+def _sentence(note: str) -> str:
+    """A note as a sentence of its own; the name of a file in front stays as it is."""
+    first = note.partition(" ")[0]
+    return f"{note if '.' in first else note[:1].upper() + note[1:]}."
 
 
 def _costs(cost: CostOfData) -> tuple[tuple[str, Cell], ...]:

@@ -59,7 +59,8 @@ def table(item: Table, address: Address) -> str:
 
 def _drawn(item: Table, address: Address) -> str:
     rooms = {k: kind for k in range(len(item.columns)) if (kind := _room(item, k))}
-    words = not any(column.number for column in item.columns)
+    # On a phone a verdict beside numbers would be out of sight: such rows become cards, as rows of words do.
+    words = not any(column.number for column in item.columns) or any(column.key == "verdict" for column in item.columns)
     shaded = any(cell.shade is not None for _, row in item.rows for cell in row)
     stacked = shaded or len(rooms) >= _STACKED
     if stacked:
@@ -92,7 +93,7 @@ class _Layout:
     rooms: dict[int, str]
     """The class of each column with something small beside its numbers."""
     words: bool
-    """Whether no column has numbers: on a phone each row is then a card."""
+    """Whether each row is a card on a phone, with the name of its column before each cell."""
     early: int
     """How many more rows need not wait, at this place of the table."""
 

@@ -16,6 +16,8 @@ from clinsynth.task_types import TaskType, task_type
 
 FIRST_ROWS = 10
 """Places that are listed for each reason."""
+FIRST_FOUND = 3
+"""Different values that are quoted for each reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,12 @@ class Tally:
     count: int = 0
     rows: list[int] = field(default_factory=list[int])
     """The first places: line numbers of a text file, else record numbers, from 1."""
-    example: str = ""
-    """What was found at the first of them."""
+    examples: list[str] = field(default_factory=list[str])
+    """What was found at them, each once; a few, the first."""
 
     def __str__(self) -> str:
         places = ", ".join(f"{row}" for row in self.rows[:5]) + (", …" if self.count > 5 else "")
-        return f"{self.count:,} (rows {places})" + (f", such as: {self.example}" if self.example else "")
+        return f"{self.count:,} (rows {places})" + (f", such as: {', '.join(self.examples)}" if self.examples else "")
 
 
 class LostRowError(Exception):
@@ -147,8 +149,11 @@ class Session:
             )  # fmt: skip
 
     def _count(self, tallies: dict[str, Tally], row: int, reason: str, found: str) -> None:
-        tally = tallies.setdefault(reason, Tally(example=shown(self.quoted(found), 80)))
+        tally = tallies.setdefault(reason, Tally())
         tally.count += 1
+        example = shown(self.quoted(found), 80)
+        if example and example not in tally.examples and len(tally.examples) < FIRST_FOUND:
+            tally.examples.append(example)
         if len(tally.rows) < FIRST_ROWS:
             tally.rows.append(row)
 
