@@ -20,7 +20,7 @@ from clinsynth.core.nouns import Task, TaskTypeName
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
 from clinsynth.data.store import DataStore
-from clinsynth.generation import Request, generate
+from clinsynth.generation import BASELINES, BASELINES_DIR_VARIABLE, Request, generate
 from clinsynth.submissions import validate
 from clinsynth.task_types import TASK_TYPES, task_type
 
@@ -111,6 +111,34 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     assert len(text.splitlines()) < 120
     assert not [path.name for path in (ROOT / "docs").glob("*.md") if f"(docs/{path.name}" not in text]
+
+
+@pytest.fixture
+def other_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for baselines of one's own, forgotten afterwards."""
+    import clinsynth.baselines as window
+
+    found = list(window.__path__)
+    monkeypatch.setenv(BASELINES_DIR_VARIABLE, "")
+    (tmp_path / "own").mkdir()
+    yield tmp_path / "own"
+    monkeypatch.undo()
+    window.__path__[:] = found
+    sys.modules.pop("clinsynth.baselines.repeat_few", None)
+    BASELINES.forget()
+
+
+def test_the_baseline_of_the_document_works_from_any_folder(
+    other_baselines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "adding-a-baseline.md").read_text("utf-8")
+    (other_baselines / "repeat_few.py").write_text(re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)[0], "utf-8")
+    line = ["generate", "repeat-few", "--baselines-dir", str(other_baselines), "--tasks", "gad", "--rows", "12"]
+    assert cli.main([*line, "--sample", "--out", str(tmp_path / "repeat-few")]) == 0
+    assert validate(tmp_path / "repeat-few").exit_code == 0
+    line[3] = str(tmp_path / "nothing")
+    assert cli.main([*line, "--sample", "--out", str(tmp_path / "other")]) == 2
+    assert "check --baselines-dir" in capsys.readouterr().err
 
 
 def test_the_baseline_of_the_document_works(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from clinsynth.cli.model import add_model, open_model
 from clinsynth.cli.submissions import say_notices
 from clinsynth.core import NotPreparedError, UserError, clean, progress, select_tasks, text_table
 from clinsynth.data import open_store
-from clinsynth.generation import BASELINES
+from clinsynth.generation import BASELINES, BASELINES_DIR_VARIABLE
 from clinsynth.submissions import validate
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def _configure_generate(parser: argparse.ArgumentParser) -> None:
     listed = "\n".join(f"  {name:{width}}  {baseline.description}" for name, baseline in BASELINES.items())
     parser.epilog = f"baselines:\n{listed}\n\n{parser.epilog}"
     parser.add_argument("baseline", metavar="BASELINE")
+    parser.add_argument(
+        "--baselines-dir",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help=f"a folder of further baselines (also {BASELINES_DIR_VARIABLE}); may be repeated",
+    )
     parser.add_argument("--tasks", type=names, default=(), help="all (default), or names with commas between")
     parser.add_argument("--rows", type=int, default=LARGEST_BUDGET, help="at most so many per task (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the submission's folder")
@@ -69,6 +78,11 @@ def execute_generate(arguments: argparse.Namespace) -> int:
     """Exit status 0 if anything was made."""
     from clinsynth.generation import Means, Request, generate
 
+    if arguments.baselines_dir:
+        known = filter(None, os.environ.get(BASELINES_DIR_VARIABLE, "").split(os.pathsep))
+        added = (str(folder.resolve()) for folder in arguments.baselines_dir)
+        os.environ[BASELINES_DIR_VARIABLE] = os.pathsep.join([*known, *added])
+        BASELINES.forget()
     baseline, store = BASELINES[arguments.baseline], open_store(arguments.data_dir, arguments.sample)
     request = Request(
         tasks=select_tasks(list(arguments.tasks)),

@@ -1,4 +1,5 @@
 from .baseline import BASELINES as BASELINES
+from .baseline import BASELINES_DIR_VARIABLE as BASELINES_DIR_VARIABLE
 from .baseline import Asking as Asking
 from .baseline import Baseline as Baseline
 from .baseline import Budget as Budget

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,7 +150,19 @@ class Baseline:
     citation: str = field(default="")
 
 
+BASELINES_DIR_VARIABLE = "CLINSYNTH_BASELINES_DIR"
+"""Further folders of baseline modules, separated as in PATH; ``generate --baselines-dir`` adds to it."""
+
+
 def _load_baselines() -> Mapping[str, Baseline]:
+    """The baselines of this project, and those of the user's folders."""
+    window = importlib.import_module("clinsynth.baselines")
+    for folder in filter(None, os.environ.get(BASELINES_DIR_VARIABLE, "").split(os.pathsep)):
+        path = Path(folder).resolve()
+        if not path.is_dir():
+            raise UserError(f"no folder of baselines at {path}", remedy="check --baselines-dir")
+        if str(path) not in window.__path__:
+            window.__path__.append(str(path))
     baselines: dict[str, Baseline] = {}
     for module in leaves("clinsynth.baselines"):
         baseline = getattr(module, "BASELINE", None)
