@@ -46,7 +46,7 @@ _NEEDED = frozenset(COLUMNS) - {"patient_id"}
 
 def table_text(rows: Iterable[NoteRow]) -> str:
     """The rows as CSV with a head."""
-    return csv_text(COLUMNS, map(astuple, rows))
+    return csv_text(COLUMNS, (astuple(row) for row in rows))
 
 
 def read_table(path: Path) -> list[NoteRow]:
