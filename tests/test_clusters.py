@@ -257,7 +257,7 @@ def test_slurm_an_unknown_partition_is_one_message(submit: Submit, score: Score)
 
 def node_of_one_core() -> dict[str, Any]:
     """With ports that are free: else the node waits 15 seconds, no more, for its helpers to say theirs."""
-    names = ("metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
     ports = {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
     for each in sockets:
