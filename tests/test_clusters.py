@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -255,16 +254,6 @@ def test_slurm_an_unknown_partition_is_one_message(submit: Submit, score: Score)
     assert "CLINSYNTH_SLURM" in error
 
 
-def node_of_one_core() -> dict[str, Any]:
-    """With ports that are free: else the node waits 15 seconds, no more, for its helpers to say theirs."""
-    names = ("metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
-    for each in sockets:
-        each.close()
-    return {"num_cpus": 1, "wait": False, **ports}
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A Ray head and a second node, one core each, without ``RAY_ADDRESS``."""
@@ -276,8 +265,9 @@ def cluster() -> Iterator[Any]:
         patch.setenv("RAY_agent_register_timeout_ms", str(int(PATIENCE * 1000)))
         patch.setenv("RAY_worker_register_timeout_seconds", str(int(PATIENCE)))
         utils: Any = importlib.import_module("ray.cluster_utils")
-        made = utils.Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **node_of_one_core()})
-        made.second = made.add_node(**node_of_one_core())
+        head = {"num_cpus": 1, "include_dashboard": False, "wait": False}
+        made = utils.Cluster(initialize_head=True, head_node_args=head)
+        made.second = made.add_node(num_cpus=1, wait=False)
         made.wait_for_nodes(timeout=PATIENCE)
         yield made
         made.shutdown()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -139,6 +141,8 @@ def score(request: Request, planned: Plan | None = None) -> Scored:
     planned = planned or plan(request)
     jobs = jobs_of(request, planned)
     records, failed = list(planned.done), list[tuple[Cell, UserError]]()
+    for folder in {job.results.record_path(job.cell).parent for job in jobs}:
+        _writable(folder)
     if jobs:
         started = time.monotonic()
         with progress(f"{len(jobs)} runs", sum(job.steps for job in jobs)) as bar:
@@ -158,6 +162,13 @@ def score(request: Request, planned: Plan | None = None) -> Scored:
                         score = f"{outcome.metric} {100 * outcome.score:.1f}"
                         bar.say(f"{where} {score} ({seconds:.0f} s{later}){untrained}")
     return Scored(sorted(records, key=lambda record: record.cell), failed)
+
+
+def _writable(folder: Path) -> None:
+    """Raises ``OSError`` where nothing can be written, before anything is trained."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
 
 
 def budgets_of(text: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError, write_bytes
+from clinsynth.core import TASKS, TASKS_DIR_VARIABLE, UserError, machine_fault, write_bytes
 from clinsynth.data import open_store
 from clinsynth.results import RunRecord
 from clinsynth.submissions import CARD_FILE, read_submission
@@ -82,6 +82,11 @@ def attempt(job: Job, owner: str, on_step: Callable[[], Any] = lambda: None) -> 
         return Busy(str(error))
     except UserError as error:
         return error
+    except OSError as error:
+        fault = machine_fault(error)
+        if fault is None:
+            raise
+        return fault
 
 
 def _compare(job: Job) -> None:
