@@ -271,6 +271,8 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         # On a busy machine processes take long to start: Ray is to wait for its own, and not to put them behind others.
         patch.setenv("RAY_worker_niceness", "0")
+        # It ends workers where others fill the machine's memory.
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
         patch.setenv("RAY_agent_register_timeout_ms", str(int(PATIENCE * 1000)))
         patch.setenv("RAY_worker_register_timeout_seconds", str(int(PATIENCE)))
         utils: Any = importlib.import_module("ray.cluster_utils")
