@@ -242,7 +242,8 @@ def disclosures_of(record: GenerationRecord, baseline: Baseline) -> Iterator[str
     if known := baseline.disclosures.get(task):
         yield f"{task}: {known}"
     if record.real_split == "dev":
-        yield f"{task}: rows come from the dev split; there was no train split."
+        drawn = "rows come" if baseline.reference else "few-shot examples come"
+        yield f"{task}: {drawn} from the dev split; there was no train split."
     reports = record.notes.get("case reports", "builtin")
     if not reports.startswith("builtin"):
         yield f"{task}: rows derive from case reports ({reports}), whose licence binds them too."
