@@ -164,7 +164,8 @@ def test_validate_loads_nothing_that_it_does_not_need(submit: Submit) -> None:
     assert "clinsynth.submissions.validation" in imported
     assert not (HEAVY - {"pydantic"}) & imported
     rooms = tuple(f"clinsynth.{name}" for name in ROOMS_OF_OTHERS)
-    assert not [name for name in imported if name.startswith(rooms)]
+    # What a request was is in the records of both tracks: a door and one small class.
+    assert not [name for name in imported - {"clinsynth.llm", "clinsynth.llm.requests"} if name.startswith(rooms)]
 
 
 def test_without_words_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -295,5 +295,5 @@ def test_the_command_takes_tasks_and_the_sample(command: Sequence[str], capsys: 
     assert scopes == {"gad", "mean of the types"}
     assert main([*command, "--sample", "--tasks", "gad"]) == 0
     output = capsys.readouterr().out
-    assert "not comparable: aa has no run on 1,000 rows" in output
+    assert "not comparable: aa has no run on 300 rows" in output
     assert "SAMPLE" in output
