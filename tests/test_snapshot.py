@@ -235,12 +235,12 @@ def test_answers_of_language_models_stand_beside_students_of_their_rows(direct: 
     scores, figure = view.figures
     assert sum(len(series.points) for series in scores.series) == len(answers.rows)
     assert sum(len(series.points) for series in figure.series) == len(made.direct_pairs)
-    better = [column.key for column in pairs.columns].index("better")
-    assert {row[better].text for _, row in pairs.rows} <= {"tie", "train", "ask", "undecided"}
+    at = {column.key: k for k, column in enumerate(pairs.columns)}
+    assert {row[at["better"]].text for _, row in pairs.rows} <= {"tie", "train", "ask", "undecided"}
     remarks = [row[-1].text for _, row in answers.rows]
     assert sorted(remarks) == ["", "part of the test set: preliminary"]
     assert sorted(row[-1].text for _, row in pairs.rows) == sorted(remarks)
-    assert {row[2].link for _, row in pairs.rows} == {"by-model-x"}
+    assert {row[at["submission"]].link for _, row in pairs.rows} == {"by-model-x"}
 
 
 def test_answers_of_language_models_need_no_submission(direct: DirectResults) -> None:
