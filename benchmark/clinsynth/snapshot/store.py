@@ -6,7 +6,6 @@ The two forms of a table hold the same. Parquet is what the app reads; JSON is f
 from __future__ import annotations
 
 import hashlib
-import json
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -204,8 +203,3 @@ def _arrow(hint: Any) -> Any:
         return pa.string()
     plain: dict[Any, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     return plain[hint]
-
-
-def table_json(tables: Tables, name: str) -> str:
-    """One table as JSON."""
-    return json.dumps([row.model_dump(mode="json") for row in getattr(tables, name)], indent=1, ensure_ascii=False)

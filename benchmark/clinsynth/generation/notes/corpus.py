@@ -150,11 +150,6 @@ class NotesRecord(Part):
     clinsynth: str
     created: str
 
-    def same_request(self, other: NotesRecord) -> bool:
-        """Whether both records are of the same request."""
-        keys = ("reports_sha256", "model", "mode", "seed", "context", "asked", "prompts")
-        return all(getattr(self, key) == getattr(other, key) for key in keys)
-
 
 @dataclass(slots=True)
 class _Made:
