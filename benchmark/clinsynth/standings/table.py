@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -232,11 +231,6 @@ def _shares(name: str, tasks: Sequence[str], made: Mapping[str, TaskTable]) -> d
     if not all(task in made and name in made[task].names for task in tasks):
         return {}
     return variance_shares({task: made[task].measured[name] for task in tasks}, task_types(tasks))
-
-
-def count_by_reason(rows: Sequence[Standing]) -> dict[str, int]:
-    """How many rows have no rank, by the first of their reasons."""
-    return dict(Counter(row.reasons[0].code for row in rows if row.reasons))
 
 
 def standings(
