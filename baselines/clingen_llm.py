@@ -15,15 +15,14 @@ import numpy as np
 
 from clinsynth.core import Row
 from clinsynth.generation import Baseline, Budget, TaskView, Tools
-from clinsynth.generation.asking import made_topics, topics_by_styles
+from clinsynth.generation.asking import topics_by_styles
 
 PROMPTS = Path(__file__).parent / "prompts" / "clingen"
 
 
 def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator) -> Iterator[Row]:
     """Topics come from the model's own lists."""
-    topics = made_topics(view.spec, tools, PROMPTS, budget.rows)
-    yield from topics_by_styles(view, tools, budget, rng, prompts=PROMPTS, topics=topics)
+    yield from topics_by_styles(view, tools, budget, rng, prompts=PROMPTS, topics=None)
 
 
 BASELINE = Baseline(

@@ -288,7 +288,7 @@ def test_sort_search_choose_and_share(site: Path, tab: Any) -> None:
     assert values == sorted(values, reverse=True)
     tab.locator("#board").get_by_role("searchbox").fill("gold")
     assert set(names(tab)) == {"gold-few", "gold-n", "gold-full"}
-    address = tab.url
+    address = tab.evaluate("location.href")
     assert "board.find=gold" in address
     assert "board.sort=hoc" in address
     other = tab.context.new_page()

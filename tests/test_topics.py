@@ -23,7 +23,7 @@ from clinsynth.generation.asking.prompts import (
     label_slots,
     load_values,
 )
-from clinsynth.generation.asking.topics import clean, known_topics, made_list
+from clinsynth.generation.asking.topics import Listing, clean, known_topics, made_lists
 from clinsynth.generation.baseline import Tally, Tools
 from clinsynth.llm.requests import Answer, Prompt
 
@@ -120,7 +120,7 @@ def test_a_list_is_asked_for_once_and_then_read_and_may_be_edited(tmp_path: Path
 def test_a_small_model_is_asked_again_until_nothing_new_comes() -> None:
     script = Script(lambda _, number: Answer(text=f" item{number // 16}\n- item", finish="stop"), "completion")
     tools = Tools(model=script)
-    items = made_list(tools, "x", Prompt(text="List:\n-"), wanted=30, longest=40)
+    (items,) = made_lists(tools, [Listing("x", Prompt(text="List:\n-"), wanted=30, longest=40)])
     # Eight requests a round; the first two rounds say one thing, the next two another.
     assert [len(asked) for asked in script.rounds] == [8, 8]
     assert items == ["item0", "item"]
@@ -128,13 +128,34 @@ def test_a_small_model_is_asked_again_until_nothing_new_comes() -> None:
 
 def test_a_cut_list_loses_its_last_item() -> None:
     script = Script(always(Answer(text="gout\nasthma\nchronic obst", finish="length")))
-    assert made_list(Tools(model=script), "x", Prompt(text="List"), wanted=2, longest=40) == ["gout", "asthma"]
+    listing = Listing("x", Prompt(text="List"), wanted=2, longest=40)
+    assert made_lists(Tools(model=script), [listing]) == [["gout", "asthma"]]
+
+
+def test_lists_are_asked_for_together_and_each_until_it_has_enough(tmp_path: Path) -> None:
+    def answer(prompt: Prompt, number: int) -> Answer:
+        items = [f"{prompt.text} {number} {k}" for k in range(2 if prompt.text == "few" else 50)]
+        return Answer(text="\n".join(items), finish="stop")
+
+    script = Script(answer)
+    tools = Tools(model=script, lists=tmp_path)
+    (tmp_path / "mine.txt").write_text("my own line\n")
+    listings = [Listing(name, Prompt(text=name), wanted=40, longest=40) for name in ("few", "mine", "many")]
+    few, mine, many = made_lists(tools, listings)
+    assert [[prompt.text for prompt in asked] for asked in script.rounds[:2]] == [
+        ["few"] * 2 + ["many"] * 2,
+        ["few"] * 2,
+    ]
+    assert mine == ["my own line"]
+    assert len(many) == 40
+    assert {item.split()[0] for item in few} == {"few"}
+    assert (tmp_path / "many.txt").read_text().splitlines() == many
 
 
 def test_a_list_without_items_says_what_to_do(tmp_path: Path) -> None:
     silent = Script(always(Answer(text="", finish="stop")))
     with pytest.raises(UserError, match=r"no usable item for the list x(.|\n)*write .*x\.txt yourself"):
-        made_list(Tools(model=silent, lists=tmp_path), "x", Prompt(text="List"), wanted=2, longest=40)
+        made_lists(Tools(model=silent, lists=tmp_path), [Listing("x", Prompt(text="List"), wanted=2, longest=40)])
     assert not list(tmp_path.iterdir())
 
 

@@ -17,7 +17,6 @@ from .rounds import several as several
 from .topics import clean as clean
 from .topics import known_topics as known_topics
 from .topics import list_prompt as list_prompt
-from .topics import made_topics as made_topics
 from .topics import pick as pick
 from .topics import subject as subject
 from .topics import topics_by_styles as topics_by_styles

@@ -47,57 +47,89 @@ PAIR = " | "
 """Between the two names of a pair."""
 
 
-def made_list(tools: Tools, name: str, prompt: Prompt, *, wanted: int, longest: int, pairs: bool = False) -> list[str]:
-    """The items of the list ``name``: from its file in ``tools.lists``, else from the model, which writes the file.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that is read from its file, or asked for."""
+
+    name: str
+    """The file's name without its ending."""
+    prompt: Prompt
+    """Asks for items, one per line; it is repeated until there are enough or nothing new comes."""
+    wanted: int
+    """Items, at most."""
+    longest: int
+    """Characters of an item."""
+    pairs: bool = False
+    """Items are two names with ``|`` between."""
+
+    def clean(self, text: str) -> list[str]:
+        """The items of a text."""
+        return clean(text, longest=self.longest, pairs=self.pairs)
+
+
+def made_lists(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
+    """The items of each list: from its file in ``tools.lists``, else from the model, which writes the file.
+
+    The lists that are missing are asked for together: their answers are long, and a server has many of them at once.
 
     Args:
-        tools: the model, the folder and the tally, which notes file, size and digest.
-        name: the file's name without its ending.
-        prompt: asks for items, one per line; it is repeated until there are enough or nothing new comes.
-        wanted: items, at most.
-        longest: characters of an item.
-        pairs: items are two names with ``|`` between.
+        tools: the model, the folder and the tally, which notes the size and digest of each list.
+        listings: what is wanted.
 
     Raises:
-        UserError: neither the file nor the model gives an item.
+        UserError: neither the file nor the model gives an item of a list.
     """
-    path = tools.lists / f"{name}.txt" if tools.lists else None
-    if path and path.exists():
-        items = clean(path.read_text("utf-8"), longest=longest, pairs=pairs)
-    else:
-        items = _asked(tools, prompt, wanted, longest, pairs)
-        if items and path:
+    paths = [tools.lists / f"{one.name}.txt" if tools.lists else None for one in listings]
+    found = [path if path and path.exists() else None for path in paths]
+    lists = [one.clean(path.read_text("utf-8")) if path else [] for one, path in zip(listings, found, strict=True)]
+    missing = [place for place, path in enumerate(found) if not path]
+    for place, items in zip(missing, _asked(tools, [listings[place] for place in missing]), strict=True):
+        lists[place] = items
+        if items and (path := paths[place]):
             write_text(path, "".join(f"{item}\n" for item in items))
-    if not items:
-        raise UserError(
-            f"no usable item for the list {name}",
-            found=f"{path} has none" if path and path.exists() else f"{tools.llm.model} named none",
-            expected="two names with | between on each line" if pairs else "one item per line",
-            remedy=f"write {path} yourself" if path else "give a folder for lists and write the list there",
-        )
-    digest = hashlib.sha256("\n".join(items).encode()).hexdigest()
-    tools.tally.notes[f"list {name}"] = f"{len(items)} items, sha256 {digest}"
-    return items
+    for place, (one, items) in enumerate(zip(listings, lists, strict=True)):
+        if not items:
+            raise UserError(
+                f"no usable item for the list {one.name}",
+                found=f"{found[place]} has none" if found[place] else f"{tools.llm.model} named none",
+                expected="two names with | between on each line" if one.pairs else "one item per line",
+                remedy=f"write {paths[place]} yourself" if paths[place]
+                else "give a folder for lists and write the list there",
+            )  # fmt: skip
+        digest = hashlib.sha256("\n".join(items).encode()).hexdigest()
+        tools.tally.notes[f"list {one.name}"] = f"{len(items)} items, sha256 {digest}"
+    return lists
 
 
-def _asked(tools: Tools, prompt: Prompt, wanted: int, longest: int, pairs: bool) -> list[str]:
-    items: dict[str, str] = {}
-    repeat = 0
+def _asked(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
+    items: list[dict[str, str]] = [{} for _ in listings]
+    repeats = [0] * len(listings)
+    short = list(range(len(listings)))
+    # A model that follows instructions is asked for as many items as are missing, half as many again for repeats.
+    each = ASKED / 1.5 if tools.llm.mode == "chat" else 1
     for turn in range(PATIENCE):
-        before = len(items)
-        # A model that follows instructions is asked for as many items as are missing, half as many again for repeats.
-        each = ASKED / 1.5 if tools.llm.mode == "chat" else 1
-        calls = min(CALLS, ceil((wanted - before) / each))
-        prompts = [replace(prompt, repeat=repeat + k) for k in range(calls)]
-        repeat += calls
-        for answer in tools.llm.ask(prompts):
+        before = [len(found) for found in items]
+        prompts: list[Prompt] = []
+        owners: list[int] = []
+        for place in short:
+            calls = min(CALLS, ceil((listings[place].wanted - before[place]) / each))
+            prompts += [replace(listings[place].prompt, repeat=repeats[place] + k) for k in range(calls)]
+            owners += [place] * calls
+            repeats[place] += calls
+        for place, answer in zip(owners, tools.llm.ask(prompts), strict=True):
             text = answer.text if answer.finish == "stop" else answer.text.rpartition("\n")[0]
-            for item in clean(text, longest=longest, pairs=pairs):
-                items.setdefault(item.casefold(), item)
+            for item in listings[place].clean(text):
+                items[place].setdefault(item.casefold(), item)
         # Nothing at all is bad luck of one answer, nothing new is the end of what the model knows.
-        if len(items) >= wanted or (items and len(items) == before and turn > 0):
+        short = [
+            place
+            for place in short
+            if len(items[place]) < listings[place].wanted
+            and not (items[place] and len(items[place]) == before[place] and turn > 0)
+        ]
+        if not short:
             break
-    return list(items.values())[:wanted]
+    return [list(found.values())[: one.wanted] for found, one in zip(items, listings, strict=True)]
 
 
 def clean(text: str, *, longest: int, pairs: bool = False) -> list[str]:
@@ -235,21 +267,25 @@ STYLES = 30
 
 
 def topics_by_styles(
-    view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator, *, prompts: Path, topics: Topics
+    view: TaskView, tools: Tools, budget: Budget, rng: np.random.Generator, *, prompts: Path, topics: Topics | None
 ) -> Iterator[Row]:
     """Rows about a drawn topic in a drawn style after three drawn demonstrations; pairs are written in two steps.
 
-    ``prompts`` holds ``styles.txt``, one file for each task type, and ``<type>.second.txt`` for pairs.
+    ``prompts`` holds ``styles.txt``, one file for each task type, and ``<type>.second.txt`` for pairs. Without
+    ``topics`` the model names them: a list for each label of a classification or relation, else for each kind of name;
+    the folder then holds ``topics.txt``, ``topics.label.txt`` and ``topics.pair.txt`` as well.
     """
     spec = view.spec
     wanted = min(STYLES, list_size(budget.rows))
     prompt = list_prompt(tools, prompts, "styles", standing_slots(spec), wanted)
-    styles = made_list(tools, f"{spec.name}.styles", prompt, wanted=wanted, longest=LONGEST_STYLE)
+    named = [] if topics else _topic_lists(spec, tools, prompts, budget.rows)
+    styles, *made = made_lists(tools, [Listing(f"{spec.name}.styles", prompt, wanted, LONGEST_STYLE), *named])
+    about_what = topics or _listed_topics(spec, made)
     demos = real_demos(view, rng)
     perhaps_bare = bare_rows(view, tools, budget, rng)
 
     def draw(labels: tuple[str, ...]) -> Wanted:
-        about = subject(spec, topics(labels, rng))
+        about = subject(spec, about_what(labels, rng))
         slots = {**about.slots, "style": pick(styles, rng)}
         return perhaps_bare(Wanted(labels=labels, slots=slots, names=about.names, demos=demos(labels)))
 
@@ -262,30 +298,29 @@ def topics_by_styles(
     )  # fmt: skip
 
 
-def made_topics(spec: TaskSpec, tools: Tools, prompts: Path, rows: int) -> Topics:
-    """Topics that the model names: a list for each label of a classification or relation, else for each kind of name.
+def _by_label(spec: TaskSpec) -> bool:
+    return len(spec.markers) == 2 or spec.type == "text_classification"
 
-    ``prompts`` holds ``topics.txt``, ``topics.label.txt`` and ``topics.pair.txt``.
-    """
+
+def _topic_lists(spec: TaskSpec, tools: Tools, prompts: Path, rows: int) -> list[Listing]:
+    if _by_label(spec):
+        return [_topic_list(spec, tools, prompts, rows, label=label) for label in spec.labels]
+    return [_topic_list(spec, tools, prompts, rows, kind=kind) for kind in spec.topics or KINDS]
+
+
+def _listed_topics(spec: TaskSpec, lists: Sequence[Sequence[str]]) -> Topics:
+    """Draws from the lists that ``_topic_lists`` describes, in their order."""
+    by_label = dict(zip(spec.labels, lists, strict=True)) if _by_label(spec) else None
     pairs = len(spec.markers) == 2
-    if not (pairs or spec.type == "text_classification"):
-        kinds = spec.topics or KINDS
-        pooled = [_topic_list(spec, tools, prompts, rows, kind) for kind in kinds]
-
-        def draw_pooled(labels: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
-            return (pick(pick(pooled, rng), rng),)
-
-        return draw_pooled
-    by_label = {label: _topic_list(spec, tools, prompts, rows, "", label) for label in spec.labels}
 
     def draw(labels: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
-        item = pick(by_label[pick(labels, rng)], rng)
+        item = pick(by_label[pick(labels, rng)] if by_label else pick(lists, rng), rng)
         return tuple(item.split(PAIR)) if pairs else (item,)
 
     return draw
 
 
-def _topic_list(spec: TaskSpec, tools: Tools, prompts: Path, rows: int, kind: str, label: str = "") -> Sequence[str]:
+def _topic_list(spec: TaskSpec, tools: Tools, prompts: Path, rows: int, *, kind: str = "", label: str = "") -> Listing:
     pairs = bool(label) and len(spec.markers) == 2
     slots = standing_slots(spec) | (label_slots(spec, [label]) if label else {"kinds": f"{kind}s"})
     if pairs:
@@ -294,8 +329,7 @@ def _topic_list(spec: TaskSpec, tools: Tools, prompts: Path, rows: int, kind: st
     share = list_size(max(1, rows // (len(spec.labels) if label else max(1, len(spec.topics)))))
     file = "topics.pair" if pairs else "topics.label" if label else "topics"
     name = f"{spec.name}.topics.{re.sub(r'[^a-z0-9]+', '-', (label or kind).lower()).strip('-')}"
-    prompt = list_prompt(tools, prompts, file, slots, share)
-    return made_list(tools, name, prompt, wanted=share, longest=longest_name(spec), pairs=pairs)
+    return Listing(name, list_prompt(tools, prompts, file, slots, share), share, longest_name(spec), pairs)
 
 
 def list_size(rows: int) -> int:
