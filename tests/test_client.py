@@ -37,6 +37,23 @@ def test_answers_come_in_the_order_of_the_prompts(mode: str, connect: Open) -> N
     assert client.ledger.known_dollars == pytest.approx(20 * 20e-6)
 
 
+def test_a_long_first_answer_does_not_hold_the_others(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clinsynth.llm.server.FIRST_ALONE", 0.05)
+    others = threading.Semaphore(0)
+
+    def first_waits(asked: Asked) -> Reaction:
+        if asked.number > 0:
+            others.release()
+        elif not all(others.acquire(timeout=60) for _ in range(3)):
+            return Fail(status=500)
+        return Say(text=f"answer to {asked.prompt}")
+
+    with serve(first_waits) as server:
+        client = connect(server, concurrency=4)
+        assert texts(client.ask(prompts(4))) == texts(client.ask(prompts(4)))
+    assert (client.ledger.new, client.ledger.retries) == (4, {})
+
+
 def test_the_request_says_all_that_the_prompt_says(connect: Open) -> None:
     prompt = Prompt(text="a", system="b", max_tokens=7, stop=("\n",), temperature=0.5, top_p=0.9)
     with serve(echo) as server:
@@ -379,6 +396,7 @@ def test_an_answer_without_an_end_is_given_up(reaction: Reaction, reason: str, c
         assert [answer.finish for answer in answers] == ["stop", "failed", "stop"]
     if reason == "timeout":
         assert client.ledger.retries == {"timeout": 1}
+        assert len([line for line in lines if "--timeout" in line]) == 1
     else:
         assert any("the response has more than" in line for line in lines)
 

@@ -31,6 +31,8 @@ NAP = 0.25
 """Seconds after which a waiting request looks whether anybody still wants it."""
 LONGEST_ASKED_WAIT = 3_600.0
 """Seconds that are waited at most when the server asks for it."""
+FIRST_ALONE = 10.0
+"""Seconds for which the first request of its shape is waited for, at most."""
 ENOUGH = 5
 """Equal refusals in a row, or answers in a row that are all thought and no text, after which a run ends: the next ones
 would be the same, and cost."""
@@ -67,6 +69,7 @@ class Server:
         self._asking = asyncio.Lock()
         self.shapes: set[bool] = set()
         """Kinds of request (with a schema, without) that have had an answer."""
+        self._late = False
         self._openai: AsyncOpenAI | None = None
         self._not_before = 0.0
         """Until then nothing is sent: the server asked to wait."""
@@ -141,15 +144,27 @@ class Server:
         shape = prompt.schema is not None
         async with self._slots:
             # The first of its shape goes alone: what it teaches about the server then holds for all others.
-            while shape not in self.shapes:
-                async with self._asking:
-                    if shape in self.shapes:
-                        break
+            if shape not in self.shapes and await self._alone(shape):
+                try:
                     reply = await self._attempts(prompt, key, ledger, closed)
                     if reply is not None and not hollow(reply):
                         self.shapes.add(shape)
                     return reply
+                finally:
+                    self._asking.release()
             return await self._attempts(prompt, key, ledger, closed)
+
+    async def _alone(self, shape: bool) -> bool:
+        """Whether to go first and release the lock: not where another went well, or is at work for long."""
+        try:
+            # Refusals come soon. A long answer by a slow server must not hold all others.
+            async with asyncio.timeout(FIRST_ALONE):
+                await self._asking.acquire()
+        except TimeoutError:
+            return False
+        if shape in self.shapes:
+            self._asking.release()
+        return shape not in self.shapes
 
     def note(self, reply: Reply) -> None:
         """Look at an answer, of this run or an earlier one: a model that only thinks is not asked on and on."""
@@ -197,6 +212,12 @@ class Server:
             if got.kind == "refused" or attempt >= self._settings.attempts or self._unreachable(got):
                 await self._give_up(got, client, ledger)
                 return None
+            if got.reason == "timeout" and not self._late:
+                self._late = True
+                self._say(
+                    f"no answer within {self._settings.timeout:,.0f} seconds; it is asked for again. If the server is "
+                    "only slow, give it longer (--timeout)"
+                )
             ledger.retry(got.reason)
             await self._back_off(got, attempt, closed)
 

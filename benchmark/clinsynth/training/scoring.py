@@ -190,9 +190,9 @@ def seeds_of(text: str) -> tuple[int, ...]:
     """
     if text.isascii() and text.isdecimal() and int(text) > 0:
         count = int(text)
+        several = "0 for one seed" if count == 1 else f"0-{count - 1} for {count} seeds"
         raise UserError(
-            f"--seeds {text!r} may mean two things",
-            expected=f"0-{count - 1} for {count} seeds, or {count}-{count} for seed {count} alone",
+            f"--seeds {text!r} may mean two things", expected=f"{several}, or {count}-{count} for seed {count} alone"
         )
     seeds: list[int] = []
     for part in text.split(","):
