@@ -40,8 +40,9 @@ ASKED = 50
 sooner than a long one."""
 CALLS = 8
 """Requests at once while a list is too short."""
-PATIENCE = 4
-"""Rounds of requests that a list may take, at most."""
+PATIENCE = {"chat": 2, "completion": 4}
+"""Rounds of requests that a list may take, at most: the first asks for half as many again as are wanted, and of what
+later ones bring, most is there already."""
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\(?\d{1,4}[.):])?\s*")
 PAIR = " | "
 """Between the two names of a pair."""
@@ -107,7 +108,7 @@ def _asked(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
     short = list(range(len(listings)))
     # A model that follows instructions is asked for as many items as are missing, half as many again for repeats.
     each = ASKED / 1.5 if tools.llm.mode == "chat" else 1
-    for turn in range(PATIENCE):
+    for turn in range(PATIENCE[tools.llm.mode]):
         before = [len(found) for found in items]
         prompts: list[Prompt] = []
         owners: list[int] = []
