@@ -40,9 +40,9 @@ ASKED = 50
 sooner than a long one."""
 CALLS = 8
 """Requests at once while a list is too short."""
-PATIENCE = {"chat": 2, "completion": 4}
-"""Rounds of requests that a list may take, at most: the first asks for half as many again as are wanted, and of what
-later ones bring, most is there already."""
+PATIENCE = {"chat": 1, "completion": 4}
+"""Rounds of requests that a list may take, at most. A chat model is asked once, for half as many again as are wanted.
+The list may end up shorter, as its record says: another round would take as long and bring little that is new."""
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\(?\d{1,4}[.):])?\s*")
 PAIR = " | "
 """Between the two names of a pair."""
