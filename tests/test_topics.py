@@ -132,9 +132,9 @@ def test_a_cut_list_loses_its_last_item() -> None:
     assert made_lists(Tools(model=script), [listing]) == [["gout", "asthma"]]
 
 
-def test_lists_are_asked_for_together_and_a_chat_model_once(tmp_path: Path) -> None:
+def test_lists_are_asked_for_together_and_a_chat_model_until_half_is_there(tmp_path: Path) -> None:
     def answer(prompt: Prompt, number: int) -> Answer:
-        items = [f"{prompt.text} {number} {k}" for k in range(2 if prompt.text == "few" else 50)]
+        items = [f"{prompt.text} {number} {k}" for k in range(5 if prompt.text == "few" else 25)]
         return Answer(text="\n".join(items), finish="stop")
 
     script = Script(answer)
@@ -142,10 +142,14 @@ def test_lists_are_asked_for_together_and_a_chat_model_once(tmp_path: Path) -> N
     (tmp_path / "mine.txt").write_text("my own line\n")
     listings = [Listing(name, Prompt(text=name), wanted=40, longest=40) for name in ("few", "mine", "many")]
     few, mine, many = made_lists(tools, listings)
-    assert [[prompt.text for prompt in asked] for asked in script.rounds] == [["few"] * 2 + ["many"] * 2]
+    assert [[prompt.text for prompt in asked] for asked in script.rounds] == [
+        ["few"] * 2 + ["many"] * 2,
+        ["few"],
+        ["few"],
+    ]
     assert mine == ["my own line"]
     assert len(many) == 40
-    assert len(few) == 4
+    assert len(few) == 20
     assert (tmp_path / "many.txt").read_text().splitlines() == many
 
 

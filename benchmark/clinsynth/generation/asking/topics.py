@@ -40,9 +40,11 @@ ASKED = 50
 sooner than a long one."""
 CALLS = 8
 """Requests at once while a list is too short."""
-PATIENCE = {"chat": 1, "completion": 4}
-"""Rounds of requests that a list may take, at most. A chat model is asked once, for half as many again as are wanted.
-The list may end up shorter, as its record says: another round would take as long and bring little that is new."""
+PATIENCE = 4
+"""Rounds of requests that a list may take, at most."""
+FULL = {"chat": 0.5, "completion": 1.0}
+"""Share of the wanted items from which a list is not asked for again. The first round asks a chat model for half as
+many again as are wanted; another one would take as long and bring mostly what is there already."""
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\(?\d{1,4}[.):])?\s*")
 PAIR = " | "
 """Between the two names of a pair."""
@@ -108,7 +110,8 @@ def _asked(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
     short = list(range(len(listings)))
     # A model that follows instructions is asked for as many items as are missing, half as many again for repeats.
     each = ASKED / 1.5 if tools.llm.mode == "chat" else 1
-    for turn in range(PATIENCE[tools.llm.mode]):
+    enough = [max(1, ceil(FULL[tools.llm.mode] * one.wanted)) for one in listings]
+    for turn in range(PATIENCE):
         before = [len(found) for found in items]
         prompts: list[Prompt] = []
         owners: list[int] = []
@@ -125,7 +128,7 @@ def _asked(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
         short = [
             place
             for place in short
-            if len(items[place]) < listings[place].wanted
+            if len(items[place]) < enough[place]
             and not (items[place] and len(items[place]) == before[place] and turn > 0)
         ]
         if not short:
