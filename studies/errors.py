@@ -93,10 +93,11 @@ def chosen(results: Results, recipe: str, rows: int | None, seed: int, tasks: Se
             continue
         if rows in (None, record.rows) and (record.task not in found or record.rows > found[record.task].rows):
             found[record.task] = record
-    if missing := [task for task in tasks if task not in found] or not found:
+    missing = [task for task in tasks if task not in found]
+    if missing or not found:
         raise UserError(
             f"no run of {results.folder} to count",
-            found=f"none of {', '.join(missing) if isinstance(missing, list) else 'any task'}",
+            found=f"none of {', '.join(missing) or 'any task'}",
             expected=f"recipe {recipe}, seed {seed}" + (f", {rows:,} rows" if rows else ""),
             remedy="score it, or name another --recipe, --rows or --seed",
         )
@@ -105,7 +106,8 @@ def chosen(results: Results, recipe: str, rows: int | None, seed: int, tasks: Se
 
 def _examples(spec: TaskSpec, gold: Sequence[Example], said: Sequence[Prediction], count: int) -> Iterator[str]:
     places = wrong(gold, said)
-    for k in sorted(np.random.default_rng(0).choice(places, min(count, len(places)), replace=False).tolist()):
+    order = np.random.default_rng(0).permutation(len(places))
+    for k in sorted(places[int(place)] for place in order[:count]):
         example, prediction = gold[k], said[k]
         yield f"- example {k}: " + " / ".join(example.texts)
         if spec.is_span:
