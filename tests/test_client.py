@@ -50,7 +50,7 @@ def test_a_long_first_answer_does_not_hold_the_others(connect: Open, monkeypatch
 
     with serve(first_waits) as server:
         client = connect(server, concurrency=4)
-        assert texts(client.ask(prompts(4))) == texts(client.ask(prompts(4)))
+        assert texts(list(client.ask(prompts(4)))) == texts(list(client.ask(prompts(4))))
     assert (client.ledger.new, client.ledger.retries) == (4, {})
 
 
