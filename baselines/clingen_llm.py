@@ -2,7 +2,7 @@
 
 Deviations from the paper and its released code, beside those that ``clingen_kg`` names for both:
 - Topics are asked for in this project's wording, fifty a request. The paper's prompt asks for 300 of a type at once, a
-  reviewer read 100; here for 300 in all, and never for more than there will be rows of them.
+  reviewer read 100; here for 300 in all, and never for more than there will be rows of them. A list may end up shorter.
 - One list for each label in classification and relations, as in the released files, else one for each kind of name.
 - Topics of a relation are pairs, so that both names come from one thought; how the paper pairs them is not published.
 - Lists are text files that can be read and edited, and are used as they are in the next run.

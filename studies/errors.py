@@ -86,7 +86,7 @@ def _meet(one: Span, other: Span) -> bool:
 
 
 def chosen(results: Results, recipe: str, rows: int | None, seed: int, tasks: Sequence[str]) -> list[RunRecord]:
-    """The runs of a seed, one for each task: at ``rows`` training rows, else at the most there are. Raises."""
+    """The runs of a seed, one for each task: at ``rows`` training rows, else at the most there are. Raises ``UserError``."""
     found: dict[str, RunRecord] = {}
     for record in results.records():
         if (record.recipe, record.seed) != (recipe, seed) or (tasks and record.task not in tasks):
@@ -150,7 +150,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 *table(task.spec, gold, said),
                 "",
             ]
-            if args.examples and (task.spec.access == "open" or args.show_restricted):
+            if args.examples and task.spec.access != "open" and not args.show_restricted:
+                lines += [f"Texts of {record.task} are {task.spec.access}: --show-restricted prints them.", ""]
+            elif args.examples:
                 lines += [*_examples(task.spec, gold, said, args.examples), ""]
             sys.stdout.write("\n".join(lines) + "\n")
     except UserError as error:
