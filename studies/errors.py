@@ -86,7 +86,7 @@ def _meet(one: Span, other: Span) -> bool:
 
 
 def chosen(results: Results, recipe: str, rows: int | None, seed: int, tasks: Sequence[str]) -> list[RunRecord]:
-    """The runs of a seed, one for each task: at ``rows`` training rows, else at the most there are. Raises ``UserError``."""
+    """The runs of a seed, one per task: at ``rows`` training rows, else at the most there are. Raises ``UserError``."""
     found: dict[str, RunRecord] = {}
     for record in results.records():
         if (record.recipe, record.seed) != (recipe, seed) or (tasks and record.task not in tasks):
