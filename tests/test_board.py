@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.chromium import axe, browser, watched
 from tests.invented_snapshot import REFERENCES, write
 
-from clinsynth.site import Home, Links, body, build_site, social_card, svg
+from clinsynth.leaderboard.app import Board
+from clinsynth.site import Home, Links, body, build_site, script, site_css, social_card, svg
 from clinsynth.site.frame import home_of
+from clinsynth.site.html import EARLY
 from clinsynth.snapshot import Snapshot, Tables
 from clinsynth.snapshot.excerpts import OPEN, example_rows
 from clinsynth.standings.collection import collect
@@ -98,18 +101,26 @@ def test_references_are_lines_and_every_row_is_drawn(snapshot: Snapshot) -> None
     assert all(name in figure.description for name in missing)
 
 
-def test_of_many_rows_the_first_are_drawn_and_the_table_has_all(snapshot: Snapshot) -> None:
+def many(snapshot: Snapshot) -> Snapshot:
     row = next(row for row in snapshot.tables.overall if row.place == "ranked")
-    more = tuple(row.model_copy(update={"submission": f"more-{k}"}) for k in range(DRAWN + 25))
-    made = page(changed(snapshot, overall=more), "overall", {})
+    return changed(
+        snapshot, overall=tuple(row.model_copy(update={"submission": f"more-{k}"}) for k in range(DRAWN + 20))
+    )
+
+
+def test_of_many_rows_the_first_are_drawn_and_the_table_has_all(snapshot: Snapshot) -> None:
+    more = many(snapshot)
+    rows = more.tables.overall
+    made = page(more, "overall", {})
     (figure,) = made.figures
     assert sum(len(series.points) for series in figure.series) == DRAWN
-    assert f"The first {DRAWN} of {len(more)}; the table has all." in figure.description
-    table = board(made)
-    assert len(table.rows) == len(more)
+    assert f"The first {DRAWN} of {len(rows)}; the table has all." in figure.description
+    assert len(board(made).rows) == len(rows)
     html = body(made, Links(to=lambda view, _: view))
-    assert len(re.findall(r"<tr class=late", html)) >= len(more) - 60
-    assert all(f">{row.submission}</a>" in html for row in more)
+    assert all(f">{row.submission}</a>" in html for row in rows)
+    first = body(made, Links(to=lambda view, _: view, whole=lambda of: f"whole/{of.view}?rows=300"))
+    assert [row.submission for row in rows if f">{row.submission}</a>" in first] == [f"more-{k}" for k in range(EARLY)]
+    assert f'data-rows="{len(rows)}" data-whole="whole/overall?rows=300"' in first
 
 
 def test_the_matrix_has_every_score_and_its_gap(snapshot: Snapshot) -> None:
@@ -264,14 +275,19 @@ def test_a_submission_leads_on(site: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def tab(site: Path) -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
     with browser() as started:
-        context = started.new_context(viewport={"width": 1440, "height": 900})
-        opened = context.new_page()
-        said, strange = watched(opened, site.parent.as_uri())
-        yield opened
-        assert (said, strange) == ([], [])
-        context.close()
+        yield started
+
+
+@pytest.fixture(scope="module")
+def tab(site: Path, chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    said, strange = watched(opened, (site.parent.as_uri(), "http://board/"))
+    yield opened
+    assert (said, strange) == ([], [])
+    context.close()
 
 
 def names(tab: Any) -> list[str]:
@@ -302,6 +318,57 @@ def test_sort_search_choose_and_share(site: Path, tab: Any) -> None:
     assert tab.locator("#board thead th[data-k=hoc]").is_hidden()
     assert tab.locator("#board thead th[data-k=gad]").is_visible()
     assert axe(tab) == []
+
+
+@pytest.mark.parametrize("asked", ["", "#board.find=more-51"])
+def test_the_rest_of_a_long_table_comes_by_itself(tab: Any, snapshot: Snapshot, asked: str) -> None:
+    shown_by_app = Served(many(snapshot))
+    tab.route("http://board/**", shown_by_app.answer)
+    tab.goto("about:blank")
+    tab.goto(f"http://board/{asked}")
+    tab.locator("#board a", has_text="more-51").wait_for()
+    assert shown_by_app.asked == ["/whole/overall"]
+    board = tab.locator("#board")
+    board.get_by_role("searchbox").fill("more-5")
+    assert names(tab) == [f"more-{k}" for k in (5, *range(50, 60))]
+    tab.locator("#cite summary").click()
+    assert tab.locator("pre[data-latex=board]").inner_text().count("more-") == 11
+    board.get_by_role("button", name="Show all").click()
+    assert len(names(tab)) == DRAWN + 20
+    assert tab.locator("pre[data-latex=board]").inner_text().count("more-") == DRAWN + 20
+    tab.unroute("http://board/**")
+
+
+def test_rows_that_do_not_come_are_said(chromium: Any, snapshot: Snapshot) -> None:
+    without = chromium.new_page()
+    served = Served(many(snapshot), lost=True)
+    without.route("http://board/**", served.answer)
+    without.goto("http://board/")
+    without.locator("#board").get_by_text("the others could not be loaded").wait_for()
+    without.locator("#board").get_by_role("searchbox").fill("more-2")
+    assert names(without) == [f"more-{k}" for k in (2, 20, 21, 22, 23, 24)]
+    assert "of the first 25" in without.locator("#board .count").inner_text()
+    without.close()
+
+
+class Served:
+    """The app's pages without gradio around them."""
+
+    def __init__(self, snapshot: Snapshot, *, lost: bool = False) -> None:
+        self.board, self.lost = Board(snapshot), lost
+        self.asked: list[str] = []
+
+    def answer(self, route: Any) -> None:
+        path = urlsplit(str(route.request.url)).path
+        if path == "/":
+            html = self.board.show("overall", {})[1]
+            head = f"<title>Board</title><style>{site_css()}</style><script>{script()}</script>"
+            route.fulfill(content_type="text/html", body=f"<!doctype html><html lang=en><head>{head}</head>{html}")
+        elif path == "/whole/overall" and not self.lost:
+            self.asked.append(path)
+            route.fulfill(content_type="text/html", body=self.board.whole("overall", {}))
+        else:
+            route.fulfill(status=404)
 
 
 def test_the_latex_is_of_what_is_seen(site: Path, tab: Any) -> None:

@@ -39,8 +39,16 @@ class Board:
 
     def _make(self, view: str, query: str) -> tuple[Page, str]:
         made = page(self.snapshot, view, json.loads(query))
-        links = Links(to=lambda other, asked: self.address(other, {**made.query, **asked}))
+        links = Links(to=self._to(made), whole=lambda of: f"whole/{of.view}?{urlencode(of.query)}")
         return made, f'<div class="cs">{body(made, links)}{self._take(made)}</div>'
+
+    def whole(self, view: str, query: Mapping[str, str]) -> str:
+        """The HTML of a page with all rows of its long tables, of which ``show`` has the first."""
+        made = page(self.snapshot, view, query)
+        return f'<div class="cs">{body(made, Links(to=self._to(made)))}{cite(self.snapshot, made)}</div>'
+
+    def _to(self, made: Page) -> Callable[[str, Mapping[str, str]], str]:
+        return lambda view, asked: self.address(view, {**made.query, **asked})
 
     def address(self, view: str, query: Mapping[str, str]) -> str:
         """The link to a view under those of these filters that it has."""
@@ -56,7 +64,7 @@ class Board:
             where = urlencode({**made.query, "figure": figure.key})
             files += [(kind.upper(), f"take/{made.view}.{kind}?{where}", figure.title) for kind in ("svg", "png")]
         plain = f'<a href="plain/{made.view}?{urlencode(made.query)}">This page without scripts</a>'
-        return f"{cite(self.snapshot, made)}{take(files)}<p class=take>{plain}</p>"
+        return f"{cite(self.snapshot, made, later=True)}{take(files)}<p class=take>{plain}</p>"
 
 
 def layout(board: Board) -> Any:

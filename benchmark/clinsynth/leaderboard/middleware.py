@@ -26,7 +26,7 @@ BODY = 64 * 1024
 """Bytes of a request that only chooses filters."""
 _QUERY = 8 * 1024
 _ALLOWED = re.compile(
-    r"/|/(take|plain|assets|static|svelte)/[^?]*|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon|card\.png)/?"
+    r"/|/(take|plain|whole|assets|static|svelte)/[^?]*|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon|card\.png)/?"
     r"|/gradio_api/(info|config|startup-events|theme\.css|app_id|queue/(join|data)|heartbeat/\w+|(?:call|run)/[\w/-]+|cancel|reset)/?"
 )
 """Paths that the app needs. Left out are uploaded files, the proxy, the schema, run histories and monitoring."""
@@ -45,7 +45,7 @@ _PLAIN = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' d
 def _headers(path: str) -> list[tuple[bytes, bytes]]:
     # A Hugging Face Space is shown in a frame of that site; anywhere else only our own pages may frame ours.
     own = "'self' https://huggingface.co" if os.environ.get("SPACE_ID") else "'self'"
-    plain = path.startswith(("/plain/", "/take/", CHECK))
+    plain = path.startswith(("/plain/", "/whole/", "/take/", CHECK))
     policy = f"{_PLAIN if plain else _APP}{_COMMON}frame-ancestors {own}"
     values = {
         "content-security-policy": policy,

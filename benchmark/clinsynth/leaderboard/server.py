@@ -120,7 +120,6 @@ _APP_CSS = """
 .gradio-container { width: 100% !important; margin: 0 auto !important; }
 .gradio-container > main, .gradio-container .main { width: 100%; max-width: none; padding: 0.6rem 1.2rem 2rem; }
 .gradio-container { max-width: 116rem !important; }
-.scripted .cs table:not(.all) tr.late { display: none; }
 .cs header.app { margin: 0; border: 0; padding: 0.4rem 0 0; color: var(--soft); font-size: 0.875rem; }
 .cs header.app .brand { font-size: 1.05rem; color: var(--ink); }
 .cs-filters { gap: 0.2rem 2.2rem !important; padding-top: 0.4rem; }
@@ -177,6 +176,11 @@ def _routes(fastapi: Any, app: Any, board: Board) -> None:
         content = document(board.snapshot, made, body(made, links) + beside, frame)
         return response(content, media_type="text/html")
 
+    def whole(view: str, request: Any) -> Any:
+        if view not in VIEWS:
+            raise fastapi.HTTPException(404)
+        return response(board.whole(view, _query(request.query_params)), media_type="text/html")
+
     async def check(request: Any) -> Any:
         try:
             words, status = await uploads.check(request), 200
@@ -188,10 +192,11 @@ def _routes(fastapi: Any, app: Any, board: Board) -> None:
         )
         return response(content, status_code=status, media_type="text/html", headers={"Cache-Control": "no-store"})
 
-    for function in (take, plain, check):
+    for function in (take, plain, whole, check):
         function.__annotations__ = {"name": str, "view": str, "request": fastapi.Request}
     app.get("/take/{name}")(take)
     app.get("/plain/{view}")(plain)
+    app.get("/whole/{view}")(whole)
     app.post(CHECK)(check)
 
 

@@ -24,28 +24,63 @@
     return copy.textContent.trim();
   };
 
+  const LATEX = (key) => `pre[data-latex="${key}"] code`;
+
+  /* The page at an address, asked for once however many of its tables wait for it. */
+  const pages = new Map();
+  const whole = (address) => {
+    if (!pages.has(address)) {
+      pages.set(address, fetch(address).then((answer) => {
+        if (!answer.ok) throw new Error(answer.status);
+        return answer.text();
+      }).then((words) => new DOMParser().parseFromString(words, "text/html")));
+      pages.get(address).catch(() => {}).finally(() => setTimeout(() => pages.delete(address), 5000));
+    }
+    return pages.get(address);
+  };
+
   class Board {
     constructor(table) {
       this.table = table;
       this.key = table.dataset.key;
       this.heads = [...table.querySelectorAll("thead th[data-c]")].sort((a, b) => a.dataset.c - b.dataset.c);
-      this.rows = [...table.querySelectorAll("tbody tr:not(.section)")];
-      this.rows.forEach((row, place) => { row.dataset.place = place; });
-      this.late();
+      this.count = make("span", { role: "status", class: "count" });
       this.facets = (table.dataset.facets || "").split("|").filter(Boolean);
       this.groups = [...new Set(this.heads.map((head) => head.dataset.g || "").filter(Boolean))];
-      if (this.rows.length > 2 && this.heads.some((head) => head.classList.contains("n"))) this.heads.forEach((head) => this.sortable(head));
-      if (this.rows.length > 14 || this.facets.length || this.groups.length > 1) this.tools();
-      this.restore();
+      const rows = Number(table.dataset.rows) || table.querySelectorAll("tbody tr:not(.section)").length;
+      if (rows > 2 && this.heads.some((head) => head.classList.contains("n"))) this.heads.forEach((head) => this.sortable(head));
+      if (rows > 14 || this.facets.length || this.groups.length > 1) this.tools();
+      this.loading = table.dataset.whole ? this.load().then(() => this.ready()) : null;
+      if (!this.loading) this.ready();
     }
 
-    /* A long table is laid out in two goes in the app: what is seen first, and the rest when that is on the screen. */
-    late() {
-      if (this.rows[this.rows.length - 1]?.className !== "late") return;
-      const all = () => this.table.classList.add("all");
-      if ([...state.keys()].some((key) => key.startsWith(`${this.key}.`))) all();
-      else requestAnimationFrame(() => setTimeout(all));
+    /* Of a long table the app's page has the first rows. Once these are seen, the others come with the whole page. */
+    async load() {
+      if (!this.touched()) await new Promise((go) => requestAnimationFrame(() => setTimeout(go)));
+      try {
+        const found = await whole(this.table.dataset.whole);
+        const of = (selector) => found.querySelector(selector);
+        const parts = of(`table[data-key="${this.key}"]`).tBodies;
+        [...this.table.tBodies].forEach((part, k) => part.append(...[...parts[k].rows].slice(part.rows.length)));
+        const place = this.block();
+        if (place && !place.textContent) place.textContent = of(LATEX(this.key)).textContent;
+      } catch {
+        this.lost = true;
+      }
     }
+
+    ready() {
+      this.loading = null;
+      this.rows = [...this.table.querySelectorAll("tbody tr:not(.section)")];
+      this.rows.forEach((row, place) => { row.dataset.place = place; });
+      if (this.search) this.fill();
+      this.restore();
+      if (this.lost) this.count.textContent = "Only the first rows are here: the others could not be loaded. Open the page again.";
+    }
+
+    block() { return this.table.closest(".cs").querySelector(LATEX(this.key)); }
+
+    touched() { return [...state.keys()].some((key) => key.startsWith(`${this.key}.`)); }
 
     name(part) { return `${this.key}.${part}`; }
 
@@ -56,7 +91,8 @@
       head.append(button);
     }
 
-    turn(head) {
+    async turn(head) {
+      if (this.loading) await this.loading;
       const now = head.getAttribute("aria-sort");
       const number = head.classList.contains("n");
       const next = now === null ? (number ? "descending" : "ascending")
@@ -94,10 +130,20 @@
     tools() {
       this.search = make("input", { type: "search", placeholder: "Search", "aria-label": "Search the rows",
         autocomplete: "off", on: { input: () => { remember(this.name("find"), this.search.value); this.apply(); } } });
-      this.count = make("span", { role: "status", class: "count" });
       this.reset = make("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.clear() } }, "Show all");
       this.panel = make("div", { class: "panel", id: `${this.key}-panel`, hidden: true });
       this.chips = [];
+      const open = make("button", { type: "button", class: "plain", "aria-expanded": "false", "aria-controls": this.panel.id,
+        on: { click: () => {
+          this.panel.hidden = !this.panel.hidden;
+          open.setAttribute("aria-expanded", String(!this.panel.hidden));
+        } } }, "Filter");
+      const some = this.facets.length || this.groups.length > 1;
+      const bar = make("div", { class: "tools" }, this.search, ...(some ? [open] : []), this.reset, this.count);
+      this.table.closest(".scroll").before(bar, this.panel);
+    }
+
+    fill() {
       this.facets.forEach((label, place) => {
         const values = new Map();
         for (const row of this.rows) {
@@ -107,13 +153,6 @@
         this.group(label, [...values].map(([value, count]) => this.chip(value, place, ` ${count}`)));
       });
       if (this.groups.length > 1) this.group("Task types", this.groups.map((value) => this.chip(value, "type", "")));
-      const open = make("button", { type: "button", class: "plain", "aria-expanded": "false", "aria-controls": this.panel.id,
-        on: { click: () => {
-          this.panel.hidden = !this.panel.hidden;
-          open.setAttribute("aria-expanded", String(!this.panel.hidden));
-        } } }, "Filter");
-      const bar = make("div", { class: "tools" }, this.search, ...(this.chips.length ? [open] : []), this.reset, this.count);
-      this.table.closest(".scroll").before(bar, this.panel);
     }
 
     group(label, chips) {
@@ -164,7 +203,8 @@
       }
     }
 
-    apply() {
+    async apply() {
+      if (this.loading) await this.loading;
       const words = this.search.value.trim().toLowerCase();
       const wanted = this.facets.map((_, place) => this.pressed(place));
       let shown = 0;
@@ -189,17 +229,16 @@
       });
       const some = shown < this.rows.length;
       this.reset.hidden = !(some || types.length);
-      this.count.textContent = some ? `${shown} of ${this.rows.length} rows` : "";
+      this.count.textContent = some ? `${shown} of ${this.lost ? "the first " : ""}${this.rows.length} rows` : "";
       this.latex();
     }
 
     /* The table as it is seen now, for a paper. */
     latex() {
-      const place = document.querySelector(`pre[data-latex="${this.key}"] code`);
+      const place = this.block();
       if (!place) return;
       if (place.dataset.whole === undefined) place.dataset.whole = place.textContent;
-      const touched = [...state.keys()].some((key) => key.startsWith(`${this.key}.`));
-      if (!touched) { place.textContent = place.dataset.whole; return; }
+      if (!this.touched()) { place.textContent = place.dataset.whole; return; }
       const tex = (words) => words.replace(/[\\&%$#_{}~^<>|"−–×±✓✗◐]/g, (c) => ({
         "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}",
         ">": "\\textgreater{}", "|": "\\textbar{}", '"': "\\textquotedbl{}", "−": "$-$", "–": "--", "×": "$\\times$",

@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 from clinsynth.core import clean
 from clinsynth.export import as_bibtex, as_latex
-from clinsynth.site.html import verbatim
+from clinsynth.site.html import EARLY, verbatim
 from clinsynth.site.theme import LIGHT, escape
 from clinsynth.snapshot import Snapshot
 from clinsynth.views import TITLES, Answer, Figure, Page, plain, shown
@@ -146,13 +146,17 @@ def footer(home: Home) -> str:
     return f'<span class="links">{links}</span>' if links else ""
 
 
-def cite(snapshot: Snapshot, page: Page) -> str:
-    """The box for citing: benchmark and snapshot with its digest as BibTeX, and the first table as LaTeX."""
+def cite(snapshot: Snapshot, page: Page, *, later: bool = False) -> str:
+    """The box for citing: benchmark and snapshot with its digest as BibTeX, and the first table as LaTeX.
+
+    ``later``: the script brings the LaTeX of a long table when it brings the rows that are not on this page.
+    """
     manifest = snapshot.manifest
     tables = [table for table in page.tables if table.rows]
     latex = ""
     if tables and len(tables[0].rows) <= MOST:
-        words = as_latex(snapshot, Page(page.view, page.title, page.lead, blocks=(tables[0],)))
+        waits = later and len(tables[0].rows) > EARLY
+        words = "" if waits else as_latex(snapshot, Page(page.view, page.title, page.lead, blocks=(tables[0],)))
         latex = f"<h3>The table as LaTeX</h3>{verbatim(words.strip(), key=tables[0].key)}"
     return (
         '<section class="cite" id="cite"><details><summary>Cite, or copy the table</summary>'

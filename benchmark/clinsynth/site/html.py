@@ -35,19 +35,22 @@ _STACKED = 4
 """Columns with intervals from which on these stand below their numbers: side by side they would not fit."""
 _NARROW = 3
 """Columns up to which two tables stand side by side on a wide screen."""
-_EARLY = 60
-"""Rows of a table that the app shows before anything else; those after them follow when these are seen."""
+EARLY = 25
+"""Rows of a long table that are in a page which names another one for the rest."""
 _SHORT = 24
 """Characters of a text that stays on one line, such as a name: longer ones beside it give way."""
 
 
-def table(item: Table, address: Address) -> str:
-    """A table with its caption, what its columns mean, and the remarks."""
+def table(item: Table, address: Address, whole: str = "") -> str:
+    """A table with its caption, what its columns mean, and the remarks.
+
+    ``whole``: address of a page that has all rows; of a long table this one then has the first ``EARLY``.
+    """
     if not item.rows:
         notes = "".join(f"<p>{escape(note)}</p>" for note in item.notes)
         return f'<section class="empty" id="{escape(item.key)}"><h2>{escape(item.caption)}</h2>{notes}</section>'
     item = item.without_empty()
-    drawn = _drawn(item, address)
+    drawn = _drawn(item, address, whole)
     if item.folded:
         return (
             f'<section class="block" id="{escape(item.key)}"><details class="fold">'
@@ -57,7 +60,7 @@ def table(item: Table, address: Address) -> str:
     return f'<section class="block{half}" id="{escape(item.key)}">{drawn}{_notes(item)}</section>'
 
 
-def _drawn(item: Table, address: Address) -> str:
+def _drawn(item: Table, address: Address, whole: str) -> str:
     rooms = {k: kind for k in range(len(item.columns)) if (kind := _room(item, k))}
     # On a phone a verdict beside numbers would be out of sight: such rows become cards, as rows of words do.
     words = not any(column.number for column in item.columns) or any(column.key == "verdict" for column in item.columns)
@@ -67,13 +70,15 @@ def _drawn(item: Table, address: Address) -> str:
         rooms = dict.fromkeys(rooms, "below")
     row_head = next((k for k, column in enumerate(item.columns) if not column.number), 0)
     values = list(zip(*(facet.values for facet in item.facets), strict=True)) or [()] * len(item.rows)
+    long = bool(whole) and len(item.rows) > EARLY
     parts: list[str] = []
     done = 0
     for section in item.sections:
         own = values[done : done + len(section.rows)]
-        layout = _Layout(row_head, rooms, words, _EARLY - done)
+        layout = _Layout(row_head, rooms, words, max(0, EARLY - done) if long else len(section.rows))
         parts.append(_section(section, item.columns, layout, own, address))
         done += len(section.rows)
+    rest = f' data-rows="{len(item.rows)}" data-whole="{escape(whole)}"' if long else ""
     # A region that scrolls must be reachable by keyboard, and must say what it is.
     caption = f"{item.key}-caption"
     kind = ' class="heat"' if shaded else ' class="words"' if words else ""
@@ -81,7 +86,7 @@ def _drawn(item: Table, address: Address) -> str:
     title = f'<{tag} id="{escape(caption)}">{escape(item.caption)}</{tag}>'
     return (
         f'{title}<div class="scroll" tabindex="0" role="region" aria-labelledby="{escape(caption)}">'
-        f'<table{kind} aria-labelledby="{escape(caption)}" data-key="{escape(item.key)}"{_facets(item.facets)}>'
+        f'<table{kind} aria-labelledby="{escape(caption)}" data-key="{escape(item.key)}"{_facets(item.facets)}{rest}>'
         f"<thead>{_head(item.columns, rooms, address)}</thead>{''.join(parts)}</table></div>"
     )
 
@@ -94,8 +99,8 @@ class _Layout:
     """The class of each column with something small beside its numbers."""
     words: bool
     """Whether each row is a card on a phone, with the name of its column before each cell."""
-    early: int
-    """How many more rows need not wait, at this place of the table."""
+    most: int
+    """How many rows of the section are drawn."""
 
 
 def _facets(facets: Sequence[Facet]) -> str:
@@ -146,6 +151,8 @@ def _emphasis(column: Column) -> str:
 def _section(
     section: Section, columns: Sequence[Column], layout: _Layout, values: Sequence[tuple[str, ...]], address: Address
 ) -> str:
+    if not layout.most:
+        return "<tbody></tbody>"
     title = (
         f'<tr class="section"><th scope="rowgroup" colspan="{len(columns)}">'
         f"<span>{escape(section.title)}</span></th></tr>"
@@ -153,13 +160,12 @@ def _section(
         else ""
     )
     lines: list[str] = []
-    for k, (row, own) in enumerate(zip(section.rows, values, strict=True)):
+    for row, own in zip(section.rows[: layout.most], values, strict=False):
         cells = "".join(
             _cell(cell, column, layout, at, address) for at, (cell, column) in enumerate(zip(row, columns, strict=True))
         )
         mark = f' data-f="{escape("|".join(own))}"' if own else ""
-        late = " class=late" if k >= layout.early else ""
-        lines.append(f"<tr{late}{mark}>{cells}</tr>")
+        lines.append(f"<tr{mark}>{cells}</tr>")
     return f"<tbody>{title}{''.join(lines)}</tbody>"
 
 
@@ -215,6 +221,8 @@ class Links:
     """Address of a view under some filters; the others are as on this page."""
     filtered: Callable[[Page, Filter, str], str] | None = None
     """Address of the same page with another value of a filter; ``None``: filters are drawn elsewhere."""
+    whole: Callable[[Page], str] | None = None
+    """Address of all rows of the page's long tables, from where a script takes them; ``None``: all are here."""
 
     def address(self, link: str) -> str:
         """Address of a cell's link: a web page, a view with its filters, or a submission."""
@@ -232,10 +240,10 @@ def body(page: Page, links: Links) -> str:
     parts += [f'<p class="warning" role="status">{escape(each)}</p>' for each in page.warnings]
     if links.filtered is not None:
         parts += [_filter(page, each, links.filtered) for each in page.filters if len(each.choices) > 1]
-    return "\n".join([*parts, blocks(page.blocks, links)])
+    return "\n".join([*parts, blocks(page.blocks, links, links.whole(page) if links.whole else "")])
 
 
-def blocks(items: Sequence[Block], links: Links) -> str:
+def blocks(items: Sequence[Block], links: Links, whole: str = "") -> str:
     """Blocks one after the other; an answer, and facts, have a figure that follows them beside them."""
     out: list[str] = []
     left = list(items)
@@ -244,15 +252,15 @@ def blocks(items: Sequence[Block], links: Links) -> str:
         block, after = left.pop(0), left[0] if left else None
         if isinstance(block, (Answer, Facts) if alone else Answer) and isinstance(after, Figure):
             left.pop(0)
-            out.append(f'<div class="first">{_block(block, links)}{svg(after)}</div>')
+            out.append(f'<div class="first">{_block(block, links, whole)}{svg(after)}</div>')
         else:
-            out.append(_block(block, links))
+            out.append(_block(block, links, whole))
     return "\n".join(out)
 
 
-def _block(block: Block, links: Links) -> str:
+def _block(block: Block, links: Links, whole: str) -> str:
     if isinstance(block, Table):
-        return table(block, links.address)
+        return table(block, links.address, whole)
     if isinstance(block, Figure):
         return svg(block)
     if isinstance(block, Answer):
