@@ -14,6 +14,7 @@ from tests.scripted_model import (
     always,
     made,
     obedient,
+    word,
 )
 
 from clinsynth.core.errors import UserError
@@ -97,6 +98,18 @@ def test_numbers_that_belong_to_a_name_stay() -> None:
     ]  # fmt: skip
 
 
+def test_what_counts_names_nothing() -> None:
+    numbered = "\n".join(f"GENE{k} | DISEASE{k}" for k in range(1, 51))
+    assert clean(f"TP53 | gout\n{numbered}", longest=40, pairs=True) == ["TP53 | gout"]
+    assert clean("A7\nA8\nA9\nA10\nA11\nA12\nChest pain", longest=40) == ["Chest pain"]
+    family = ["TLR2", "TLR4", "TLR5", "TLR9"]
+    assert clean("\n".join(family), longest=40) == family
+
+
+def test_names_of_fields_are_no_part_of_a_pair() -> None:
+    assert clean("Gene: HLA-A | Disease: gout", longest=40, pairs=True) == ["HLA-A | gout"]
+
+
 def test_a_list_is_asked_for_once_and_then_read_and_may_be_edited(tmp_path: Path) -> None:
     script = Script()
     rows, tally = made("clingen-llm", "mqp", script, 8, lists=tmp_path)
@@ -134,7 +147,7 @@ def test_a_cut_list_loses_its_last_item() -> None:
 
 def test_lists_are_asked_for_together_and_a_chat_model_until_half_is_there(tmp_path: Path) -> None:
     def answer(prompt: Prompt, number: int) -> Answer:
-        items = [f"{prompt.text} {number} {k}" for k in range(5 if prompt.text == "few" else 25)]
+        items = [f"{prompt.text} {word(number, k)}" for k in range(5 if prompt.text == "few" else 25)]
         return Answer(text="\n".join(items), finish="stop")
 
     script = Script(answer)

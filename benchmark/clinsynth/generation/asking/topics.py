@@ -1,13 +1,15 @@
 """What rows are about and how they are written: lists of topics and of styles, and rows drawn from both.
 
 The lists are text files that a user can read and edit. A list that is in its file is never asked for again. What the
-model writes is cleaned, not judged: bullets and numbers go, repeats go, and so does what is too long to be an item.
+model writes is cleaned, not judged: bullets and numbers go, repeats go, and so does what is too long to be an item, or
+counts instead of naming.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -46,6 +48,11 @@ FULL = {"chat": 0.5, "completion": 1.0}
 """Share of the wanted items from which a list is not asked for again. The first round asks a chat model for half as
 many again as are wanted; another one would take as long and bring mostly what is there already."""
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\(?\d{1,4}[.):])?\s*")
+_FIELD = re.compile(r"^[a-z]{3,12}:\s+", re.IGNORECASE)
+"""What a name is, written before it: ``Gene: ...``."""
+COUNTED = 6
+"""Items of one answer that are alike but for their digits from which on they count (``GENE1``, ``GENE2``...) and name
+nothing. Families of real names are smaller in a list: of vitamins or receptors a model writes a few."""
 PAIR = " | "
 """Between the two names of a pair."""
 
@@ -137,19 +144,30 @@ def _asked(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
 
 
 def clean(text: str, *, longest: int, pairs: bool = False) -> list[str]:
-    """The items of a text, one per line, each once; without bullets, numbers, quotes, prose and overlong lines."""
+    """The items of a text, one per line, each once.
+
+    Without bullets, numbers, quotes, prose, overlong lines, and lines that count instead of naming something.
+    """
     items: dict[str, str] = {}
+    alike: Counter[str] = Counter()
     for line in text.splitlines():
         item = " ".join(_BULLET.sub("", line, count=1).split()).strip("\"'`*.,; ")
         parts = [part.strip() for part in item.split(PAIR.strip())]
+        if pairs:
+            parts = [_FIELD.sub("", part) for part in parts]
         if pairs and (len(parts) != 2 or parts[0].casefold() == parts[1].casefold()):
             continue
         if len(item) > longest or item.endswith(":") or refuses(item):
             continue
         if all(any(character.isalpha() for character in part) for part in parts):
             item = PAIR.join(parts)
+            alike[_without_digits(item)] += item.casefold() not in items
             items.setdefault(item.casefold(), item)
-    return list(items.values())
+    return [item for item in items.values() if alike[_without_digits(item)] < COUNTED]
+
+
+def _without_digits(item: str) -> str:
+    return re.sub(r"\d+", "", item).casefold()
 
 
 T = TypeVar("T")
