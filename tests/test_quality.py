@@ -518,6 +518,27 @@ def test_measure_stores_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixtur
         read_record(path)
 
 
+def test_real_rows_are_measured_once_for_all_submissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [submit(tmp_path / name, "gad", sample_rows("gad", 20 + k)) for k, name in enumerate(("one", "two", "three"))]
+    cache = tmp_path / "cache"
+    calls: list[int] = []
+    real = measuring._real_numbers  # pyright: ignore[reportPrivateUsage]
+
+    def counted(*given: Any) -> Measured:
+        calls.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(measuring, "_real_numbers", counted)
+    found = [measure(folder, [], SampleStore(), rows=10, cache_dir=cache)[0].real for folder in folders[:2]]
+    assert found[0] == found[1]
+    assert len(calls) == 1
+    (kept,) = (cache / "quality").iterdir()
+    kept.write_text("{")
+    assert measure(folders[2], [], SampleStore(), rows=10, cache_dir=cache)[0].real == found[0]
+    assert len(calls) == 2
+    assert Measured.model_validate_json(kept.read_text("utf-8")) == found[0]
+
+
 def test_without_real_data_nothing_is_zero(tmp_path: Path) -> None:
     folder = submit(tmp_path / "demo", "ncbi-disease", sample_rows("ncbi-disease", 12))
     (record,) = measure(folder, [], DataStore(tmp_path / "empty"), cache_dir=tmp_path / "cache")

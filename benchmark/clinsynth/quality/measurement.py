@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError, now, progress, unpacked_bytes
+from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError, now, progress, unpacked_bytes, write_text
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.generation import read_generation
 from clinsynth.quality.numbers import Draw, Embed, Result, numbers_of
@@ -87,15 +88,15 @@ def measure(
 ) -> list[QualityRecord]:
     """Measure the tasks, store a record for each, and return them in the order of ``tasks``.
 
-    What is measured already, of the same data and the same real rows, is not measured again. Embeddings are cached
-    beside the prepared data, or under ``cache_dir``.
+    What is measured already, of the same data and the same real rows, is not measured again. Embeddings and the numbers
+    of real rows are cached beside the prepared data, or under ``cache_dir``.
 
     Args:
         submission_dir: the submission's folder.
         tasks: for none, all that the submission has data for.
         store: where real training rows come from; what needs them and cannot have them is ``None`` with the reason.
         rows: rows of a draw; 0 for all.
-        cache_dir: where embeddings are kept; by default the folder of the prepared data, and nowhere for the sample.
+        cache_dir: where these are kept; by default the folder of the prepared data, and nowhere for the sample.
 
     Raises:
         UnknownNameError: the submission has no data for a task.
@@ -163,7 +164,7 @@ def _measure(
     record = record.model_copy(
         update={
             "data": _summary(parts, results),
-            "real": _real_numbers(task, real, min(rows, len(real) // 2), lookup) if usable else None,
+            "real": _kept_real(record, task, real, min(rows, len(real) // 2), lookup, cache) if usable else None,
             "suspects": [k + 1 for k, _ in flagged.most_common(MOST_SUSPECTS)],
         }
     )
@@ -186,6 +187,25 @@ def _real(task: Task, store: ExampleStore) -> tuple[list[Example], str, str]:
         return [], "", str(error).splitlines()[0]
     few = f"the real training split has only {len(rows)} rows" if len(rows) < MIN_REAL else ""
     return rows, fingerprint, few
+
+
+def _kept_real(
+    record: QualityRecord, task: Task, real: Sequence[Example], rows: int, lookup: Embed, cache: Path | None
+) -> Measured:
+    """Numbers of the real rows: the same for every submission, so they are measured once and kept in the cache."""
+    if cache is None:
+        return _real_numbers(task, real, rows, lookup)
+    # Every library that can change a number is part of the question.
+    asked = [METHOD, task.spec.version, record.reference_fingerprint, rows, record.embedder, record.packages]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    path = cache / "quality" / f"{task.spec.name}-{digest[:16]}.json"
+    try:
+        return Measured.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        pass  # not measured yet, or damaged
+    measured = _real_numbers(task, real, rows, lookup)
+    write_text(path, measured.model_dump_json(indent=1) + "\n")
+    return measured
 
 
 def _real_numbers(task: Task, real: Sequence[Example], rows: int, lookup: Embed) -> Measured:
