@@ -26,7 +26,7 @@ from clinsynth.core import TASKS, UserError, write_json, write_text
 from clinsynth.quality import NUMBERS, read_record, record_path
 from clinsynth.results import DataKind
 from clinsynth.scoring.statistics import ALPHA, holm, kendall_tau
-from clinsynth.standings import Stored, collect, headline_budget, headline_recipe, standings_of
+from clinsynth.standings import Stored, collect, headline_budget, standings_of
 from clinsynth.training import RECIPES
 
 LEAST_SUBMISSIONS = 4
@@ -195,8 +195,9 @@ def _concluded(signal: Signal, adjusted: float) -> Signal:
 
 def report(places: Sequence[Path], recipe: str = "", rows: int = 0, kind: DataKind = "real") -> Report:
     """Everything, for the recipe and the number of rows with which standings open unless others are given."""
-    recipe = recipe or headline_recipe(places, kind)
-    rows = rows or headline_budget([each.entry(recipe) for each in collect(places, kind).stored], RECIPES[recipe])
+    collection = collect(places, kind)
+    recipe = recipe or collection.headline_recipe()
+    rows = rows or headline_budget([each.entry(recipe) for each in collection.stored], RECIPES[recipe])
     found, left_out = values(places, recipe, rows, kind)
     made, thin = signals(found)
     return Report(recipe, rows, tuple(sorted({v.submission for v in found})), tuple(made), (*thin, *left_out))

@@ -106,6 +106,12 @@ def test_what_counts_names_nothing() -> None:
     assert clean("\n".join(family), longest=40) == family
 
 
+def test_of_a_name_with_an_explanation_the_name_stays() -> None:
+    text = "1. Tumor cell migration: genes that let cells pass through vessels\n2. Gout - crystals in the joints of men"
+    assert clean(text, longest=30) == ["Tumor cell migration", "Gout"]
+    assert clean("TNM: a system", longest=30) == ["TNM: a system"]
+
+
 def test_names_of_fields_are_no_part_of_a_pair() -> None:
     assert clean("Gene: HLA-A | Disease: gout", longest=40, pairs=True) == ["HLA-A | gout"]
 

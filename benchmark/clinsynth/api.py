@@ -309,12 +309,12 @@ def get_standings(
 
     from clinsynth.data import open_store
     from clinsynth.evaluation import known_places
-    from clinsynth.standings import Profiler, collect, headline_budget, headline_recipe, standings_of
+    from clinsynth.standings import Profiler, collect, headline_budget, standings_of
     from clinsynth.training import RECIPES
 
     store, where = open_store(_path(data_dir), sample), [Path(each) for each in places] or list(known_places())
-    student = RECIPES[recipe or headline_recipe(where, store.kind)]
     collection = collect(where, store.kind)
+    student = RECIPES[recipe or collection.headline_recipe()]
     budget = rows or headline_budget([each.entry(student.name) for each in collection.stored], student)
     table = standings_of(collection, student.name, budget, Profiler(store) if statistics else None)
     found: list[dict[str, Any]] = []

@@ -61,8 +61,8 @@ def _configure_standings(parser: argparse.ArgumentParser) -> None:
 def execute_standings(arguments: argparse.Namespace) -> int:
     """Exit status: always 0."""
     store = open_store(arguments.data_dir, arguments.sample)
-    arguments.recipe = arguments.recipe or headline_recipe(arguments.places, store.kind)
     collection = collect(arguments.places, store.kind, published=arguments.published)
+    arguments.recipe = arguments.recipe or collection.headline_recipe()
     entries = [each.entry(arguments.recipe) for each in collection.stored]
     budget = arguments.rows or headline_budget(entries, RECIPES[arguments.recipe])
     tests = None if arguments.no_statistics else store

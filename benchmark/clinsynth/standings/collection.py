@@ -97,6 +97,14 @@ class Collection:
                 budgets[record.recipe].add(record.rows)
         return {recipe: tuple(sorted(rows)) for recipe, rows in sorted(budgets.items())}
 
+    def headline_recipe(self) -> str:
+        """The recipe that a table opens with: the leaderboard's where anybody was run with it, else that of most runs.
+
+        The leaderboard's if there are no runs at all.
+        """
+        counts = Counter(record.recipe for each in self.stored for record in each.records)
+        return DEFAULT_RECIPE if not counts or DEFAULT_RECIPE in counts else counts.most_common(1)[0][0]
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -209,8 +217,6 @@ def _chosen(stored: Stored, entry: Entry, runs: dict[str, list[RunRecord]], usua
 
 
 def headline_recipe(places: Sequence[Path], kind: DataKind) -> str:
-    """The recipe that a table opens with: the leaderboard's where anybody was run with it, else that of most runs."""
+    """The recipe that a table of these folders opens with: ``Collection.headline_recipe``, or the leaderboard's."""
     inside = folders(places, some=False)
-    stored = collect(inside, kind).stored if inside else ()
-    counts = Counter(record.recipe for each in stored for record in each.records)
-    return DEFAULT_RECIPE if not counts or DEFAULT_RECIPE in counts else counts.most_common(1)[0][0]
+    return collect(inside, kind).headline_recipe() if inside else DEFAULT_RECIPE

@@ -50,6 +50,8 @@ many again as are wanted; another one would take as long and bring mostly what i
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u2013]|\(?\d{1,4}[.):])?\s*")
 _FIELD = re.compile(r"^[a-z]{3,12}:\s+", re.IGNORECASE)
 """What a name is, written before it: ``Gene: ...``."""
+_EXPLAINED = re.compile(r": | [-\u2013\u2014] ")
+"""Between a name and what is said of it."""
 COUNTED = 6
 """Items of one answer that are alike but for their digits from which on they count (``GENE1``, ``GENE2``...) and name
 nothing. Families of real names are smaller in a list: of vitamins or receptors a model writes a few."""
@@ -146,12 +148,15 @@ def _asked(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
 def clean(text: str, *, longest: int, pairs: bool = False) -> list[str]:
     """The items of a text, one per line, each once.
 
-    Without bullets, numbers, quotes, prose, overlong lines, and lines that count instead of naming something.
+    Without bullets, numbers, quotes, prose, and lines that count instead of naming something; of an overlong line what
+    stands before its explanation, or nothing.
     """
     items: dict[str, str] = {}
     alike: Counter[str] = Counter()
     for line in text.splitlines():
         item = " ".join(_BULLET.sub("", line, count=1).split()).strip("\"'`*.,; ")
+        if len(item) > longest:
+            item = _EXPLAINED.split(item, maxsplit=1)[0].strip("\"'`*.,; ")
         parts = [part.strip() for part in item.split(PAIR.strip())]
         if pairs:
             parts = [_FIELD.sub("", part) for part in parts]
