@@ -519,7 +519,8 @@ def test_measure_stores_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_real_rows_are_measured_once_for_all_submissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folders = [submit(tmp_path / name, "gad", sample_rows("gad", 20 + k)) for k, name in enumerate(("one", "two", "three"))]
+    names = ("one", "two", "three")
+    folders = [submit(tmp_path / name, "gad", sample_rows("gad", 20 + k)) for k, name in enumerate(names)]
     cache = tmp_path / "cache"
     calls: list[int] = []
     real = measuring._real_numbers  # pyright: ignore[reportPrivateUsage]
