@@ -29,13 +29,13 @@ def browser() -> Generator[Any]:
             started.close()
 
 
-def watched(page: Any, own: str | tuple[str, ...]) -> tuple[list[str], list[str]]:
+def watched(page: Any, *own: str) -> tuple[list[str], list[str]]:
     """What a page complains of in the console, and addresses it asks that begin with nothing of ``own``."""
     said: list[str] = []
     strange: list[str] = []
 
     def asked(request: Any) -> None:
-        if not request.url.startswith((*own, "data:", "blob:") if isinstance(own, tuple) else (own, "data:", "blob:")):
+        if not request.url.startswith((*own, "data:", "blob:")):
             strange.append(request.url)
 
     def complained(message: Any) -> None:

@@ -284,7 +284,7 @@ def chromium() -> Iterator[Any]:
 def tab(site: Path, chromium: Any) -> Iterator[Any]:
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     opened = context.new_page()
-    said, strange = watched(opened, (site.parent.as_uri(), "http://board/"))
+    said, strange = watched(opened, site.parent.as_uri(), "http://board/")
     yield opened
     assert (said, strange) == ([], [])
     context.close()

@@ -154,7 +154,7 @@ def read_sealed(path: Path, model: type[R], kind: RecordKind, *, edited: bool = 
     content = record.content()
     try:
         text = canonical_json(content)
-    except ValueError:  # a number that JSON has no form for
+    except ValueError:  # JSON has no form for a number that is not finite, Python none for one of thousands of digits
         text = "NaN"
     # A look at the text first: nearly all records have no number that could be one too many.
     if _ODD_NUMBER.search(text) and (fault := _number_fault(content, "")):
