@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from clinsynth import __version__
-from clinsynth.core.records import Part
+from clinsynth.core.records import Extended
 
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Libraries that can change a number."""
@@ -19,8 +19,10 @@ _DECISIVE = ("benchmark/clinsynth", "tasks", "baselines", "constraints.txt")
 """Paths whose content decides a number: changes elsewhere do not make a run dirty."""
 
 
-class Environment(Part):
+class Environment(Extended):
     """The environment of a run."""
+
+    added = ("processor",)
 
     clinsynth: str
     commit: str
@@ -33,6 +35,8 @@ class Environment(Part):
     device: str
     dtype: str
     threads: int
+    processor: str = ""
+    """Name of the processor, or of the GPU, that computed: two kinds do not give the same predictions."""
 
 
 def cores() -> int:
@@ -67,7 +71,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def environment(device: str, dtype: str, threads: int) -> Environment:
+def environment(device: str, dtype: str, threads: int, processor: str = "") -> Environment:
     """The environment of a run that is done on ``device``."""
     commit, dirty = _commit()
     return Environment(
@@ -80,4 +84,5 @@ def environment(device: str, dtype: str, threads: int) -> Environment:
         device=device,
         dtype=dtype,
         threads=threads,
+        processor=processor,
     )

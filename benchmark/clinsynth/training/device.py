@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,3 +42,16 @@ def find_device(threads: int) -> Device:
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     native = any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
     return Device("cpu", "bfloat16" if native else "float32", threads)
+
+
+@cache
+def processor_name(kind: Literal["cpu", "cuda"]) -> str:
+    """Name of the GPU or of the processor; empty where the system does not tell."""
+    if kind == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor()

@@ -19,7 +19,7 @@ from clinsynth.results import Cell, Results, RunRecord, TestData, TrainingData
 from clinsynth.scoring import score_all
 from clinsynth.submissions import fingerprint, read_submission
 from clinsynth.task_types import task_type
-from clinsynth.training.device import Device, find_device
+from clinsynth.training.device import Device, find_device, processor_name
 from clinsynth.training.draws import label_divergence, places, stream
 from clinsynth.training.encoding import Encoded, RowEncoder, decode_labels, decode_spans, encode, outputs_of
 from clinsynth.training.fine_tune import fine_tune, read
@@ -148,7 +148,7 @@ def run(job: Job, on_step: Callable[[], Any] = lambda: None) -> RunRecord:
             scores=score_all(spec, test, outcome.predictions),
             predictions_sha256=digest,
             seconds=outcome.seconds,
-            environment=environment(device.kind, device.dtype, device.threads),
+            environment=environment(device.kind, device.dtype, device.threads, processor_name(device.kind)),
             created=now(),
         )
     )
