@@ -112,6 +112,7 @@ BAD: list[tuple[str, str, Any]] = [
     ("hoc", "echo", {"text": "the mouse was given nothing at all"}),
     ("hoc", "echo", {"text": "Write a sentence like this one"}),
     ("hoc", "bad-character", {"text": "A bell \u0007 rang twice."}),
+    ("hoc", "looks-like-phi", {"text": "Dr. Okafor reports that the cells of this line no longer divide."}),
     ("hoc", "repeats-prompt", {"text": "Cells write a sentence like this one: the mouse was given way."}),
     ("gad", "missing-marker", {"text": "A variant of @GENE$ was found in asthma."}),
     ("gad", "missing-marker", {"gene": "gene", "disease": "gout", "text": "The gene has to do with gout."}),

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clinsynth.audit import canary, phi
+from clinsynth.audit import canary
 from clinsynth.core.errors import UserError
+from clinsynth.text import phi
 
 # Written by hand for this test: nobody here exists. Kind of each finding that must be made, and the sentence.
 PLANTED: tuple[tuple[str, str], ...] = (
@@ -103,7 +104,7 @@ CLEAN: tuple[str, ...] = (
 
 
 def kinds(text: str) -> set[str]:
-    return {hit.kind for hit in phi.find(text) if hit.strength == "strong"}
+    return {hit.kind for hit in phi.find_phi(text) if hit.strength == "strong"}
 
 
 @pytest.mark.parametrize(("kind", "text"), PLANTED, ids=lambda value: str(value)[:40])
@@ -121,13 +122,13 @@ def test_every_kind_is_planted() -> None:
 
 
 def test_a_date_of_nobody_is_weak() -> None:
-    (hit,) = phi.find("On March 11, 2020, the WHO declared a pandemic.")
+    (hit,) = phi.find_phi("On March 11, 2020, the WHO declared a pandemic.")
     assert (hit.kind, hit.strength) == ("date", "weak")
 
 
 def test_findings_point_into_the_joined_text() -> None:
     text = "Dr . Okafor removed it ."
-    (hit,) = phi.find(text)
+    (hit,) = phi.find_phi(text)
     assert phi.join(text)[hit.start : hit.end] == "Dr. Okafor"
 
 

@@ -193,6 +193,19 @@ def test_rows_made_from_test_text_are_like_it_as_a_whole() -> None:
     assert list(gate.nearness(fair[0], ())) == list(gate.nearness(near_train[0], ())) == []
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_that_are_alike_are_near_one_block_by_luck(seed: int) -> None:
+    """All rows near one point: whichever split has the sentence nearest to it has the whole file near."""
+    rng = np.random.default_rng(seed)
+    test, train = cloud(rng, 200), cloud(rng, 1_800)
+    alike = cloud(rng, 300, 3 * rng.normal(size=(1, 24)))
+    found = nearness_of(alike, test, train, "train", embedded)
+    assert found
+    assert found[0].blocks == 8
+    assert found[0].spread > 0.1
+    assert list(gate.nearness(found[0], ())) == []
+
+
 def test_rows_that_the_audit_itself_helped_to_choose_are_seen() -> None:
     """The audit as an oracle: of many honest-looking rows those nearest to test text that no comparison finds."""
     rng = np.random.default_rng(3)

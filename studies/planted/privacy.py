@@ -12,10 +12,10 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from clinsynth.audit import phi
 from clinsynth.core.nouns import SPLITS
 from clinsynth.core.registry import TASKS
 from clinsynth.data.store import DataStore
+from clinsynth.text import phi
 from clinsynth.text.normalising import sentence_ranges
 
 PUBMED = ("bc5cdr-disease", "ncbi-disease", "chemdner", "cdr", "gad", "chemprot", "hoc", "litcovid")
@@ -49,7 +49,7 @@ def main() -> None:
         total, flagged, weak = 0, 0, 0
         for task in group:
             own = texts(task, root)
-            hits = [list(phi.find(text)) for text in own]
+            hits = [list(phi.find_phi(text)) for text in own]
             strong = Counter(kind for found in hits for kind in {hit.kind for hit in found if hit.strength == "strong"})
             some = sum(any(hit.strength == "strong" for hit in found) for found in hits)
             dates = sum(any(hit.strength == "weak" for hit in found) for found in hits)

@@ -27,6 +27,8 @@ NEARER_TEST = 0.2
 """By how much the share of rows nearer to test than to other real text may exceed that of real rows, but..."""
 NEARER_TEST_ALWAYS = 0.7
 """...a share up to this one is never judged (docs/audits.md)."""
+NEARER_SPREADS = 3
+"""Standard deviations by which it may exceed one half: of what blocks of real text reach in the test split's place."""
 CHANCE = 1e-4
 """A draw that holds more leaks than chance puts into one of so many draws is not an accident."""
 PRIVACY_SHARE = 0.005
@@ -51,6 +53,7 @@ THRESHOLDS = {
     "undeclared_share": UNDECLARED_SHARE,
     "nearer_test": NEARER_TEST,
     "nearer_test_always": NEARER_TEST_ALWAYS,
+    "nearer_spreads": NEARER_SPREADS,
     "chance": CHANCE,
     "privacy_share": PRIVACY_SHARE,
     "restricted_words": RESTRICTED_WORDS,
@@ -108,11 +111,11 @@ def nearness(found: Nearness | None, drawn: Sequence[Draw]) -> Iterator[str]:
     """Rows that are like the test split, one by one or as a whole, though none of them repeats it."""
     if found is None:
         return
-    limit = max(NEARER_TEST_ALWAYS, found.usual + NEARER_TEST)
+    limit = max(NEARER_TEST_ALWAYS, found.usual + NEARER_TEST, 0.5 + NEARER_SPREADS * found.spread)
     if found.test > limit:
         yield (
             f"{found.test:.0%} of the rows are nearer to test text than to as much other real text; of real rows"
-            f" {found.usual:.0%} are, and {limit:.0%} may be"
+            f" {found.usual:.0%} are, and {min(limit, 1):.0%} may be"
         )
         return
     for each in drawn:

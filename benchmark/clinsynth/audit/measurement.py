@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clinsynth.audit import leakage, phi
+from clinsynth.audit import leakage
 from clinsynth.audit.canary import CanaryHashes, look
 from clinsynth.audit.leakage import TextSet
 from clinsynth.audit.record import (
@@ -26,7 +26,7 @@ from clinsynth.core import Example, Task, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.results import Results
 from clinsynth.scoring import METRICS
-from clinsynth.text import Codes, Sequences, longest_shared, tight
+from clinsynth.text import Codes, Sequences, find_phi, longest_shared, tight
 
 FIRST_WORDS = 2
 FIRST_CHARACTERS = 16
@@ -124,10 +124,10 @@ def privacy(examples: Sequence[Example], real: Sequence[Example]) -> Privacy:
     strong: dict[str, set[int]] = defaultdict(set)
     weak: dict[str, set[int]] = defaultdict(set)
     for row, example in enumerate(examples, 1):
-        for hit in (hit for text in example.texts for hit in phi.find(text)):
+        for hit in (hit for text in example.texts for hit in find_phi(text)):
             (strong if hit.strength == "strong" else weak)[hit.kind].add(row)
     flagged = {row for where in strong.values() for row in where}
-    real_flagged = sum(any(hit.strength == "strong" for text in e.texts for hit in phi.find(text)) for e in real)
+    real_flagged = sum(any(hit.strength == "strong" for text in e.texts for hit in find_phi(text)) for e in real)
     return Privacy(
         rows={kind: tuple(sorted(where)) for kind, where in sorted(strong.items())},
         weak={kind: len(where) for kind, where in sorted(weak.items())},

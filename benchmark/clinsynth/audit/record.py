@@ -13,7 +13,7 @@ from clinsynth.audit.leakage import Method
 from clinsynth.core import Part, RecordKind, TaskRecord, UserError, find_filed, read_filed, write_sealed
 from clinsynth.results import DataKind, base_of
 
-AUDIT_VERSION = 2
+AUDIT_VERSION = 3
 """Raised whenever a threshold, a pattern or a comparison changes: older records are then made anew."""
 
 
@@ -77,19 +77,24 @@ class Nearness(Part):
     """Whether the rows are nearer to the text of the test split than to as much other real text.
 
     A generator that has not seen the test split is no nearer to it than to as much of the train split; real rows are
-    not either.
+    not either. Rows that are much alike are all near the same few sentences, and which block of real text has these is
+    luck: so there are several blocks, and ``spread`` says what luck can do.
     """
 
     split: str
     """Where the other real text comes from."""
     items: int
-    """Examples of each that a row was compared with."""
+    """Examples of the test split that a row was compared with, and of each block."""
+    blocks: int
+    """Blocks of other real text."""
     test: float
-    """Share of the rows that are nearer to a test example than to any of the real ones."""
+    """Share of the rows that are nearer to a test example than to any of a block: the mean over the blocks."""
     real: float
-    """Share of the rows that are nearer to a real one."""
+    """Share of the rows that are nearer to one of the block."""
     usual: float
-    """Share of other real rows that are nearer to a test example: what is usual for the task."""
+    """``test`` of real rows, those of the first block: what is usual for the task."""
+    spread: float
+    """Standard deviation, over the blocks, of what ``test`` is where the block stands in the test split's place."""
 
 
 class Sketch(Part):

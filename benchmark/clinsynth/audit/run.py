@@ -211,10 +211,12 @@ def _stored(folder: Path, task: str, store: ExampleStore) -> AuditRecord | None:
     return record if record and (record.submission, record.task) == (folder.name, task) else None
 
 
-Bools = npt.NDArray[np.bool_]
+Shares = npt.NDArray[np.float64]
 
 ITEMS = 1_000
 """Examples of each split that rows are compared with, at most."""
+BLOCKS = 8
+"""Blocks of real text, each with as many examples as are taken of the test split, at most."""
 FEWEST = 50
 """Fewest examples of either split for a comparison of nearness."""
 BUDGETS = (100, 300, 1_000, 5_000)
@@ -223,7 +225,7 @@ _BLOCK = 1_024
 
 
 def draws_of(
-    task: str, rows: int, budgets: Iterable[int], leaked: Mapping[int, str], *, real: Set[int], nearer: Bools | None
+    task: str, rows: int, budgets: Iterable[int], leaked: Mapping[int, str], *, real: Set[int], nearer: Shares | None
 ) -> tuple[Draw, ...]:
     """Each seed's draw at each budget below ``rows``.
 
@@ -233,7 +235,7 @@ def draws_of(
         budgets: of the runs that are stored; the usual ones come on top.
         leaked: rows (from 0) that repeat a test example, and how.
         real: rows that repeat real text which the card does not declare.
-        nearer: for each row whether it is nearer to test than to other real text.
+        nearer: for each row the share of blocks of real text that it is not as near to as to test text.
     """
     out: list[Draw] = []
     for budget in sorted({*BUDGETS, *budgets}):
@@ -254,11 +256,12 @@ def draws_of(
 
 def nearness_of(
     rows: Sequence[Example], test: Sequence[Example], real: Sequence[Example], split: str, embed: Embed
-) -> tuple[Nearness, Bools] | None:
-    """Nearness of the rows to test text, and for each row whether it is nearer to it; ``None`` for too few examples.
+) -> tuple[Nearness, Shares] | None:
+    """Nearness of the rows to test text, and for each row its share; ``None`` for too few examples.
 
-    Examples that both splits have, and repeats, are left out. As many of the test split as of the other are drawn; the
-    real examples that are not drawn show what is usual. The cosine of examples with two texts is the mean over both.
+    Examples that both splits have, and repeats, are left out. As many of the test split as fit twice into the other are
+    taken, and the other is cut into blocks of that size: which single block rows are compared with decides much (GAD:
+    53 to 83 % of the same rows are nearer to test). The cosine of examples with two texts is the mean over both.
     """
     theirs, ours = ({_form(example): example for example in each} for each in (test, real))
     both = theirs.keys() & ours.keys()
@@ -270,14 +273,20 @@ def nearness_of(
     rng = np.random.default_rng(0)
     tests = [tests[int(k)] for k in rng.permutation(len(tests))[:number]]
     order = [others[int(k)] for k in rng.permutation(len(others))]
-    left, right = _vectors(tests, embed), _vectors(order[:number], embed)
-    usual = _nearer(_vectors(order[number : 2 * number], embed), left, right)
-    own = _nearer(_vectors(rows, embed), left, right)
+    count = min(BLOCKS, len(order) // number)
+    own = _vectors(tests, embed)
+    blocks = [_vectors(order[k * number : (k + 1) * number], embed) for k in range(count)]
+    vectors = _vectors(rows, embed)
+    to_test, to_blocks = _nearest(vectors, own), np.stack([_nearest(vectors, block) for block in blocks])
+    between = [(to_blocks[k] > np.delete(to_blocks, k, axis=0)).mean() for k in range(count)]
+    usual = _nearest(blocks[0], own) > np.stack([_nearest(blocks[0], block) for block in blocks[1:]])
+    shares: Shares = (to_test > to_blocks).mean(axis=0)
     nearness = Nearness(
-        split=split, items=number, test=round(float((own > 0).mean()), 4), real=round(float((own < 0).mean()), 4),
-        usual=round(float((usual > 0).mean()), 4),
+        split=split, items=number, blocks=count,
+        test=round(float(shares.mean()), 4), real=round(float((to_test < to_blocks).mean()), 4),
+        usual=round(float(usual.mean()), 4), spread=round(float(np.std(between, ddof=1)), 4),
     )  # fmt: skip
-    return nearness, own > 0
+    return nearness, shares
 
 
 def _form(example: Example) -> tuple[str, ...]:
@@ -289,10 +298,6 @@ def _vectors(examples: Sequence[Example], embed: Embed) -> Vectors:
     return embed(texts).reshape(len(examples), -1)
 
 
-def _nearer(rows: Vectors, left: Vectors, right: Vectors) -> npt.NDArray[np.float32]:
-    """For each row how much nearer the nearest of ``left`` is than that of ``right``."""
-    parts = [
-        (rows[start : start + _BLOCK] @ left.T).max(axis=1) - (rows[start : start + _BLOCK] @ right.T).max(axis=1)
-        for start in range(0, len(rows), _BLOCK)
-    ]
-    return np.concatenate(parts)
+def _nearest(rows: Vectors, items: Vectors) -> npt.NDArray[np.float32]:
+    """For each row the cosine to the nearest of the items."""
+    return np.concatenate([(rows[k : k + _BLOCK] @ items.T).max(axis=1) for k in range(0, len(rows), _BLOCK)])

@@ -1,4 +1,4 @@
-"""Operations on text alone: sentences, normal forms, shingles, near duplicates."""
+"""Operations on text alone: sentences, normal forms, shingles, near duplicates, patterns of identifiers."""
 
 from clinsynth._doors import door
 

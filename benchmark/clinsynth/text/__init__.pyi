@@ -9,6 +9,7 @@ from .normalising import key as key
 from .normalising import sentence_ranges as sentence_ranges
 from .normalising import tight as tight
 from .normalising import words as words
+from .phi import find_phi as find_phi
 from .sequences import Codes as Codes
 from .sequences import Hashes as Hashes
 from .sequences import Sequences as Sequences

@@ -17,6 +17,7 @@ from clinsynth.core import Example, Row, Span, TaskSpec
 from clinsynth.generation.baseline import Tally
 from clinsynth.llm import Answer, Prompt
 from clinsynth.task_types import locate, task_type
+from clinsynth.text import find_phi
 
 Step = Literal["row", "first", "second", "label"]
 """row: everything at once; first, second: the texts of a pair, one after the other; label: what given texts are."""
@@ -207,7 +208,8 @@ def read_texts(fields: Mapping[str, Any], form: Form, prompt: Prompt, given: tup
     """The texts of an answer with their spaces made plain. They may take words from ``given``, the text they answer to.
 
     Raises:
-        UnusableError: one of them is empty, too short or too long, a refusal, or a copy of something in the prompt.
+        UnusableError: one of them is empty, too short or too long, a refusal, a copy of something in the prompt, or
+            shows what looks like PHI: a name that is invented looks like a real one, to an audit and to a reader.
     """
     texts = [" ".join(fields[key].split()) for key in form.texts]
     asked = _plain(f"{prompt.system}\n{prompt.text}")
@@ -228,6 +230,8 @@ def read_texts(fields: Mapping[str, Any], form: Form, prompt: Prompt, given: tup
             raise UnusableError("echo")
         if _grams(request, REPEATED) & _grams(plain, REPEATED):
             raise UnusableError("repeats-prompt")
+        if any(hit.strength == "strong" for hit in find_phi(text)):
+            raise UnusableError("looks-like-phi")
     return texts
 
 

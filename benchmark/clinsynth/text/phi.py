@@ -265,7 +265,7 @@ def join(text: str) -> str:
     return _BEFORE.sub(lambda found: found[1] or found[2], text)
 
 
-def find(text: str) -> Iterator[Hit]:
+def find_phi(text: str) -> Iterator[Hit]:
     """Every finding in a text, by kind; two patterns of one kind do not count the same place twice."""
     joined = join(text)
     taken: set[tuple[str, int]] = set()
