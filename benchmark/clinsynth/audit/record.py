@@ -85,15 +85,15 @@ class Nearness(Part):
     """Where the other real text comes from."""
     items: int
     """Examples of the test split that a row was compared with, and of each block."""
-    blocks: int
-    """Blocks of other real text."""
+    blocks: int = 1
+    """Blocks of other real text; audits of version 2 and before had one."""
     test: float
     """Share of the rows that are nearer to a test example than to any of a block: the mean over the blocks."""
     real: float
     """Share of the rows that are nearer to one of the block."""
     usual: float
     """``test`` of real rows, those of the first block: what is usual for the task."""
-    spread: float
+    spread: float = 0.0
     """Standard deviation, over the blocks, of what ``test`` is where the block stands in the test split's place."""
 
 

@@ -149,12 +149,12 @@ DEFAULT_RECIPE = "minilm-l6.v2"
 """The leaderboard's student: what every command takes unless it is told another."""
 
 
-def _mpnet(max_length: int) -> Settings:
+def _mpnet(learning_rate: float, max_length: int) -> Settings:
     return Settings(
         steps=400,
         epochs=3,
         batch_size=16,
-        learning_rate=5e-5,
+        learning_rate=learning_rate,
         max_length=max_length,
         encoder_dropout=0.0,
         frozen_embeddings=True,
@@ -187,8 +187,8 @@ RECIPES: Registry[Recipe] = Registry(
                 weights=MPNET,
                 pooling="mean",
                 budget=300,
-                settings=_for_types(short=_mpnet(128), long=_mpnet(256), token=_mpnet(128)),
-                evidence="Not tuned: the rate is the usual one for encoders of this size; the rest is minilm-l6.v2's.",
+                settings=_for_types(short=_mpnet(5e-5, 128), long=_mpnet(1e-4, 256), token=_mpnet(5e-5, 128)),
+                evidence="docs/recipes.md",
             ),
             Recipe(
                 name="pubmedbert-base.v1",

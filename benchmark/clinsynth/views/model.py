@@ -137,21 +137,27 @@ class Table:
         return replace(self.with_columns(kept), notes=notes)
 
     def asides(self) -> list[str]:
-        """Texts of wide columns to print below the table, each once behind its rows: ``one; two: preliminary``."""
+        """Texts of wide columns to print below the table, each once behind its rows: ``one (gad, hoc): tie``."""
         wide = [k for k, column in enumerate(self.columns) if column.wide]
         names = [k for k, column in enumerate(self.columns) if column.key in NAMES]
-        said: dict[str, list[str]] = {}
+        said: dict[str, list[tuple[str, ...]]] = {}
         for _, row in self.rows:
-            who = ", ".join(row[k].text for k in names)
+            who = tuple(row[k].text for k in names)
             for k in wide:
                 # A cell of remarks may hold several, which other rows have one of; a verdict is one sentence.
                 for words in row[k].said.split("; ") if self.columns[k].key == "remarks" else [row[k].said]:
                     if words:
                         said.setdefault(words, []).append(who)
         every = len(self.rows) if len(self.rows) > 1 else 0
-        return [
-            f"{'all' if len(who) == every else '; '.join(dict.fromkeys(who))}: {words}" for words, who in said.items()
-        ]
+        return [f"{'all' if len(who) == every else _listed(who)}: {words}" for words, who in said.items()]
+
+
+def _listed(who: Sequence[tuple[str, ...]]) -> str:
+    """Rows by their last name, with what stands before it in brackets."""
+    places: dict[str, list[str]] = {}
+    for *before, name in who:
+        places.setdefault(name, []).extend(before)
+    return "; ".join(f"{name} ({', '.join(dict.fromkeys(of))})" if of else name for name, of in places.items())
 
 
 @dataclass(frozen=True, slots=True)
