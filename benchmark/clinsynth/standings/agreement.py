@@ -44,9 +44,12 @@ def _gaps(ranked: Mapping[str, Overall]) -> dict[str, float]:
 
 
 def _students(table: Standings, budgets: Sequence[Standings], seed: int) -> Iterator[Agreement]:
-    """Agreement with the budget that shares most submissions, on the tasks that both tables require."""
+    """Agreement with the budget that shares most submissions, on the tasks that both tables require.
+
+    Of several the table's own: rows that had fewer stand in the tables of larger budgets too, such as gold-full's.
+    """
     candidates = [(other, *_orders(table, other)) for other in budgets]
-    other, a, b = max(candidates, key=lambda each: (len(each[1]), each[0].budget))
+    other, a, b = max(candidates, key=lambda each: (len(each[1]), each[0].budget == table.budget, each[0].budget))
     if a:
         first, second = (f"{each.recipe}, {each.budget:,} rows" for each in (table, other))
         interval = _over_tasks(table, other, list(a), seed)
