@@ -102,10 +102,23 @@ def test_every_kind_of_plot_is_drawn() -> None:
         for name in names
         for task in tasks
     )  # fmt: skip
-    tables = replace(tables, generation=generation, direct_pairs=pairs)
+    first = tables.conditions[0]
+    here = [row for row in tables.scores if (row.recipe, row.rows) == (first.recipe, first.rows)]
+    others = tuple(row.model_copy(update={"recipe": "mpnet-base.v1"}) for row in here)
+    tables = replace(tables, generation=generation, direct_pairs=pairs, scores=(*tables.scores, *others))
     keys = {each.key for each in figures(tables, tables.conditions[0], Block(tuple(names), tasks))}
     assert {"overall", "gap", "tokens", "scores-gad", "curves"} <= keys
-    assert {"student-minus-model", "student-against-model"} <= keys
+    assert {"student-minus-model", "student-against-model", "students-mpnet-base.v1"} <= keys
+
+
+def test_a_submission_without_a_curve_stands_beside_that_of_real_data() -> None:
+    tables = invented_snapshot.tables()
+    names, tasks = invented_snapshot.METHODS[:3], invented_snapshot.TASK_NAMES
+    curves = tuple(row.model_copy(update={"task": tasks[0]}) for row in tables.curves if row.submission == "gold-n")
+    drawn = figures(replace(tables, curves=curves), tables.conditions[0], Block(tuple(names), tasks))
+    (figure,) = [each for each in drawn if each.key == f"curves-{tasks[0]}"]
+    (points,) = [each.points for each in figure.series if each.name == names[0]]
+    assert [point.x for point in points] == [tables.conditions[0].rows]
 
 
 def test_conditions_that_are_not_there_are_named(tables: Tables) -> None:

@@ -33,7 +33,8 @@ def figures(tables: Tables, condition: ConditionRow, block: Block) -> Iterator[F
     if pairs:
         yield _differences(pairs)
         yield _against(pairs)
-    yield from _curves(tables, condition)
+    yield from _students(tables, condition, scores)
+    yield from _curves(tables, condition, scores)
 
 
 def _same(row: ScoreRow | OverallRow, condition: ConditionRow) -> bool:
@@ -115,8 +116,28 @@ def _against(rows: Sequence[DirectPairRow]) -> Figure:
                   description="Each point is a task and a student trained on what the model wrote.")  # fmt: skip
 
 
-def _curves(tables: Tables, condition: ConditionRow) -> Iterator[Figure]:
-    """Learning curves of each task that has one of several points, and of the mean."""
+def _students(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow]) -> Iterator[Figure]:
+    """The scores of each other student at this budget against this one's: a series for each task, submissions alone."""
+    here = {(row.task, row.submission): row.mean for row in scores}
+    others: dict[str, dict[str, list[Point]]] = {}
+    for row in tables.scores:
+        x = here.get((row.task, row.submission))
+        of_another = (row.data, row.rows) == (condition.data, condition.rows) and row.recipe != condition.recipe
+        if of_another and row.place != "reference" and x is not None:
+            points = others.setdefault(row.recipe, {}).setdefault(row.task, [])
+            points.append(Point(100 * x, 100 * row.mean, label=row.submission))
+    for recipe, tasks in others.items():
+        series = tuple(
+            Series(task, tuple(sorted(points, key=lambda p: p.x)), line=True) for task, points in sorted(tasks.items())
+        )
+        yield Figure(f"students-{recipe}", "Two students", "lines", series, f"{condition.recipe}, score x 100",
+                     f"{recipe}, score x 100",
+                     description=f"Each point is a submission. A series that rises has one order under both "
+                     f"students, on {', '.join(sorted(tasks))}.")  # fmt: skip
+
+
+def _curves(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow]) -> Iterator[Figure]:
+    """Learning curves of each task that has one, and of the mean; submissions without a curve stand there as points."""
     found: dict[str, dict[str, list[Point]]] = {}
     references: dict[str, bool] = {}
     for row in sorted(tables.curves, key=lambda row: row.rows):
@@ -125,6 +146,12 @@ def _curves(tables: Tables, condition: ConditionRow) -> Iterator[Figure]:
             point = Point(row.rows, 100 * row.mean, low, high, row.submission)
             found.setdefault(row.task, {}).setdefault(row.submission, []).append(point)
             references[row.submission] = row.kind == "reference"
+    for row in scores:
+        lines = found.get(row.task, {})
+        if lines and row.place != "reference" and row.submission not in lines:
+            low, high = (None if end is None else 100 * end for end in (row.low, row.high))
+            lines[row.submission] = [Point(condition.rows, 100 * row.mean, low, high, row.submission)]
+            references[row.submission] = False
     for task, lines in found.items():
         if any(len(points) > 1 for points in lines.values()):
             yield _curve(task, lines, references)
