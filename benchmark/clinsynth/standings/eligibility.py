@@ -36,7 +36,7 @@ def unfit(each: Chosen, task: str, kind: DataKind) -> list[Reason]:
     elif not verdict.ranked:
         why.append(Reason("unaudited", "; ".join(verdict.reasons), (task,)))
     if verdict.tier == "real":
-        why.append(Reason("real-text", f"the rows of {task} repeat real training text: a tier of its own", (task,)))
+        why.append(Reason("real-text", "its rows repeat real training text: a tier of its own", (task,)))
     state = each.stored.reproductions.state(records)
     if state == "not reproduced":
         text = f"training again on {task} gave other results than those handed in"

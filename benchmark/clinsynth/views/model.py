@@ -149,6 +149,8 @@ class Table:
                     if words:
                         said.setdefault(words, []).append(who)
         every = len(self.rows) if len(self.rows) > 1 else 0
+        if not names:
+            return list(said)
         return [f"{'all' if len(who) == every else _listed(who)}: {words}" for words, who in said.items()]
 
 
