@@ -17,6 +17,7 @@ from clinsynth.data.samples import SampleStore, few_shot
 from clinsynth.results.store import Cell, Draw, Results, RunRecord
 from clinsynth.scoring.metrics import score_all
 from clinsynth.task_types import TASK_TYPES, task_type
+from clinsynth.training.device import processor_name
 from clinsynth.training.draws import draw, label_divergence, labels_of
 from clinsynth.training.draws import places as drawn_places
 from clinsynth.training.recipe import RECIPES, Recipe, Weights, recipe_fingerprint
@@ -63,6 +64,7 @@ def test_every_type_runs_and_tells_what_happened(name: str, submit: Submit) -> N
     assert (record.fit, record.steps, len(steps)) == ("fine-tuned", 4, 4)
     assert record.recipe_fingerprint == recipe_fingerprint(RECIPES["tiny.v1"], spec)
     assert (record.environment.threads, record.test.kind) == (1, "sample")
+    assert record.environment.processor == processor_name("cuda" if record.environment.device == "cuda" else "cpu")
     kept = gzip.decompress(said(folder, record)).decode()
     assert not any(text in kept for example in test for text in example.texts), "no text is stored"
     for row in map(json.loads, kept.splitlines()):
