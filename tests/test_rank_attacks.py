@@ -206,6 +206,17 @@ def test_rows_that_are_alike_are_near_one_block_by_luck(seed: int) -> None:
     assert list(gate.nearness(found[0], ())) == []
 
 
+@pytest.mark.parametrize("train_size", [500, 3_600])
+def test_rows_near_one_block_do_not_buy_room_for_rows_near_the_test_split(train_size: int) -> None:
+    """Three rows of four are made from test text, the rest from one training row, to set the blocks apart."""
+    rng = np.random.default_rng(5)
+    test, train = cloud(rng, 250), cloud(rng, train_size)
+    made = [*cloud(rng, 300, points_of(test)), *cloud(rng, 100, points_of(train)[:1])]
+    found = nearness_of(made, test, train, "train", embedded)
+    assert found
+    assert any("nearer to test text" in line for line in gate.nearness(found[0], ()))
+
+
 def test_rows_that_the_audit_itself_helped_to_choose_are_seen() -> None:
     """The audit as an oracle: of many honest-looking rows those nearest to test text that no comparison finds."""
     rng = np.random.default_rng(3)

@@ -29,6 +29,8 @@ NEARER_TEST_ALWAYS = 0.7
 """...a share up to this one is never judged (docs/audits.md)."""
 NEARER_SPREADS = 3
 """Standard deviations by which it may exceed one half: of what blocks of real text reach in the test split's place."""
+NEARER_BLOCKS = 5
+"""Blocks from which their spread counts: of two or three a file can be made that is near one, to widen the limit."""
 CHANCE = 1e-4
 """A draw that holds more leaks than chance puts into one of so many draws is not an accident."""
 PRIVACY_SHARE = 0.005
@@ -54,6 +56,7 @@ THRESHOLDS = {
     "nearer_test": NEARER_TEST,
     "nearer_test_always": NEARER_TEST_ALWAYS,
     "nearer_spreads": NEARER_SPREADS,
+    "nearer_blocks": NEARER_BLOCKS,
     "chance": CHANCE,
     "privacy_share": PRIVACY_SHARE,
     "restricted_words": RESTRICTED_WORDS,
@@ -111,7 +114,8 @@ def nearness(found: Nearness | None, drawn: Sequence[Draw]) -> Iterator[str]:
     """Rows that are like the test split, one by one or as a whole, though none of them repeats it."""
     if found is None:
         return
-    limit = max(NEARER_TEST_ALWAYS, found.usual + NEARER_TEST, 0.5 + NEARER_SPREADS * found.spread)
+    luck = 0.5 + NEARER_SPREADS * found.spread if found.blocks >= NEARER_BLOCKS else 0.0
+    limit = max(NEARER_TEST_ALWAYS, found.usual + NEARER_TEST, luck)
     if found.test > limit:
         yield (
             f"{found.test:.0%} of the rows are nearer to test text than to as much other real text; of real rows"

@@ -13,7 +13,7 @@ from clinsynth.audit.leakage import Method
 from clinsynth.core import Part, RecordKind, TaskRecord, UserError, find_filed, read_filed, write_sealed
 from clinsynth.results import DataKind, base_of
 
-AUDIT_VERSION = 3
+AUDIT_VERSION = 4
 """Raised whenever a threshold, a pattern or a comparison changes: older records are then made anew."""
 
 
