@@ -410,6 +410,22 @@ def test_the_first_text_comes_from_the_note_or_the_request() -> None:
         assert any(row["text"] in note for note in notes)
 
 
+def test_sentences_of_a_note_are_free_of_markdown() -> None:
+    def write(prompt: Prompt, number: int) -> Answer:
+        if what(prompt) != "note":
+            return obedient(prompt, number)
+        body = " ".join(sentence(number, k) for k in range(6))
+        return Answer(
+            text=f"## Course\n- **Plan:** {body}\n**{sentence(number, 9)[:-1]}:** `{word(number)}` {body}",
+            finish="stop",
+        )
+
+    rows, _ = rows_of("ncbi-disease", Script(write))
+    assert len(rows) == 20
+    assert any(row["text"].startswith("Plan: ") for row in rows)
+    assert not [row["text"] for row in rows if re.search(r"[*`#]", row["text"])]
+
+
 def test_asclepius_reads_the_file_of_reports_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps({"patient": TEXTS[0]}))

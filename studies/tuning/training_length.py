@@ -3,10 +3,10 @@
     python -m studies.tuning.training_length --data-dir DIR [--recipe minilm-l6.v1] [--log FILE] [--minutes 60]
 
 No test set is read. One process does one trial after the other, the most telling first; every trial is a line of the
-log (``minilm-l6.v2.jsonl`` beside this file: the recipe that it decided), and a second call does what is missing. A
-trial is scored on at most 800 development examples (of a task without a development split, a third of the training
-units is held out) and compared with the trial of 400 steps on the same rows, seed and examples: the gain has a standard
-error over the examples, by resampling pairs.
+log (``minilm-l6.v2.jsonl`` beside this file: the recipe that it decided), and a second call does what is missing. Two
+calls side by side are given seeds of their own, ``--seeds 0``. A trial is scored on at most 800 development examples
+(of a task without a development split, a third of the training units is held out) and compared with the trial of 400
+steps on the same rows, seed and examples: the gain has a standard error over the examples, by resampling pairs.
 """
 
 from __future__ import annotations
@@ -115,15 +115,17 @@ def main() -> None:
     parser.add_argument("--recipe", default="minilm-l6.v1", help="whose steps are varied")
     parser.add_argument("--log", type=Path, default=Path(__file__).parent / "minilm-l6.v2.jsonl")
     parser.add_argument("--counts", type=Path, default=Path("training-length-counts"), help="kept for the comparisons")
+    parser.add_argument("--seeds", default="0,1", help="of the grid's, with commas between")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no trial after this time")
     arguments = parser.parse_args()
+    seeds = {int(seed) for seed in arguments.seeds.split(",")}
     arguments.counts.mkdir(parents=True, exist_ok=True)
     log: Path = arguments.log
     lines = log.read_text("utf-8").splitlines() if log.exists() else []
     done = {Trial(*(row[name] for name in Trial._fields)) for row in map(json.loads, lines)}
     until = time.monotonic() + 60 * arguments.minutes
     for trial in grid():
-        if trial in done:  # the grid names some trials twice
+        if trial in done or trial.seed not in seeds:  # the grid names some trials twice
             continue
         if time.monotonic() > until:
             break
