@@ -19,7 +19,6 @@ Deviations from the paper:
 The case reports are those that come along, or the file that ``CLINSYNTH_REPORTS`` names.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
@@ -31,7 +30,7 @@ from clinsynth.core import Row, TaskTypeName
 from clinsynth.generation import Baseline, Budget, TaskView, Tools
 from clinsynth.generation.asking import Rounds, Step, Wanted, load, no_demos
 from clinsynth.generation.notes import NoteWriter, cycled, read_reports
-from clinsynth.text import sentence_ranges
+from clinsynth.text import sentence_ranges, without_emphasis
 
 PROMPTS = Path(__file__).parent / "prompts" / "asclepius"
 ROWS_A_NOTE = 5
@@ -45,9 +44,6 @@ CONTEXT = 2_048
 """Tokens of a case report and its note: rows come from a note's first words and from single sentences."""
 SENTENCE = (4, 80)
 """Words of a sentence that can be a text of its own."""
-
-EMPHASIS = re.compile(r"\*\*|__|`")
-"""Chat models write notes in Markdown; its signs are no part of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +125,7 @@ def _material(tools: Tools, use: Use, rows: int, rng: np.random.Generator) -> It
 
 def _sentences(note: str) -> tuple[str, ...]:
     found: list[str] = []
-    for line in EMPHASIS.sub("", note).splitlines():
+    for line in without_emphasis(note).splitlines():
         for start, end in sentence_ranges(line):
             sentence = " ".join(line[start:end].lstrip("-*# ").split())
             if SENTENCE[0] <= len(sentence.split()) <= SENTENCE[1]:

@@ -426,6 +426,15 @@ def test_sentences_of_a_note_are_free_of_markdown() -> None:
     assert not [row["text"] for row in rows if re.search(r"[*`#]", row["text"])]
 
 
+def test_a_request_is_free_of_markdown() -> None:
+    def write(prompt: Prompt, number: int) -> Answer:
+        if what(prompt) != "question":
+            return obedient(prompt, number)
+        return Answer(text=f"**Why was `{word(number)}` given {word(number, 1)}?**", finish="stop")
+
+    assert {row["text_a"].split()[:2] == ["Why", "was"] for row in rows_of("mqp", Script(write))[0]} == {True}
+
+
 def test_asclepius_reads_the_file_of_reports_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps({"patient": TEXTS[0]}))

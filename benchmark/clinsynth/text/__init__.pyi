@@ -8,6 +8,7 @@ from .near_duplicates import sketches_of as sketches_of
 from .normalising import key as key
 from .normalising import sentence_ranges as sentence_ranges
 from .normalising import tight as tight
+from .normalising import without_emphasis as without_emphasis
 from .normalising import words as words
 from .phi import find_phi as find_phi
 from .sequences import Codes as Codes

@@ -21,6 +21,7 @@ _SAME = str.maketrans({
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u0060\u00b4", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
 })  # fmt: skip
+_EMPHASIS = re.compile(r"\*\*|__|`")
 _BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
 _ESCAPES = re.compile("|".join(_BRACKETS))
 
@@ -51,6 +52,11 @@ def key(text: str) -> str:
 def tight(text: str) -> str:
     """The folded text with single spaces, and none beside punctuation: "a - t ( x )" is "a-t(x)"."""
     return _AROUND.sub(r"\1", _SPACE.sub(" ", fold(text))).strip()
+
+
+def without_emphasis(text: str) -> str:
+    """The text without Markdown's signs for bold and code, which chat models put into notes."""
+    return _EMPHASIS.sub("", text)
 
 
 def sentence_ranges(text: str, protected: Iterable[tuple[int, int]] = ()) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ from clinsynth.generation.asking import PromptFile, fill, load
 from clinsynth.generation.baseline import Tally
 from clinsynth.generation.notes.reports import Report
 from clinsynth.llm import LLM, Answer, Prompt
-from clinsynth.text import sentence_ranges
+from clinsynth.text import sentence_ranges, without_emphasis
 
 PROMPTS = Path(__file__).parent / "prompts"
 KINDS = (
@@ -235,7 +235,7 @@ def _some(pool: Sequence[str], most: int, rng: np.random.Generator) -> list[str]
 
 
 def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in without_emphasis(text).splitlines()]
     first = next((line for line in lines if line), "")
     return re.sub(r"^(?:[-*\u2022]|\d+[.)])\s*|^(?:Request|Question|Instruction):\s*", "", first).strip("\"' ")
 
