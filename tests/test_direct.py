@@ -1,5 +1,6 @@
 """The direct track: whole runs through lm-eval against a scripted server, their records and tables."""
 
+import gzip
 import importlib
 import importlib.util
 import json
@@ -465,6 +466,27 @@ def answered(ask: Ask, tmp_path: Path) -> Path:
         with serve(oracle(wrong_every=wrong_every)) as server:
             ask(server, "gad", "mqp", shots=shots)
     return tmp_path / "out"
+
+
+@needs_lm_eval
+def test_mentions_that_the_text_does_not_have_are_stored_as_wrong(ask: Ask, tmp_path: Path) -> None:
+    said = json.dumps(["zyzzyva fever", "querulous palsy"])
+    with serve(always(Say(text=said))) as server:
+        record = ask(server, "ncbi-disease", mode="chat", limit=6).records["ncbi-disease"]
+    assert (record.answers, record.score) == ({"read": 6}, 0.0)
+    results = DirectResults(tmp_path / "out", "sample")
+    answers, _ = results.read_predictions(record)
+    assert [len(each.prediction.spans) for each in answers] == [2] * 6, "two false positives each"
+    assert verify_direct(tmp_path / "out", SAMPLE).findings == ()
+    assert main(["verify", str(tmp_path / "out"), "--sample"]) == 0
+    path = results.predictions_path(record.cell)
+    lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    for number in (-1, 10**9, "2", True):
+        path.write_bytes(
+            gzip.compress("".join(json.dumps(row | {"unplaced": number}) + "\n" for row in lines).encode())
+        )
+        with pytest.raises(UserError, match="line 1 is not a prediction"):
+            results.read_predictions(record)
 
 
 @needs_lm_eval

@@ -93,7 +93,7 @@ def wrong(spec: TaskSpec, gold: Example) -> Prediction:
     Nothing at all would be right, or cost nothing, where the gold answer is the negative label, no label or no span.
     """
     if spec.is_span:
-        return Prediction(spans=() if gold.spans else (Span(0, 0, spec.labels[0]),))
+        return Prediction(spans=() if gold.spans else unplaced_spans(spec, 1))
     positive = [label for label in spec.labels if label != spec.negative_label]
     has = set(gold.labels) & set(positive)
     return Prediction(labels=() if has else tuple(positive[:1]))
@@ -163,9 +163,12 @@ def _spans(spec: TaskSpec, text: str, items: list[Any], counts: Counter[str]) ->
     located = locate(text, mentions)
     counts.update(located.missing)
     counts.update(located.ambiguous)
-    # Empty spans at different places, one for each: a prediction is a set.
-    nowhere = [Span(k, k, spec.labels[0]) for k in range(sum(located.missing.values()))]
-    return tuple(sorted((*located.spans, *nowhere)))
+    return tuple(sorted((*located.spans, *unplaced_spans(spec, sum(located.missing.values())))))
+
+
+def unplaced_spans(spec: TaskSpec, mentions: int) -> tuple[Span, ...]:
+    """False positives that stand for mentions without a place: empty, and each elsewhere, as a prediction is a set."""
+    return tuple(Span(k, k, spec.labels[0]) for k in range(mentions))
 
 
 def _mention(spec: TaskSpec, item: Any) -> tuple[str, str]:

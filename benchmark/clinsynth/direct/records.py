@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -30,6 +31,7 @@ from clinsynth.core import (
     read_filed,
     write_jsonl_gz,
 )
+from clinsynth.direct.parsing import unplaced_spans
 from clinsynth.llm import Mode, SentRequest
 from clinsynth.results import (
     DataKind,
@@ -42,6 +44,9 @@ from clinsynth.results import (
     prediction_bytes,
     prediction_row,
 )
+
+MOST_UNPLACED = 10_000
+"""Mentions of one answer that the text does not have; an answer has 1,000 tokens or so."""
 
 
 class DirectCell(NamedTuple):
@@ -238,8 +243,20 @@ class DirectResults(RecordStore[DirectRecord]):
 
 
 def _row(each: Answered, spans: bool) -> dict[str, Any]:
-    row = prediction_row(each.position, each.prediction, spans=spans)
+    # A mention without a place is an empty span in memory, and a number in the file: files hold spans of a text alone.
+    placed = tuple(span for span in each.prediction.spans if span.start < span.end)
+    row = prediction_row(each.position, replace(each.prediction, spans=placed), spans=spans)
+    if unplaced := len(each.prediction.spans) - len(placed):
+        row["unplaced"] = unplaced
     return row | ({"unparsable": each.unparsable} if each.unparsable else {})
+
+
+def _answer(row: dict[str, Any], spec: TaskSpec) -> Prediction:
+    answer = answer_of(row, spec)
+    unplaced = row.get("unplaced", 0)
+    if type(unplaced) is not int or not 0 <= unplaced <= (MOST_UNPLACED if spec.is_span else 0):
+        raise ValueError(f"{str(unplaced)[:40]} mentions without a place")
+    return replace(answer, spans=tuple(sorted((*answer.spans, *unplaced_spans(spec, unplaced)))))
 
 
 DIRECT_RECORD = RecordKind("a record of the direct track", "delete it and run clinsynth direct again", limit=2**20)
@@ -269,7 +286,7 @@ def read_predictions(path: Path, spec: TaskSpec, examples: int) -> tuple[list[An
             position = row["id"]
             if type(position) is not int or position < 0 or (out and position <= out[-1].position):
                 raise ValueError(f"id {str(position)[:40]} after {out[-1].position if out else 'nothing'}")
-            out.append(Answered(position, answer_of(row, spec), str(row.get("unparsable", ""))))
+            out.append(Answered(position, _answer(row, spec), str(row.get("unparsable", ""))))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path}, line {number} is not a prediction", found=str(error)) from error
     return out, hashlib.sha256(content).hexdigest()
