@@ -426,6 +426,19 @@ def test_sentences_of_a_note_are_free_of_markdown() -> None:
     assert not [row["text"] for row in rows if re.search(r"[*`#]", row["text"])]
 
 
+def test_a_sentence_that_looks_like_phi_is_no_row() -> None:
+    def write(prompt: Prompt, number: int) -> Answer:
+        if what(prompt) != "note":
+            return obedient(prompt, number)
+        body = " ".join(sentence(number, k) for k in range(6))
+        return Answer(text=f"Seen by Dr. Okafor in the morning of that day. {body}", finish="stop")
+
+    rows, tally = rows_of("ncbi-disease", Script(write))
+    assert len(rows) == 20
+    assert tally.dropped["looks-like-phi"]
+    assert not [row for row in rows if "Okafor" in row["text"]]
+
+
 def test_a_request_is_free_of_markdown() -> None:
     def write(prompt: Prompt, number: int) -> Answer:
         if what(prompt) != "question":

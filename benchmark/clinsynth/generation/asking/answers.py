@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -168,6 +168,7 @@ def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tal
     fields = read_object(answer, form, prompt.opening)
     if any(_plain(fields[key]) == _plain(text) != "" for key in form.texts for text in wanted.given):
         raise UnusableError("same-texts")
+    _without_phi(wanted.given)
     written = read_texts(fields, form, prompt, wanted.given)
     if any(_copies(text, shown) for text in written for demo in wanted.demos for shown in demo.example.texts):
         raise UnusableError("near-echo")
@@ -209,7 +210,7 @@ def read_texts(fields: Mapping[str, Any], form: Form, prompt: Prompt, given: tup
 
     Raises:
         UnusableError: one of them is empty, too short or too long, a refusal, a copy of something in the prompt, or
-            shows what looks like PHI: a name that is invented looks like a real one, to an audit and to a reader.
+            shows what looks like PHI.
     """
     texts = [" ".join(fields[key].split()) for key in form.texts]
     asked = _plain(f"{prompt.system}\n{prompt.text}")
@@ -230,9 +231,14 @@ def read_texts(fields: Mapping[str, Any], form: Form, prompt: Prompt, given: tup
             raise UnusableError("echo")
         if _grams(request, REPEATED) & _grams(plain, REPEATED):
             raise UnusableError("repeats-prompt")
-        if any(hit.strength == "strong" for hit in find_phi(text)):
-            raise UnusableError("looks-like-phi")
+    _without_phi(texts)
     return texts
+
+
+def _without_phi(texts: Iterable[str]) -> None:
+    """A name that is invented looks like a real one, to an audit and to a reader; a sentence of a note may have one."""
+    if any(hit.strength == "strong" for text in texts for hit in find_phi(text)):
+        raise UnusableError("looks-like-phi")
 
 
 def read_object(answer: Answer, form: Form, opening: str = "") -> dict[str, Any]:
