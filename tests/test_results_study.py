@@ -106,7 +106,13 @@ def test_every_kind_of_plot_is_drawn() -> None:
     here = [row for row in tables.scores if (row.recipe, row.rows) == (first.recipe, first.rows)]
     others = tuple(row.model_copy(update={"recipe": "mpnet-base.v1"}) for row in here)
     tables = replace(tables, generation=generation, direct_pairs=pairs, scores=(*tables.scores, *others))
-    keys = {each.key for each in figures(tables, tables.conditions[0], Block(tuple(names), tasks))}
+    shown = pairs[0].model_copy(update={"zero_shot": None, "few_shot": 0.4, "shots": 3})
+    tables = replace(tables, direct_pairs=(*pairs, shown))
+    drawn = {each.key: each for each in figures(tables, tables.conditions[0], Block(tuple(names), tasks))}
+    captions = [point.label for series in drawn["student-minus-model"].series for point in series.points]
+    assert len(captions) == len(set(captions)), "two sets of answers to one task"
+    assert f"{tasks[0]}, 3-shot: {names[0]}" in captions
+    keys = drawn.keys()
     assert {"overall", "gap", "tokens", "scores-gad", "curves"} <= keys
     assert {"student-minus-model", "student-against-model", "students-mpnet-base.v1"} <= keys
 

@@ -97,7 +97,7 @@ def _differences(rows: Sequence[DirectPairRow]) -> Figure:
     ordered = sorted(rows, key=lambda row: (row.task, -row.difference))
     series = [
         Series(name, tuple(
-            _forest_point(row.difference, row.low, row.high, k, f"{row.task}: {row.submission}")
+            _forest_point(row.difference, row.low, row.high, k, row.caption)
             for k, row in enumerate(ordered) if (row.verdict in ("better", "worse")) is decided
         ), emphasis=decided)
         for name, decided in (("decided", True), ("not decided", False))
@@ -109,7 +109,7 @@ def _differences(rows: Sequence[DirectPairRow]) -> Figure:
 
 
 def _against(rows: Sequence[DirectPairRow]) -> Figure:
-    points = tuple(Point(100 * _best(row), 100 * row.student, label=f"{row.task}: {row.submission}") for row in rows)
+    points = tuple(Point(100 * _best(row), 100 * row.student, label=row.caption) for row in rows)
     return Figure("student-against-model", "Student against model", "points",
                   (Series("tasks", points, emphasis=len(points) <= LINES),),
                   "the model's own answers x 100", "student x 100",

@@ -242,6 +242,11 @@ class DirectPairRow(Row):
     """Whether these are only part of the test set: preliminary."""
     seeds: int
 
+    @property
+    def caption(self) -> str:
+        """Names the pair in a plot: of one task a student may stand beside two sets of answers."""
+        return f"{self.task}{'' if self.zero_shot is not None else f', {self.shots}-shot'}: {self.submission}"
+
 
 class SuiteRow(Row):
     """One measure of a language model on one set of a suite: the evaluation of another paper, never ranked."""

@@ -177,7 +177,7 @@ def _plot(rows: Sequence[DirectPairRow]) -> tuple[Figure, ...]:
     drawn = [row for row in rows if row.low is not None and row.high is not None]
     points = [
         (row.verdict in ("better", "worse"),
-         Point(100 * row.difference, k, 100 * (row.low or 0), 100 * (row.high or 0), f"{row.task}: {row.submission}"))
+         Point(100 * row.difference, k, 100 * (row.low or 0), 100 * (row.high or 0), row.caption))
         for k, row in enumerate(drawn)
     ]  # fmt: skip
     said = "To the right training on the model's rows is better, to the left asking it; open circles are not decided."
