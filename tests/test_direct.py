@@ -25,6 +25,7 @@ from clinsynth.data.samples import SampleStore, few_shot
 from clinsynth.data.store import ExampleStore
 from clinsynth.direct import prompts
 from clinsynth.direct.lm_eval_task import write_folder
+from clinsynth.direct.parsing import MOST_UNPLACED, parse
 from clinsynth.direct.records import DirectCell, DirectRecord, DirectResults
 from clinsynth.direct.runner import Outcome, Request, estimate, run, subset
 from clinsynth.direct.session import Model
@@ -479,6 +480,9 @@ def test_mentions_that_the_text_does_not_have_are_stored_as_wrong(ask: Ask, tmp_
     assert [len(each.prediction.spans) for each in answers] == [2] * 6, "two false positives each"
     assert verify_direct(tmp_path / "out", SAMPLE).findings == ()
     assert main(["verify", str(tmp_path / "out"), "--sample"]) == 0
+    example = SAMPLE.examples(TASKS["ncbi-disease"], "test")[0]
+    endless = parse(spec_of("ncbi-disease"), example, json.dumps([f"zyzzyva {k}" for k in range(999)])).prediction
+    assert len(endless.spans) == MOST_UNPLACED, "no more than a file may hold"
     path = results.predictions_path(record.cell)
     lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     for number in (-1, 10**9, "2", True):

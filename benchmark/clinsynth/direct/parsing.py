@@ -19,6 +19,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, cast
 
 from clinsynth.core import Example, Prediction, Span, TaskSpec
@@ -33,6 +34,9 @@ request (mostly a prompt that is too long); truncated: unreadable, and cut at th
 
 Finish = Literal["stop", "length", "filtered", "rejected", "unknown"]
 """How the generation ended, as far as the server says."""
+
+MOST_UNPLACED = 256
+"""Mentions of one answer that the text does not have, which count: a file of answers is a stranger's."""
 
 _FENCE = re.compile(r"\A```[\w-]*\s*\n?(.*?)\n?\s*```\Z", re.DOTALL)
 _LEAD = re.compile(r"\A(?:answer|label|labels)\s*:\s*", re.IGNORECASE)
@@ -167,8 +171,17 @@ def _spans(spec: TaskSpec, text: str, items: list[Any], counts: Counter[str]) ->
 
 
 def unplaced_spans(spec: TaskSpec, mentions: int) -> tuple[Span, ...]:
-    """False positives that stand for mentions without a place: empty, and each elsewhere, as a prediction is a set."""
-    return tuple(Span(k, k, spec.labels[0]) for k in range(mentions))
+    """False positives that stand for mentions without a place: empty, and each elsewhere, as a prediction is a set.
+
+    More than ``MOST_UNPLACED`` count as so many.
+    """
+    return _nowhere(spec.labels[0], min(mentions, MOST_UNPLACED))
+
+
+@cache
+def _nowhere(label: str, mentions: int) -> tuple[Span, ...]:
+    # Shared by all answers: a stranger's file may claim them for every one.
+    return tuple(Span(k, k, label) for k in range(mentions))
 
 
 def _mention(spec: TaskSpec, item: Any) -> tuple[str, str]:

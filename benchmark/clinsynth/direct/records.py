@@ -31,7 +31,7 @@ from clinsynth.core import (
     read_filed,
     write_jsonl_gz,
 )
-from clinsynth.direct.parsing import unplaced_spans
+from clinsynth.direct.parsing import MOST_UNPLACED, unplaced_spans
 from clinsynth.llm import Mode, SentRequest
 from clinsynth.results import (
     DataKind,
@@ -44,9 +44,6 @@ from clinsynth.results import (
     prediction_bytes,
     prediction_row,
 )
-
-MOST_UNPLACED = 10_000
-"""Mentions of one answer that the text does not have; an answer has 1,000 tokens or so."""
 
 
 class DirectCell(NamedTuple):
