@@ -71,7 +71,7 @@ quickstart-llm: quickstart
 # One stored row, trained again: make reproduce TASK=gad METHOD=template. One seed on 300 rows unless SEEDS=0-4, ROWS=1000
 # or RECIPE=NAME say otherwise. The task's files are downloaded first, where they are not here.
 REPRODUCE = $(BIN)/clinsynth reproduce submissions/$(METHOD) --tasks $(TASK) --rows $(or $(ROWS),300) \
-  --seeds $(or $(SEEDS),0) $(if $(RECIPE),--recipe $(RECIPE)) --again
+  --seeds $(or $(SEEDS),0) --recipe $(or $(RECIPE),minilm-l6.v2) --again
 reproduce: $(if $(and $(TASK),$(METHOD)),install)
 	@$(if $(and $(TASK),$(METHOD)),:,echo "usage: make reproduce TASK=gad METHOD=template" >&2; exit 2)
 	@$(BIN)/clinsynth prepare $(TASK)

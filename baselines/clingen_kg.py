@@ -1,4 +1,4 @@
-"""clingen-kg: ClinGen (2311.00287) with topics from a knowledge graph; see ``crossing`` for what the variants share.
+"""clingen-kg: ClinGen (2311.00287) with topics from a knowledge source; see ``crossing`` for what the variants share.
 
 Deviations from the paper and its released code:
 - Any source of names can stand for iBKH (``--knowledge``). The paper has a file of topics for each label of
@@ -40,8 +40,8 @@ def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Genera
 
 BASELINE = Baseline(
     name="clingen-kg",
-    title="ClinGen, topics from a knowledge graph",
-    description="ClinGen: topics from a knowledge graph x styles from the model x few-shot examples",
+    title="ClinGen, topics from a knowledge source",
+    description="ClinGen: topics from a knowledge source x styles from the model x few-shot examples",
     real_data="few-shot",
     generate=generate,
     needs=frozenset({"llm", "knowledge"}),

@@ -1,7 +1,8 @@
-"""Names from a knowledge source in hand-written patterns: no language model, and the floor for any.
+"""Names from a knowledge source in hand-written patterns: no language model, the offline default.
 
 The patterns lie in ``patterns/``: one file for a task, else one for its type. Whoever wrote them read the task's
-description and knows how such texts sound; no sentence is a copy of one in the data. Labels are right by construction,
+description and knows how such texts sound; those of gad were revised against its training split, as the card says. No
+sentence is a copy of one in the data. Labels are right by construction,
 spans by offsets. Classes take turns; so do sentences with and without a mention.
 """
 
@@ -56,7 +57,7 @@ def generate(view: TaskView, tools: Tools, budget: Budget, rng: np.random.Genera
 BASELINE = Baseline(
     name="template",
     title="Names in hand-written patterns",
-    description="no LLM: knowledge-source names in hand-written patterns, the offline default and floor for any LLM",
+    description="no LLM: knowledge-source names in hand-written patterns, the offline default",
     real_data="none",
     generate=generate,
     needs=frozenset({"knowledge"}),

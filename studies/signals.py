@@ -1,11 +1,13 @@
 """Which cheap numbers say beforehand how good a student will be? Rank correlations of quality records with scores.
 
-    python -m studies.signals submissions [--recipe NAME] [--rows N] [--out docs/signals]
+    python -m studies.signals submissions [--recipe NAME] [--rows N] [--without NAMES] [--out docs/signals]
 
 Reads stored quality records and run records, no text and no test set. Within each task the submissions are ordered by
 a quality number and by the student's score; the two orders are compared (Spearman's rho, Kendall's tau-b), and the
-tasks of a type, and all tasks, are averaged. The interval is a bootstrap over tasks, the p-value a permutation of the
-scores within each task, adjusted for all numbers of its table (Holm). References, whose rows are real, take no part.
+tasks of a type, and all tasks, are averaged. The interval is a bootstrap over tasks, for these submissions. The p-value
+is a permutation of the submissions, the same on every task: a generator that writes uniform rows does so on each, so
+that nine tasks of six generators are six observations and not fifty-four. It is adjusted for all numbers of its table
+(Holm). References, whose rows are real, take no part.
 
 A task with fewer than four submissions says nothing and is left out by name. A table whose tasks are all left out
 ends without a conclusion; so does one with fewer than three tasks, which give no interval. A correlation is not a
@@ -142,19 +144,24 @@ def signals(found: Sequence[Value], seed: int = 0) -> tuple[list[Signal], list[s
 def _signal(scope: str, number: str, tasks: Mapping[str, Sequence[Value]], seed: int) -> Signal | None:
     """``None`` where no task has enough submissions, or all have the same value."""
     rng = np.random.default_rng([seed, list(NUMBERS).index(number), len(scope)])
+    names = sorted({each.submission for own in tasks.values() for each in own})
+    keys = dict(zip(names, rng.random((len(names), DRAWS)), strict=True))
     rho: dict[str, float] = {}
     tau: dict[str, float] = {}
     by_chance = np.zeros(DRAWS)
     fewest: list[int] = []
-    for task, own in tasks.items():
-        if len(own) < LEAST_SUBMISSIONS:
+    for task, given in tasks.items():
+        if len(given) < LEAST_SUBMISSIONS:
             continue
+        own = sorted(given, key=lambda each: each.submission)
         a, b = _standard([each.value for each in own]), _standard([each.score for each in own])
         agreed = kendall_tau({v.submission: v.value for v in own}, {v.submission: v.score for v in own})
         if a is None or b is None or agreed is None:
             continue
         rho[task], tau[task] = float(a @ b), agreed
-        by_chance += rng.permuted(np.tile(b, (DRAWS, 1)), axis=1) @ a
+        # Those with rows for the task, in the order of their keys: one permutation where all have rows everywhere.
+        order = np.argsort(np.stack([keys[each.submission] for each in own]), axis=0)
+        by_chance += a @ b[np.argsort(order, axis=0)]
         fewest.append(len(own))
     if not rho:
         return None
@@ -193,12 +200,22 @@ def _concluded(signal: Signal, adjusted: float) -> Signal:
     return replace(signal, p_adjusted=adjusted, conclusion=said)
 
 
-def report(places: Sequence[Path], recipe: str = "", rows: int = 0, kind: DataKind = "real") -> Report:
-    """Everything, for the recipe and the number of rows with which standings open unless others are given."""
+def report(
+    places: Sequence[Path], recipe: str = "", rows: int = 0, kind: DataKind = "real", without: Sequence[str] = ()
+) -> Report:
+    """Everything, for the recipe and the number of rows with which standings open unless others are given.
+
+    Raises:
+        UserError: there is no submission, or none of a name that is to be left out.
+    """
     collection = collect(places, kind)
     recipe = recipe or collection.headline_recipe()
     rows = rows or headline_budget([each.entry(recipe) for each in collection.stored], RECIPES[recipe])
     found, left_out = values(places, recipe, rows, kind)
+    names = {each.submission for each in found}
+    if unknown := sorted(set(without) - names):
+        raise UserError(f"no submission {unknown[0]}", found=", ".join(sorted(names)), remedy="leave out one of these")
+    found = [each for each in found if each.submission not in without]
     made, thin = signals(found)
     return Report(recipe, rows, tuple(sorted({v.submission for v in found})), tuple(made), (*thin, *left_out))
 
@@ -218,13 +235,13 @@ def _lines(made: Report) -> Iterator[str]:
         yield ""
         yield f"**{scope.replace('_', ' ').capitalize()}**"
         yield ""
-        yield "| number | tasks | submissions | Spearman (95 %) | Kendall (95 %) | p (Holm) | better students have |"
-        yield "|:--|--:|--:|--:|--:|--:|:--|"
+        yield "| number | tasks | submissions | Spearman (95 %) | Kendall (95 %) | p | Holm | better students have |"
+        yield "|:--|--:|--:|--:|--:|--:|--:|:--|"
         for s in rows:
             yield (
                 f"| {NUMBERS[s.number].title.strip()} (`{s.number}`) | {len(s.tasks)} | {s.submissions} "
                 f"| {_said(s.spearman, s.spearman_interval)} | {_said(s.kendall, s.kendall_interval)} "
-                f"| {s.p_adjusted:.3f} | {s.conclusion} |"
+                f"| {s.p:.3f} | {s.p_adjusted:.3f} | {s.conclusion} |"
             )
     if made.left_out:
         yield ""
@@ -244,14 +261,18 @@ def main() -> None:
     parser.add_argument("--recipe", default="", help="default: the one that standings open with")
     parser.add_argument("--rows", type=int, default=0, help="default: the number that standings open with")
     parser.add_argument("--sample", action="store_true", help="records of the bundled sample")
+    parser.add_argument("--without", default="", help="submissions to leave out, with commas between")
     parser.add_argument("--out", type=Path, default=None, help="folder for signals.json and signals.md")
     arguments = parser.parse_args()
-    made = report(arguments.places, arguments.recipe, arguments.rows, "sample" if arguments.sample else "real")
+    without = [name for name in str(arguments.without).split(",") if name]
+    kind: DataKind = "sample" if arguments.sample else "real"
+    made = report(arguments.places, arguments.recipe, arguments.rows, kind, without)
     page = markdown(made)
     print(page, end="")  # noqa: T201 - a script
     if arguments.out:
-        write_json(arguments.out / "signals.json", asdict(made))
-        write_text(arguments.out / "signals.md", page)
+        stem = "-".join(["signals", *(["without", *without] if without else [])])
+        write_json(arguments.out / f"{stem}.json", asdict(made))
+        write_text(arguments.out / f"{stem}.md", page)
 
 
 if __name__ == "__main__":

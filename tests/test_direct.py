@@ -627,7 +627,7 @@ def test_the_table_sets_answers_beside_students_of_the_same_model(
     words = ["--sample", "--recipe", "minilm-l6.v1", "--rows", "20", "--plot", str(drawing)]
     assert main(["direct", "--report", *places, *words]) == 0
     drawn = ElementTree.parse(drawing).getroot()  # noqa: S314 - made here
-    assert "gad: by-scripted" in "".join(drawn.itertext())
+    assert "gad, zero-shot: by-scripted" in "".join(drawn.itertext())
     assert mean is not None
     assert f"{100 * mean:.1f}" in capsys.readouterr().out
 

@@ -23,6 +23,7 @@ from clinsynth.data.store import DataStore
 from clinsynth.generation import BASELINES, BASELINES_DIR_VARIABLE, Request, generate
 from clinsynth.submissions import validate
 from clinsynth.task_types import TASK_TYPES, task_type
+from clinsynth.training import DEFAULT_RECIPE
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -235,7 +236,10 @@ def test_make_reproduce_says_whether_a_row_agrees(status: int, said: str, tmp_pa
     assert f"template on gad: {said}" in done.stdout
     first, second = (tmp_path / "asked").read_text("utf-8").splitlines()
     assert first == "prepare gad"
-    assert second == "reproduce submissions/template --tasks gad --rows 300 --seeds 0 --again"
+    # The Makefile names the recipe that is the default.
+    assert (
+        second == f"reproduce submissions/template --tasks gad --rows 300 --seeds 0 --recipe {DEFAULT_RECIPE} --again"
+    )
     argument_parser: Any = cli.build_parser()
     assert argument_parser.parse_args(second.split()).again
 

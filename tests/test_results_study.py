@@ -115,6 +115,8 @@ def test_every_kind_of_plot_is_drawn() -> None:
     keys = drawn.keys()
     assert {"overall", "gap", "tokens", "scores-gad", "curves"} <= keys
     assert {"student-minus-model", "student-against-model", "students-mpnet-base.v1"} <= keys
+    small, large = drawn["students-mpnet-base.v1"].series
+    assert [(p.label, p.y) for p in small.points] == [(p.label, p.y) for p in large.points], "one line for a row"
 
 
 def test_a_submission_without_a_curve_stands_beside_that_of_real_data() -> None:
@@ -124,7 +126,8 @@ def test_a_submission_without_a_curve_stands_beside_that_of_real_data() -> None:
     drawn = figures(replace(tables, curves=curves), tables.conditions[0], Block(tuple(names), tasks))
     (figure,) = [each for each in drawn if each.key == f"curves-{tasks[0]}"]
     (points,) = [each.points for each in figure.series if each.name == names[0]]
-    assert [point.x for point in points] == [tables.conditions[0].rows]
+    rows = tables.conditions[0].rows
+    assert [rows < point.x < 1.5 * rows for point in points] == [True], "to the right of the curve's own points"
 
 
 def test_conditions_that_are_not_there_are_named(tables: Tables) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import mean
 
 from studies.results.orders import Block
@@ -42,16 +43,17 @@ def _same(row: ScoreRow | OverallRow, condition: ConditionRow) -> bool:
 
 
 def _scores(key: str, title: str, rows: Sequence[ScoreRow | OverallRow], axis: str) -> Figure:
-    """A line for each row; references hollow, submissions in the accent colour."""
+    """A line for each row; what may be ranked in the accent colour, else hollow."""
     series = [
         Series(name, tuple(
             _forest_point(row.mean or 0.0, row.low, row.high, k, row.submission)
-            for k, row in enumerate(rows) if (row.place == "reference") is reference
-        ), emphasis=not reference)
-        for name, reference in (("submissions", False), ("references", True))
+            for k, row in enumerate(rows) if (row.place == "ranked") is ranked
+        ), emphasis=ranked)
+        for name, ranked in (("ranked", True), ("not ranked", False))
     ]  # fmt: skip
     return Figure(key, title, "forest", tuple(each for each in series if each.points), axis,
-                  description=f"{axis}, with 95 % intervals. Filled: submissions; hollow: references.")  # fmt: skip
+                  description=f"{axis}, with 95 % intervals. Filled: ranked; hollow: not ranked, as references "
+                  "are not.")  # fmt: skip
 
 
 def _forest_point(value: float, low: float | None, high: float | None, line: int, label: str) -> Point:
@@ -117,23 +119,25 @@ def _against(rows: Sequence[DirectPairRow]) -> Figure:
 
 
 def _students(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow]) -> Iterator[Figure]:
-    """The scores of each other student at this budget against this one's: a series for each task, submissions alone."""
-    here = {(row.task, row.submission): row.mean for row in scores}
-    others: dict[str, dict[str, list[Point]]] = {}
+    """A line for each submission and task: this student's score and that of another one, at the same budget."""
+    here = {(row.task, row.submission): row for row in scores if row.place != "reference"}
+    others: dict[str, dict[tuple[str, str], ScoreRow]] = {}
     for row in tables.scores:
-        x = here.get((row.task, row.submission))
         of_another = (row.data, row.rows) == (condition.data, condition.rows) and row.recipe != condition.recipe
-        if of_another and row.place != "reference" and x is not None:
-            points = others.setdefault(row.recipe, {}).setdefault(row.task, [])
-            points.append(Point(100 * x, 100 * row.mean, label=row.submission))
-    for recipe, tasks in others.items():
+        if of_another and (row.task, row.submission) in here:
+            others.setdefault(row.recipe, {})[row.task, row.submission] = row
+    for recipe, found in others.items():
+        lines = sorted(found, key=lambda key: (key[0], -here[key].mean))
         series = tuple(
-            Series(task, tuple(sorted(points, key=lambda p: p.x)), line=True) for task, points in sorted(tasks.items())
-        )
-        yield Figure(f"students-{recipe}", "Two students", "lines", series, f"{condition.recipe}, score x 100",
-                     f"{recipe}, score x 100",
-                     description=f"Each point is a submission. A series that rises has one order under both "
-                     f"students, on {', '.join(sorted(tasks))}.")  # fmt: skip
+            Series(name, tuple(
+                _forest_point(rows[key].mean, rows[key].low, rows[key].high, k, ": ".join(key))
+                for k, key in enumerate(lines)
+            ), emphasis=rows is here)
+            for name, rows in ((condition.recipe, here), (recipe, found))
+        )  # fmt: skip
+        yield Figure(f"students-{recipe}", "Two students", "forest", series, "score x 100",
+                     description=f"Filled, and in figures: {condition.recipe}; open: {recipe}. The order of the open "
+                     f"marks within a task is the second student's.")  # fmt: skip
 
 
 def _curves(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow]) -> Iterator[Figure]:
@@ -153,18 +157,27 @@ def _curves(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow])
             lines[row.submission] = [Point(condition.rows, 100 * row.mean, low, high, row.submission)]
             references[row.submission] = False
     for task, lines in found.items():
-        if any(len(points) > 1 for points in lines.values()):
+        drawn = any(len(points) > 1 for points in lines.values())
+        if drawn and not all(references[name] for name in lines):
             yield _curve(task, lines, references)
 
 
 def _curve(task: str, lines: Mapping[str, Sequence[Point]], references: Mapping[str, bool]) -> Figure:
     # Curves first, then what has a single point, which stands beside them.
     names = sorted(lines, key=lambda name: (len(lines[name]) < 2, not references[name], -lines[name][-1].y, name))
+    single = [name for name in names if len(lines[name]) < 2]
     series = tuple(
-        Series(name, tuple(lines[name]), line=len(lines[name]) > 1, emphasis=not references[name])
+        Series(name, _aside(lines[name], single.index(name)) if name in single else tuple(lines[name]),
+               line=name not in single, emphasis=not references[name])
         for name in names[:LINES]
-    )
+    )  # fmt: skip
     left = f" {len(names) - LINES} more are not drawn." if len(names) > LINES else ""
     key = "curves" if task == MEAN else f"curves-{task}"
     return Figure(key, f"Learning curves: {task}", "lines", series, "training rows", "score x 100", log_x=True,
-                  description=f"Score over the number of training rows, with 95 % intervals.{left}")  # fmt: skip
+                  description=f"Score over the number of training rows, with 95 % intervals. Single points, all at "
+                  f"the same number of rows, are set apart sideways.{left}")  # fmt: skip
+
+
+def _aside(points: Sequence[Point], place: int) -> tuple[Point, ...]:
+    """To the right by the place, so that intervals at one number of rows do not hide one another."""
+    return tuple(replace(point, x=point.x * 1.03 ** (place + 1)) for point in points)

@@ -24,6 +24,8 @@ _SCORES = 156
 """Room to the right of a forest plot for the value and its interval."""
 _LABEL = 36
 """Letters of a name on one line."""
+_LED = 8
+"""A name that stands further than this from the height of its point has a line to it."""
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 
@@ -341,7 +343,10 @@ def _labels(ends: Sequence[tuple[float, float, str]], narrow: bool) -> list[str]
         columns.setdefault(int(x // (24 if narrow else 150)), []).append((x, y + 4.5, name))
     for column in columns.values():
         places = spread([y for _, y, _ in column], 15)
-        out += [_text(x + 9, round(y, 1), name) for (x, _, name), y in zip(column, places, strict=True)]
+        for (x, wanted, name), y in zip(column, places, strict=True):
+            if abs(y - wanted) > _LED:
+                out.append(f'<path class="axis" d="M{x + 5} {wanted - 4.5}L{x + 9} {y - 4.5:.1f}"/>')
+            out.append(_text(x + (12 if abs(y - wanted) > _LED else 9), round(y, 1), name))
     return out
 
 

@@ -244,8 +244,9 @@ class DirectPairRow(Row):
 
     @property
     def caption(self) -> str:
-        """Names the pair in a plot: of one task a student may stand beside two sets of answers."""
-        return f"{self.task}{'' if self.zero_shot is not None else f', {self.shots}-shot'}: {self.submission}"
+        """Names the pair in a plot, with the way of asking that the student stands against, the better of the two."""
+        shown = self.few_shot is not None and (self.zero_shot is None or self.few_shot > self.zero_shot)
+        return f"{self.task}, {f'{self.shots}-shot' if shown else 'zero-shot'}: {self.submission}"
 
 
 class SuiteRow(Row):

@@ -70,7 +70,7 @@ def overall(snapshot: Snapshot, query: Query) -> Page:
 def _lead(condition: ConditionRow) -> str:
     sample = "the bundled sample, whose scores mean nothing" if condition.data == "sample" else "real text"
     return (
-        f"One small, frozen language model is fine-tuned on {condition.rows:,} rows of each generator, and tested on "
+        f"A small model with fixed settings is fine-tuned on {condition.rows:,} rows of each generator, and tested on "
         f"{sample}: whose student scores higher wrote the better data."
     )
 
