@@ -157,6 +157,7 @@ def test_all_rows_of_each(write: Write, command: Sequence[str], capsys: pytest.C
     assert row(found, "gad", "many").words.startswith("many is better")
     assert "all its rows each" in found.remarks[0]
     assert main(["compare", str(few), str(many), "--rows", "all", "--resamples", "0"]) == 0
+    assert main(["compare", str(few), str(many), "--rows", "7", "--resamples", "0"]) == 2, "nothing could be compared"
     assert "30 rows against 3,000" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["compare", str(few), str(many), "--rows", "some"])
@@ -293,7 +294,7 @@ def test_the_command_takes_tasks_and_the_sample(command: Sequence[str], capsys: 
     assert main([*command, "--tasks", "gad", "--format", "json"]) == 0
     scopes = {each["scope"] for each in json.loads(capsys.readouterr().out)["comparisons"]}
     assert scopes == {"gad", "mean of the types"}
-    assert main([*command, "--sample", "--tasks", "gad"]) == 0
+    assert main([*command, "--sample", "--tasks", "gad"]) == 2
     output = capsys.readouterr().out
     assert "not comparable: aa has no run on 300 rows" in output
     assert "SAMPLE" in output

@@ -633,6 +633,27 @@ def test_the_table_sets_answers_beside_students_of_the_same_model(
 
 
 @needs_lm_eval
+def test_both_tracks_judge_by_the_same_scale(answered: Path, submit: Any, store_run: Any) -> None:
+    """Where all real rows are hardly above the best constant answer, a wide interval is no tie, in either track."""
+    made, ceiling = submit({"gad": 20}, name="by-scripted"), submit({"gad": 20}, name="gold-full")
+    card = made / "submission.toml"
+    card.write_text(card.read_text() + '\n[llm]\nname = "Scripted 1"\nsnapshot = ""\n')
+    for seed in range(5):
+        store_run(made, Cell("gad", "minilm-l6.v1", 20, seed))
+        store_run(ceiling, Cell("gad", "minilm-l6.v1", 20, seed), scores={"macro_f1": 0.4, "f1": 0.4, "accuracy": 0.4})
+    (without,) = direct_standings([answered, made], "minilm-l6.v1", 20, "sample", SAMPLE).pairs
+    (pair,) = direct_standings([answered, made.parent], "minilm-l6.v1", 20, "sample", SAMPLE).pairs
+    shots = 0 if (pair.zero_shot or 0) >= (pair.few_shot or 0) else 1
+    entries = tuple(entry_at(place, "minilm-l6.v1", "sample") for place in (answered / f"shots{shots}", made))
+    request = CompareRequest(
+        entries=entries, recipe="minilm-l6.v1", rows=20, ceiling=entry_at(ceiling, "minilm-l6.v1", "sample")
+    )
+    (same,) = [row for row in compare(request, SAMPLE).comparisons if row.scope == "gad"]
+    assert (without.verdict, pair.verdict) == ("tie", same.judgement.verdict)
+    assert pair.verdict == "undecided"
+
+
+@needs_lm_eval
 def test_a_subset_is_compared_with_students_on_that_subset(
     ask: Ask, tmp_path: Path, submit: Any, store_run: Any
 ) -> None:

@@ -7,7 +7,7 @@ from tests.invented import RECIPE, write_card, write_run
 from clinsynth.results.store import Cell
 from clinsynth.snapshot.standings import score_rows
 from clinsynth.standings import Score, Standings, standings
-from clinsynth.views.scores import LABEL_MIX, _label_mix  # pyright: ignore[reportPrivateUsage] - a line of a page
+from clinsynth.views.scores import LABEL_MIX, LABEL_SHARES, _label_mix  # pyright: ignore[reportPrivateUsage] - a line of a page
 
 
 def table_of(folder: Path) -> Standings:
@@ -40,3 +40,5 @@ def test_equal_label_shares_stand_beside_a_score(tmp_path: Path) -> None:
     (row,) = [row for row in score_rows(table) if row.submission == "mixed"]
     assert (row.balanced, row.label_divergence) == (score.mix.balanced, None)
     assert _label_mix([row]) == (f"{LABEL_MIX}: mixed {100 * score.mix.balanced:.1f}.",)
+    alone = row.model_copy(update={"balanced": None, "label_divergence": 0.071})
+    assert _label_mix([alone]) == (f"{LABEL_SHARES}: mixed 0.07.",), "known without balanced draws as well"

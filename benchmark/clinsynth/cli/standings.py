@@ -122,7 +122,7 @@ def _configure_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_compare(arguments: argparse.Namespace) -> int:
-    """Exit status: always 0; a tie is no failure."""
+    """Exit status 0, as a tie is no failure; 2 if nothing could be compared."""
     say_unfilled([arguments.base, *arguments.others])
     store = open_store(arguments.data_dir, arguments.sample)
     recipe = arguments.recipe or headline_recipe([arguments.base, *arguments.others], store.kind)
@@ -143,7 +143,7 @@ def execute_compare(arguments: argparse.Namespace) -> int:
     else:
         table = comparisons(compared)
         print_blocks((table,), table, arguments)
-    return 0
+    return 0 if any(row.difference is not None for row in compared.comparisons) else 2
 
 
 def _budget(text: str) -> int | None:

@@ -118,7 +118,7 @@ def _configure_prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_prepare(arguments: argparse.Namespace) -> int:
-    """Exit status 1 if a task failed; 2 if nothing was prepared because files are missing that the user must bring."""
+    """Exit status 1 if a task failed; 2 if nothing was prepared."""
     tasks = select_tasks(arguments.tasks)
     store = DataStore(arguments.data_dir or default_data_dir())
     with progress("prepare", len(tasks)) as bar:
@@ -135,9 +135,9 @@ def execute_prepare(arguments: argparse.Namespace) -> int:
     if ready:
         one = next(outcome.task for outcome in outcomes if outcome.report)
         print(f"next: clinsynth show {one}, or clinsynth score <submission>")
-    if any(outcome.status == "failed" for outcome in outcomes):
-        return 1
-    return 0 if ready else 2
+    if not ready:
+        return 2
+    return int(any(outcome.status == "failed" for outcome in outcomes))
 
 
 def _describe(outcome: Outcome) -> str:

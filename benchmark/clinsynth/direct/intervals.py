@@ -87,13 +87,16 @@ def score_interval(own: Own, test: TestSet) -> tuple[float, float]:
     return score_of(profile).estimate().score_interval()
 
 
-def student_minus_own(student: Runs, own: Own, test: TestSet) -> Difference:
-    """The difference, paired by test unit. The scale of its verdict is that of the examples that were asked."""
+def student_minus_own(student: Runs, own: Own, test: TestSet, ceiling: Sequence[RunRecord] = ()) -> Difference:
+    """The difference, paired by test unit; the verdict is that of ``compare``.
+
+    Its scale goes from the best constant answer to the asked examples to ``ceiling``, the runs of all real rows.
+    """
     one, two = _profiles([student, own.runs], test)
     estimate = difference(one, two).estimate()
     gold = [test.gold[position] for position in own.positions]
     _, _, floor = best_constant(test.task.spec, test.metric, gold)
-    judgement = judge(estimate, len(student.seeds), scale_of(test, floor, []))
+    judgement = judge(estimate, len(student.seeds), scale_of(test, floor, ceiling))
     return Difference(estimate.value, *estimate.interval(), judgement)
 
 

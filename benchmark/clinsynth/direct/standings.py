@@ -20,6 +20,7 @@ from clinsynth.direct.intervals import Own, own_answers, score_interval, student
 from clinsynth.direct.records import DirectRecord, DirectResults, slug
 from clinsynth.results import DataKind, Results, RunRecord
 from clinsynth.standings import (
+    CEILING,
     AnswerFile,
     Answers,
     Entry,
@@ -159,7 +160,8 @@ def direct_standings(
     """Collect the direct track under ``places``, and the submissions there whose rows the same models wrote.
 
     Args:
-        places: folders of the direct track or of submissions, or folders that hold some.
+        places: folders of the direct track or of submissions, or folders that hold some. All real rows (``CEILING``)
+            among them set the scale of verdicts, as in ``compare``.
         recipe: of the students.
         budget: their training rows.
         kind: real data, or the sample.
@@ -179,7 +181,8 @@ def direct_standings(
     written = [each for each in _written(places) if any(_same(row, each[2].name, each[2].snapshot) for row in rows)]
     written_by = (_student(folder, card, llm, recipe, budget, kind) for folder, card, llm in written)
     students = [student for student in written_by if student]
-    pairs = tuple(pair for task in tasks for student in students for pair in _pairs(task, student, tracks, tests))
+    top = _ceiling(places, recipe, kind)
+    pairs = tuple(pair for task in tasks for student in students for pair in _pairs(task, student, tracks, tests, top))
     return DirectTable(recipe, budget, kind, tasks, tuple(rows), tuple(student.row for student in students), pairs)
 
 
@@ -237,6 +240,14 @@ def _written(places: Iterable[Path]) -> Iterator[tuple[Path, Card, Llm]]:
                 yield path.parent.absolute(), card, card.llm
 
 
+def _ceiling(places: Iterable[Path], recipe: str, kind: DataKind) -> Mapping[str, Sequence[RunRecord]]:
+    """By task the runs of all real rows, where they are among the places."""
+    for folder in (each for place in places for each in (place, place / CEILING)):
+        if (folder / "submission.toml").is_file() and (card := existing_card(folder)) and card.name == CEILING:
+            return read_entry(folder, recipe, kind).runs
+    return {}
+
+
 def _same(row: DirectRow, name: str, snapshot: str) -> bool:
     """Whether that is the model of ``row``; a snapshot that one of them does not tell may be any."""
     return slug(name) == slug(row.model) and snapshot in ("", row.snapshot or snapshot)
@@ -257,7 +268,10 @@ def _student(folder: Path, card: Card, llm: Llm, recipe: str, budget: int, kind:
     return _Student(StudentRow(card.name, card.title, llm.name, llm.snapshot, scores), results, chosen)
 
 
-def _pairs(task: str, student: _Student, tracks: Sequence[_Track], tests: TestSets) -> Iterator[Pair]:
+def _pairs(
+    task: str, student: _Student, tracks: Sequence[_Track], tests: TestSets,
+    ceiling: Mapping[str, Sequence[RunRecord]],
+) -> Iterator[Pair]:  # fmt: skip
     """A pair for each model that wrote the student's rows, and each part of the test set that it was asked."""
     if task not in student.row.scores:
         return
@@ -266,11 +280,13 @@ def _pairs(task: str, student: _Student, tracks: Sequence[_Track], tests: TestSe
         if task in track.row.scores and _same(track.row, student.row.model, student.row.snapshot):
             groups[track.row.name, track.row.scores[task].asked].append(track)
     for group in groups.values():
-        if pair := _pair(task, student, group, tests.of(task)):
+        if pair := _pair(task, student, group, tests.of(task), ceiling.get(task, ())):
             yield pair
 
 
-def _pair(task: str, student: _Student, group: Sequence[_Track], test: TestSet | None) -> Pair | None:
+def _pair(
+    task: str, student: _Student, group: Sequence[_Track], test: TestSet | None, ceiling: Sequence[RunRecord]
+) -> Pair | None:
     """The student beside the rows of one model that answered the same examples, in order of their shots."""
     trained, own = student.row.scores[task], {track.row.row: track for track in group}
     scores = {name: track.row.scores[task] for name, track in own.items()}
@@ -281,7 +297,8 @@ def _pair(task: str, student: _Student, group: Sequence[_Track], test: TestSet |
     if runs is None and asked.preliminary:
         return None
     mean = trained.mean if runs is None else float(runs.scores.mean())
-    measured = student_minus_own(runs, answers, test) if runs and answers and test and len(runs.seeds) > 1 else None
+    several = runs if runs and len(runs.seeds) > 1 else None
+    measured = student_minus_own(several, answers, test, ceiling) if several and answers and test else None
     zero, few = scores.get("zero-shot"), scores.get("few-shot")
     return Pair(
         task, trained.metric, best.row.name, student.row.name, zero and zero.score, few and few.score,

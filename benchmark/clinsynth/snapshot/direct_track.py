@@ -14,7 +14,7 @@ from clinsynth.results import DataKind
 from clinsynth.snapshot.data_records import Omitted
 from clinsynth.snapshot.descriptions import DirectPairRow, DirectRow, GradeRow, SuiteRow
 from clinsynth.snapshot.schema import Tables
-from clinsynth.standings import Stored, TestSets
+from clinsynth.standings import CEILING, Stored, TestSets
 
 if TYPE_CHECKING:
     from clinsynth.direct import DirectRecord, DirectResults
@@ -125,7 +125,7 @@ def pair_rows(
 
     Args:
         asked: the direct track.
-        stored: submissions; only those that name a language model matter.
+        stored: submissions; those that name a language model, and all real rows, matter.
         conditions: recipe and budget of the students.
         kind: real data, or the sample.
         store: the test sets, for students' scores on the subset that was asked; without it these are left out.
@@ -135,7 +135,8 @@ def pair_rows(
     written = [each.folder for each in stored if each.card.llm]
     if not asked.whole or not written:
         return ()
-    places = [*asked.whole, *written]
+    top = [each.folder for each in stored if each.card.name == CEILING]
+    places = [*asked.whole, *written, *top]
     return tuple(
         DirectPairRow(
             data=kind, recipe=recipe, rows=rows, direct=pair.model, submission=pair.submission,

@@ -160,7 +160,7 @@ class ScoreRow(Row):
     balanced: float | None
     """Mean over the seeds of the same rows drawn with equal shares of the labels; ``None`` without such runs."""
     label_divergence: float | None
-    """Where there are such runs: how far the label shares of the rows as drawn are from real ones, in bits."""
+    """How far the label shares of the rows as drawn are from real ones, in bits; ``None`` where runs do not tell."""
 
 
 class SummaryRow(Row):

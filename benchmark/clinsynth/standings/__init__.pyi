@@ -45,6 +45,7 @@ from .runs import scale_of as scale_of
 from .runs import select_runs as select_runs
 from .table import standings as standings
 from .table import standings_of as standings_of
+from .task import CEILING as CEILING
 from .verdicts import RANKED_SEEDS as RANKED_SEEDS
 from .verdicts import Judgement as Judgement
 from .verdicts import Reason as Reason

@@ -235,10 +235,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class LabelMix:
-    """Part of a score that is due to the label shares of the rows rather than to their text."""
+    """How far the label shares of the rows are from real ones, and the score without them."""
 
-    balanced: float
-    """Mean over the seeds of the same rows drawn with equal shares of the labels."""
+    balanced: float | None
+    """Mean over the seeds of the same rows drawn with equal shares of the labels; ``None`` without such runs."""
     seeds: int
     """How many seeds that is the mean of."""
     divergence: float | None

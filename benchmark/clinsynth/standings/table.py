@@ -316,7 +316,7 @@ def _score(task: str, runs: Sequence[RunRecord], stored: Stored) -> Score:
 
 
 def _mix(runs: Sequence[RunRecord], stored: Stored) -> LabelMix | None:
-    """From balanced draws of the same rows, by the same seeds."""
+    """Of the rows as drawn, and of balanced draws of them by the same seeds; ``None`` where neither is known."""
     one, seeds = runs[0], {run.seed for run in runs}
     same = [
         each.score
@@ -326,4 +326,6 @@ def _mix(runs: Sequence[RunRecord], stored: Stored) -> LabelMix | None:
         and each.seed in seeds
     ]
     known = [found for run in runs if (found := run.training.label_divergence) is not None]
-    return LabelMix(mean(same), len(same), mean(known) if known else None) if same else None
+    if not same and not known:
+        return None
+    return LabelMix(mean(same) if same else None, len(same), mean(known) if known else None)

@@ -16,7 +16,7 @@ from clinsynth.views.direct import direct
 from clinsynth.views.front import overall
 from clinsynth.views.model import Column, Page, Query, Table
 from clinsynth.views.other import elsewhere, method, submit
-from clinsynth.views.scores import LABEL_MIX, by_task, by_type
+from clinsynth.views.scores import LABEL_MIX, LABEL_SHARES, by_task, by_type
 from clinsynth.views.submission import submission
 
 VIEWS: dict[str, Callable[[Snapshot, Query], Page]] = {
@@ -74,6 +74,11 @@ def over_tasks(snapshot: Snapshot, view: str) -> Table:
     metrics = {row.task: row.metric.replace("_", " ") for row in snapshot.tables.tasks}
     columns = (Column("task", "Task"), Column("metric", "Metric"))
     tables = {(task, metrics.get(task, "")): made.tables[0] for task, made in pages.items()}
-    mixes = (f"{task}: {note}" for (task, _), each in tables.items() for note in each.notes if LABEL_MIX in note)
+    mixes = (
+        f"{task}: {note}"
+        for (task, _), each in tables.items()
+        for note in each.notes
+        if note.startswith((LABEL_MIX, LABEL_SHARES))
+    )
     made = stacked(columns, tables, f"{first.title}: scores x 100")
     return replace(made, notes=(*made.notes, *mixes))

@@ -39,7 +39,8 @@ GAP = Column("gap_recovered", "Gap recovered, %", number=True, interval=True,
              help="0 is the best constant answer, 100 is a student trained on all real rows (gold-full).")  # fmt: skip
 
 
-LABEL_MIX = "Drawn with equal shares of the labels, and in brackets how many bits its own shares are from real ones"
+LABEL_MIX = "Drawn with equal shares of the labels"
+LABEL_SHARES = "Shares of the labels from real ones, in bits (0: alike, 1: most)"
 
 
 def rank_cell(group: int | None, low: int | None, high: int | None, tied: bool, reason: str = "") -> Cell:
@@ -288,13 +289,8 @@ def _point(row: ScoreRow, place: int) -> Point:
 
 
 def _label_mix(rows: list[ScoreRow]) -> tuple[str, ...]:
-    """Scores of the same rows drawn with equal shares of the labels."""
-    mixes = [
-        f"{row.submission} {100 * row.balanced:.1f}"
-        + ("" if row.label_divergence is None else f" ({row.label_divergence:.2f})")
-        for row in rows
-        if row.balanced is not None
-    ]
-    if not mixes:
-        return ()
-    return (f"{LABEL_MIX}: {', '.join(mixes)}.",)
+    """Scores of the rows drawn with equal shares of the labels, and how far their own shares are from real ones."""
+    drawn = [f"{row.submission} {100 * row.balanced:.1f}" for row in rows if row.balanced is not None]
+    apart = [f"{row.submission} {row.label_divergence:.2f}" for row in rows if row.label_divergence is not None]
+    said = ((LABEL_MIX, drawn), (LABEL_SHARES, apart))
+    return tuple(f"{what}: {', '.join(found)}." for what, found in said if found)
