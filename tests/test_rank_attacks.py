@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,11 @@ from clinsynth.results import (
     verify,
     write_reproduction,
 )
+from clinsynth.results.reproductions import ERRORS
 from clinsynth.scoring import score_all
 from clinsynth.standings import collect
 from clinsynth.standings.collection import choose
-from clinsynth.standings.eligibility import unfit
+from clinsynth.standings.eligibility import reasons, unfit
 from clinsynth.submissions import Card, RealData, write_submission
 from clinsynth.task_types import task_type
 from clinsynth.training import embeddings
@@ -425,6 +427,25 @@ def test_only_what_was_reproduced_is_ranked_on_a_published_board(submit: Submit,
     reproduce_by_hand(folder, records, 0.08)
     assert "not-reproduced" in codes(folder)
     assert "not-reproduced" in codes(folder, published=True)
+
+
+def test_a_little_on_every_task_is_seen_in_the_mean(submit: Submit, store_run: StoreRun) -> None:
+    """Each task is within its tolerance; over four tasks together the lead of what was handed in is no chance."""
+    tasks = ("gad", "mqp", "cdr", "mediqa-rqe")
+    folder = submit(dict.fromkeys(tasks, 40))
+    runs = {task: [store_run(folder, Cell(task, RECIPE, 40, seed), kind="real") for seed in SEEDS] for task in tasks}
+    least = {task: ERRORS * stdev(record.score for record in runs[task]) * (2 / 5) ** 0.5 for task in tasks}
+    for share, lifted in ((0.0, False), (0.8, True), (-0.8, False)):
+        for task, records in runs.items():
+            shift = share * least[task]
+            reproduce_by_hand(folder, records, shift + 0.002 * 2)
+        found = reproduced_runs(folder)
+        assert [found.state(records) for records in runs.values()] == ["reproduced"] * len(tasks)
+        assert found.lifted(runs) is lifted
+        assert not found.lifted({"gad": runs["gad"]}), "one task is judged by itself"
+        (chosen,) = choose(collect([folder], "real"), RECIPE, 40)
+        said = {reason.code: reason.text for reason in reasons(chosen, tasks, {}, {}, {}, "real")}
+        assert ("a lower mean of the types" in said.get("not-reproduced", "")) is lifted
 
 
 @pytest.mark.parametrize(

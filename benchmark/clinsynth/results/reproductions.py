@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from clinsynth.core import (
+    TASKS,
     Environment,
     FaultyRecordError,
     Filed,
@@ -130,10 +132,36 @@ class Reproductions:
             return "as handed in"
         return "reproduced" if mean_difference(again) <= most_difference(again) else "not reproduced"
 
+    def lifted(self, runs: Mapping[str, Sequence[RunRecord]]) -> bool:
+        """Whether the mean of the types is above that of training again by more than chance.
+
+        A little on each task is within each task's tolerance, and much of a mean. Only tasks count all of whose runs
+        were trained again, two at least.
+
+        Args:
+            runs: by task those that stand together.
+        """
+        again = {
+            task: [self.by_run[record.seal] for record in records]
+            for task, records in runs.items()
+            if len(records) > 1 and all(record.seal in self.by_run for record in records)
+        }
+        if len(again) < 2:
+            return False
+        of_type = Counter(TASKS[task].spec.type for task in again)
+        weights = {task: 1 / (len(of_type) * of_type[TASKS[task].spec.type]) for task in again}
+        lead = math.fsum(weights[task] * _mean_lead(records) for task, records in again.items())
+        errors = (weights[task] * most_difference(records) / ERRORS for task, records in again.items())
+        return lead > ERRORS * math.hypot(*errors)
+
+
+def _mean_lead(records: Sequence[ReproductionRecord]) -> float:
+    return statistics.mean(record.score_stored - record.score_again for record in records)
+
 
 def mean_difference(records: Sequence[ReproductionRecord]) -> float:
     """How far the mean of the stored scores is from that of the scores that were trained again."""
-    return abs(statistics.mean(record.score_stored - record.score_again for record in records))
+    return abs(_mean_lead(records))
 
 
 def most_difference(records: Sequence[ReproductionRecord]) -> float:

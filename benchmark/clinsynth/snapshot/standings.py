@@ -135,7 +135,7 @@ def _reproduced(
     stored: Stored | None, runs: Mapping[str, Sequence[RunRecord]]
 ) -> Literal["reproduced", "in part", "not reproduced", "as handed in"]:
     states = {stored.reproductions.state(own) for own in runs.values()} if stored else set[str]()
-    if "not reproduced" in states:
+    if "not reproduced" in states or (stored and stored.reproductions.lifted(runs)):
         return "not reproduced"
     if states == {"reproduced"}:
         return "reproduced"

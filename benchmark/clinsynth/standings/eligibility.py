@@ -75,6 +75,9 @@ def reasons(
             why.append(Reason("failed-verify", f"{task}: {each.stored.faults[task]}", (task,)))
         if task in faults:
             why.append(Reason(_code(faults[task]), str(faults[task]).splitlines()[0], (task,)))
+    if each.stored.reproductions.lifted({task: each.runs[task] for task in required if task in each.runs}):
+        text = "training again gave a lower mean of the types than what was handed in, by more than chance does"
+        why.append(Reason("not-reproduced", text))
     missing = [task for task in required if task not in each.runs]
     if missing and not each.entry.reference:
         text = f"no result on {', '.join(missing)}; compare works on what two both have"
