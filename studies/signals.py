@@ -5,9 +5,9 @@
 Reads stored quality records and run records, no text and no test set. Within each task the submissions are ordered by
 a quality number and by the student's score; the two orders are compared (Spearman's rho, Kendall's tau-b), and the
 tasks of a type, and all tasks, are averaged. The interval is a bootstrap over tasks, for these submissions. The p-value
-is a permutation of the submissions, the same on every task: a generator that writes uniform rows does so on each, so
-that nine tasks of six generators are six observations and not fifty-four. It is adjusted for all numbers of its table
-(Holm). References, whose rows are real, take no part.
+is a permutation of the submissions that all the tasks have, the same on each: a generator that writes uniform rows does
+so on every task, so that nine tasks of six generators are six observations and not fifty-four. It is adjusted for all
+numbers of its table (Holm). References, whose rows are real, take no part.
 
 A task with fewer than four submissions says nothing and is left out by name. A table whose tasks are all left out
 ends without a conclusion; so does one with fewer than three tasks, which give no interval. A correlation is not a
@@ -144,24 +144,27 @@ def signals(found: Sequence[Value], seed: int = 0) -> tuple[list[Signal], list[s
 def _signal(scope: str, number: str, tasks: Mapping[str, Sequence[Value]], seed: int) -> Signal | None:
     """``None`` where no task has enough submissions, or all have the same value."""
     rng = np.random.default_rng([seed, list(NUMBERS).index(number), len(scope)])
-    names = sorted({each.submission for own in tasks.values() for each in own})
-    keys = dict(zip(names, rng.random((len(names), DRAWS)), strict=True))
+    used = {task: own for task, own in tasks.items() if len(own) >= LEAST_SUBMISSIONS}
+    if not used:
+        return None
+    everywhere = set[str].intersection(*({each.submission for each in own} for own in used.values()))
+    drawn = rng.permuted(np.tile(np.arange(len(everywhere)), (DRAWS, 1)), axis=1)
     rho: dict[str, float] = {}
     tau: dict[str, float] = {}
     by_chance = np.zeros(DRAWS)
     fewest: list[int] = []
-    for task, given in tasks.items():
-        if len(given) < LEAST_SUBMISSIONS:
-            continue
+    for task, given in used.items():
         own = sorted(given, key=lambda each: each.submission)
         a, b = _standard([each.value for each in own]), _standard([each.score for each in own])
         agreed = kendall_tau({v.submission: v.value for v in own}, {v.submission: v.score for v in own})
         if a is None or b is None or agreed is None:
             continue
         rho[task], tau[task] = float(a @ b), agreed
-        # Those with rows for the task, in the order of their keys: one permutation where all have rows everywhere.
-        order = np.argsort(np.stack([keys[each.submission] for each in own]), axis=0)
-        by_chance += a @ b[np.argsort(order, axis=0)]
+        # Those that every task has change places, the same way on each; the others stay where they are.
+        places = np.flatnonzero([each.submission in everywhere for each in own])
+        shuffled = np.tile(b, (DRAWS, 1))
+        shuffled[:, places] = b[places[drawn]]
+        by_chance += shuffled @ a
         fewest.append(len(own))
     if not rho:
         return None
