@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from studies.planted.edits import EDITS
+from tests.invented import audit_of
 
-from clinsynth.audit import AuditRecord, audit, copies, gate, is_audited
+from clinsynth.audit import AuditRecord, audit, audit_path, copies, failures_of, gate, is_audited, read_audit
+from clinsynth.audit.record import CanarySightings, Draw, Nearness, Privacy, Repeats, Verbatim, write_audit
 from clinsynth.audit.run import draws_of, nearness_of
 from clinsynth.cli import main
-from clinsynth.core import TASKS, Example, Prediction
+from clinsynth.core import TASKS, Example, FaultyRecordError, Prediction
 from clinsynth.data.samples import SampleStore
 from clinsynth.results import (
     SEEDS,
@@ -102,7 +104,7 @@ def test_leaks_where_the_seeds_draw_are_seen_in_a_large_file() -> None:
     assert len(bad) <= int(gate.LEAK_SHARE * rows)
     found = draws_of("hoc", rows, (), leaked, real=set(), nearer=None)
     said = list(gate.draws(rows, len(bad), 0, found))
-    assert len([line for line in said if "of the 300 rows" in line]) == len(SEEDS)
+    assert len([line for line in said if "of the 300 rows" in line.text]) == len(SEEDS)
     # The same number of leaks anywhere in the file is what the gate allows.
     rng = np.random.default_rng(0)
     spread = dict.fromkeys(map(int, rng.permutation(rows)[: len(bad)]), "embedding")
@@ -114,7 +116,7 @@ def test_undeclared_real_rows_where_the_seeds_draw_are_seen() -> None:
     bad = {row for seed in SEEDS for row in drawn("hoc", seed, rows, 300)}
     said = list(gate.draws(rows, 0, len(bad), draws_of("hoc", rows, (), {}, real=bad, nearer=None)))
     assert said
-    assert all("the card does not declare" in line for line in said)
+    assert {failure.code for failure in said} == {"drawn-undeclared"}
 
 
 def test_chance_alone_shuts_no_gate() -> None:
@@ -191,7 +193,7 @@ def test_rows_made_from_test_text_are_like_it_as_a_whole() -> None:
     assert made
     assert fair
     assert near_train
-    assert any("nearer to test text" in line for line in gate.nearness(made[0], ()))
+    assert any(failure.code == "like-test" for failure in gate.nearness(made[0], ()))
     assert list(gate.nearness(fair[0], ())) == list(gate.nearness(near_train[0], ())) == []
 
 
@@ -216,7 +218,7 @@ def test_rows_near_one_block_do_not_buy_room_for_rows_near_the_test_split(train_
     made = [*cloud(rng, 300, points_of(test)), *cloud(rng, 100, points_of(train)[:1])]
     found = nearness_of(made, test, train, "train", embedded)
     assert found
-    assert any("nearer to test text" in line for line in gate.nearness(found[0], ()))
+    assert any(failure.code == "like-test" for failure in gate.nearness(found[0], ()))
 
 
 def test_rows_that_the_audit_itself_helped_to_choose_are_seen() -> None:
@@ -227,7 +229,7 @@ def test_rows_that_the_audit_itself_helped_to_choose_are_seen() -> None:
     chosen = [pool[int(k)] for k in np.argsort(-cosine)[:300]]
     picked = nearness_of(chosen, test, train, "train", embedded)
     assert picked
-    assert any("nearer to test text" in line for line in gate.nearness(picked[0], ()))
+    assert any(failure.code == "like-test" for failure in gate.nearness(picked[0], ()))
 
 
 def test_nearness_where_the_seeds_draw() -> None:
@@ -240,7 +242,7 @@ def test_nearness_where_the_seeds_draw() -> None:
     assert found
     assert list(gate.nearness(found[0], ())) == []
     draws = draws_of("hoc", len(rows), (), {}, real=set(), nearer=found[1])
-    assert any("seed 0 draws" in line for line in gate.nearness(found[0], draws))
+    assert any("seed 0 draws" in line.text for line in gate.nearness(found[0], draws))
 
 
 @pytest.mark.usefixtures("bag_of_words")
@@ -255,6 +257,99 @@ def test_real_text_that_is_owned_up_to_is_a_tier_of_its_own(
     assert (verdict.state, verdict.tier) == ("clean", "real")
     (fair,) = audit(submission(tmp_path, "hoc", honest(rng, 60), name="fair"), ["hoc"], STORE)
     assert (fair.clean, fair.tier) == (True, "synthetic")
+
+
+# Audits that were written, not made.
+
+
+def forged(folder: Path, found: AuditRecord, **changes: Any) -> AuditRecord:
+    """The record with other content and a seal that fits it."""
+    return write_audit(folder, found.model_copy(update=changes))
+
+
+@pytest.mark.usefixtures("bag_of_words")
+def test_an_audit_that_keeps_silent_about_its_own_numbers_is_not_taken(tmp_path: Path) -> None:
+    path = submission(tmp_path, "hoc", STORE.examples(HOC, "test"))
+    (found,) = audit(path, ["hoc"], STORE)
+    forged(path, found, failures=())
+    verdict = is_audited(path, "hoc", found.data_fingerprint, kind="sample")
+    assert (verdict.state, verdict.ranked) == ("unaudited", False)
+    assert "its failures do not follow from its numbers" in verdict.reasons[0]
+    with pytest.raises(FaultyRecordError, match="is not an audit record"):
+        read_audit(audit_path(path, "hoc", "sample"))
+    # Nor is it kept as the audit of rows that have not changed.
+    assert audit(path, ["hoc"], STORE)[0].failures == found.failures
+    assert is_audited(path, "hoc", found.data_fingerprint, kind="sample").reasons == found.failures
+
+
+NEAR = Nearness(split="train", items=100, blocks=8, test=0.95, real=0.05, usual=0.4, spread=0.03)
+DRAWN = Draw(budget=100, seed=0, exact=0, leaks=50, real=0, nearer_test=None)
+WRONG: dict[str, tuple[str, dict[str, Any]]] = {
+    "undeclared": ("gad", {"train": Repeats(split="train", examples=500, rows={"exact": 900}, few_words=0)}),
+    "drawn-leaks": ("gad", {"draws": (DRAWN,)}),
+    "drawn-undeclared": ("gad", {
+        "train": Repeats(split="train", examples=500, rows={"exact": 10}, few_words=0),
+        "draws": (DRAWN.model_copy(update={"leaks": 0, "real": 10}),),
+    }),
+    "like-test": ("gad", {"nearness": NEAR}),
+    "private": ("gad", {"privacy": Privacy(rows={"phone": (1, 2)}, weak={}, share=0.5, real_share=None)}),
+    "canaries": ("gad", {"canaries": CanarySightings(hashes="x", planted=3, exact={1: (4,)}, near={})}),
+    "restricted": ("mednli", {
+        "verbatim": Verbatim(split="train", quantiles={}, longest_row=1, over={"13": 500, "25": 0, "50": 0})
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_each_criterion_is_held_against_the_stored_numbers(code: str, tmp_path: Path) -> None:
+    task, numbers = WRONG[code]
+    folder = tmp_path / "toy"
+    audit_of(folder, task, **numbers)
+    assert is_audited(folder, task, "rows of toy").state == "unaudited"
+    clean = AuditRecord.model_validate_json(audit_path(folder, task, "real").read_text("utf-8"))
+    found = gate.failures(clean, TASKS[task].spec, gate.undeclared_rows(clean)[1])
+    assert [failure.code for failure in found] == [code]
+    forged(folder, clean, failures=tuple(failure.text for failure in found))
+    verdict = is_audited(folder, task, "rows of toy")
+    assert (verdict.state, verdict.reasons) == ("failed", tuple(failure.text for failure in found))
+    assert failures_of(read_audit(audit_path(folder, task, "real"))) == found
+
+
+@pytest.mark.parametrize(("failures", "taken"), [((), False), (("said in some words",), True), (("two", "is"), False)])
+def test_draws_of_which_the_numbers_are_not_all_stored(failures: tuple[str, ...], taken: bool, tmp_path: Path) -> None:
+    """How many rows repeat few-shot and training text is not stored; here one draw fails, however many do."""
+    shown = Repeats(split="train", examples=30, rows={"13-gram": 15}, few_words=0)
+    train = Repeats(split="train", examples=500, rows={"exact": 20}, few_words=0)
+    draw = DRAWN.model_copy(update={"leaks": 0, "real": 12})
+    audit_of(
+        tmp_path / "toy", "gad", declared="few-shot", train=train, few_shot=shown, draws=(draw,), failures=failures
+    )
+    verdict = is_audited(tmp_path / "toy", "gad", "rows of toy")
+    assert verdict.state == ("failed" if taken else "unaudited")
+    if taken:
+        (failure,) = failures_of(read_audit(audit_path(tmp_path / "toy", "gad", "real")))
+        assert failure.code == "drawn-undeclared"
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"rows": 0},
+        {"draws": (DRAWN.model_copy(update={"budget": 0}),)},
+        {"draws": (DRAWN.model_copy(update={"budget": 2**50, "leaks": 2**49}),)},
+        {"privacy": Privacy(rows={}, weak={}, share=0.0, real_share=1e308)},
+        {"verbatim": Verbatim(split="train", quantiles={}, longest_row=1, over={})},
+    ],
+)
+def test_numbers_that_the_gate_cannot_take_are_no_accident(numbers: dict[str, Any], tmp_path: Path) -> None:
+    audit_of(tmp_path / "toy", "mednli", **numbers)
+    assert is_audited(tmp_path / "toy", "mednli", "rows of toy").state == "unaudited"
+
+
+def test_every_audit_that_is_handed_out_is_read() -> None:
+    paths = sorted((Path(__file__).parents[1] / "submissions").glob("*/audit/*.json"))
+    assert paths
+    assert [record.task for record in map(read_audit, paths)] == [path.stem for path in paths]
 
 
 # Copies.

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.invented import RECIPE, Toy, audit_of, write_card, write_run
+from tests.invented import ITEMS, RECIPE, Toy, audit_of, write_card, write_run
 
+from clinsynth.audit.record import RowMatch
+from clinsynth.audit.record import TestLeaks as Leaks
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.nouns import Example, Prediction, Span, Split, Task
@@ -87,7 +89,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put(place, "few", shifted(0.1), seeds=3)
     put(place, "part", {"gad": 0.9, "ncbi-disease": 0.9})
     leaky = put(place, "leaky", shifted(0.15))
-    audit_of(leaky, "mqp", failures=("7 of 1,000 rows are a test example word for word; at most 1 may be",))
+    matches = tuple(RowMatch(row=k, tests=(k,), method="exact", reason="leak") for k in range(1, 8))
+    audit_of(
+        leaky, "mqp", failures=("7 of 1,000 rows are a test example word for word; at most 1 may be",),
+        test=Leaks(examples=ITEMS, matches=matches, one_side=(), nearest={}, touched=7),
+    )  # fmt: skip
     edited = put(place, "edited", shifted(0.1))
     record = Results(edited, "real").record_path(Cell("gad", RECIPE, 1_000, 3))
     record.write_text(record.read_text("utf-8").replace('"steps": 1', '"steps": 2'), "utf-8")

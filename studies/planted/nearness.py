@@ -18,13 +18,14 @@ import numpy as np
 from studies.planted.edits import paraphrased
 from studies.planted.leakage import TASK_NAMES
 
-from clinsynth.audit import gate
+from clinsynth.audit import gate, read_audit
 from clinsynth.audit.leakage import Embed
-from clinsynth.audit.record import audit_path, read_audit
+from clinsynth.audit.record import audit_path
 from clinsynth.audit.run import nearness_of
 from clinsynth.core.nouns import Example, Split, Task
 from clinsynth.core.registry import TASKS
 from clinsynth.data.store import DataStore
+from clinsynth.results import DataKind
 from clinsynth.training.embeddings import embed
 
 Edit = Callable[[str, np.random.Generator], str]
@@ -59,7 +60,7 @@ def _edited(rows: Sequence[Example], edit: Edit, rng: np.random.Generator) -> li
     return [Example(tuple(edit(text, rng) for text in each.texts), labels=each.labels) for each in rows]
 
 
-def stored(task: str, kind: str, submissions: Path) -> list[float]:
+def stored(task: str, kind: DataKind, submissions: Path) -> list[float]:
     """The shares in the audits of stored submissions that are not real text, lowest first."""
     paths = [path for folder in submissions.iterdir() if (path := audit_path(folder, task, kind)).is_file()]
     records = [record for record in map(read_audit, paths) if not record.reference and record.tier != "real"]

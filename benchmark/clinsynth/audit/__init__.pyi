@@ -5,10 +5,12 @@ from .canary import plant as plant
 from .canary import read_hashes as read_hashes
 from .copied import Copy as Copy
 from .copied import copies as copies
+from .gate import FailureCode as FailureCode
 from .record import AUDIT_VERSION as AUDIT_VERSION
 from .record import AuditRecord as AuditRecord
-from .record import Verdict as Verdict
 from .record import audit_path as audit_path
-from .record import is_audited as is_audited
-from .record import read_audit as read_audit
 from .run import audit as audit
+from .verdicts import Verdict as Verdict
+from .verdicts import failures_of as failures_of
+from .verdicts import is_audited as is_audited
+from .verdicts import read_audit as read_audit

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clinsynth.audit.leakage import TextSet
-from clinsynth.audit.record import AuditRecord, Sketch, audit_path, read_audit
+from clinsynth.audit.record import AuditRecord, Sketch, audit_path
+from clinsynth.audit.verdicts import read_audit
 from clinsynth.core import UserError, stored_paths
 from clinsynth.results import DataKind
 

@@ -1,4 +1,4 @@
-"""The record of an audit, ``audit/<task>.json`` in a submission's folder, and the verdict that follows from it.
+"""The record of an audit, ``audit/<task>.json`` in a submission's folder.
 
 A record holds counts, numbers of rows and of test examples, never text of either. Rows are numbered from 1 in the order
 of the data file, blank lines left out; test examples from 0, as in the stored predictions.
@@ -7,10 +7,10 @@ of the data file, blank lines left out; test examples from 0, as in the stored p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from clinsynth.audit.leakage import Method
-from clinsynth.core import Part, RecordKind, TaskRecord, UserError, find_filed, read_filed, write_sealed
+from clinsynth.core import Part, RecordKind, TaskRecord, write_sealed
 from clinsynth.results import DataKind, base_of
 
 AUDIT_VERSION = 4
@@ -209,22 +209,6 @@ class AuditRecord(TaskRecord):
         return "real" if repeated > int(REAL_SHARE * self.rows) else "synthetic"
 
 
-class Verdict(NamedTuple):
-    """State of the audit of a submission's rows for one task."""
-
-    state: Literal["clean", "failed", "stale", "unaudited"]
-    """stale: there is an audit, but of other rows, another test set or by older rules."""
-    reasons: tuple[str, ...]
-    """Reasons in words; empty for clean."""
-    tier: Tier = "synthetic"
-    """real: rows that repeat real training text, declared or not; they are never ranked with synthetic ones."""
-
-    @property
-    def ranked(self) -> bool:
-        """Whether standings may rank it."""
-        return self.state == "clean"
-
-
 AUDIT_RECORD = RecordKind("an audit record", "delete it and audit again")
 
 
@@ -236,40 +220,3 @@ def audit_path(folder: Path, task: str, kind: DataKind) -> Path:
 def write_audit(folder: Path, record: AuditRecord) -> AuditRecord:
     """Seal and store a record."""
     return write_sealed(audit_path(folder, record.task, record.kind), record)
-
-
-def read_audit(path: Path) -> AuditRecord:
-    """Read one record. Raises ``FaultyRecordError`` naming the file if it is none, edited, or another task's."""
-    return read_filed(path, AuditRecord, AUDIT_RECORD)
-
-
-def is_audited(
-    folder: Path, task: str, fingerprint: str, *, kind: DataKind = "real", test: str | None = None
-) -> Verdict:
-    """Whether the rows that a result was made from were audited, and how that ended. Reads one small file.
-
-    Args:
-        folder: the submission's.
-        task: the task's name.
-        fingerprint: of the rows: ``RunRecord.training.fingerprint``.
-        kind: of the result: ``RunRecord.test.kind``.
-        test: fingerprint of the test set, ``RunRecord.test.fingerprint``; not compared if left out.
-    """
-    path = audit_path(folder, task, kind)
-    try:
-        record = find_filed(path, AuditRecord, AUDIT_RECORD)
-    except UserError as error:
-        return Verdict("unaudited", (str(error).splitlines()[0],))
-    if record is None:
-        return Verdict("unaudited", (f"not audited on {task}",))
-    if (record.submission, record.task, record.kind) != (folder.name, task, kind):
-        return Verdict("unaudited", (f"the audit on {task} is of {record.submission} on {record.task}",))
-    stale = {
-        f"the audit on {task} is of other rows": record.data_fingerprint != fingerprint,
-        f"the audit on {task} is against another test set": test is not None and record.splits["test"] != test,
-        f"the audit on {task} is by rules of version {record.audit}, now {AUDIT_VERSION}": record.audit
-        != AUDIT_VERSION,
-    }
-    if any(stale.values()):
-        return Verdict("stale", tuple(reason for reason, holds in stale.items() if holds))
-    return Verdict("failed" if record.failures else "clean", record.failures, record.tier)

@@ -17,7 +17,8 @@ from clinsynth.audit import measurement as measure
 from clinsynth.audit.canary import CanaryHashes
 from clinsynth.audit.copied import sketch_of
 from clinsynth.audit.leakage import Embed, TextSet, Vectors
-from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, Draw, Nearness, audit_path, read_audit, write_audit
+from clinsynth.audit.record import AUDIT_VERSION, AuditRecord, Draw, Nearness, audit_path, write_audit
+from clinsynth.audit.verdicts import read_audit
 from clinsynth.core import TASKS, Example, Progress, Split, Task, UserError, now, progress
 from clinsynth.data import DataStore, ExampleStore, few_shot
 from clinsynth.results import SEEDS, Results, drawn
@@ -146,16 +147,7 @@ def _audited(
     leaked = {match.row - 1: match.method for match in leaks.matches if match.reason == "leak"}
     budgets = {record.rows for record in Results(submission.path, store.kind).records() if record.task == name}
     drawn = draws_of(name, count, budgets, leaked, real=undeclared, nearer=near[1] if near else None)
-    failures = (
-        *gate.leaks(count, leaks),
-        *gate.undeclared(count, declared, train, shots),
-        *gate.draws(count, len(leaked), len(undeclared), drawn),
-        *(() if reference else gate.nearness(near[0] if near else None, drawn)),
-        *gate.privacy(count, private),
-        *gate.canaries(sightings),
-        *gate.restricted(count, task.spec, spans, reference=reference),
-    )
-    return AuditRecord(
+    record = AuditRecord(
         audit=AUDIT_VERSION, submission=submission.path.name, task=name, task_version=task.spec.version,
         kind=store.kind, declared=declared, reference=reference, rows=count,
         data_fingerprint=digests["data"], splits={key: digest for key, digest in digests.items() if key != "data"},
@@ -164,9 +156,11 @@ def _audited(
         test=leaks, train=train, few_shot=shots, verbatim=spans, privacy=private, canaries=sightings,
         nearness=near[0] if near else None, draws=drawn, sketch=sketch_of(rows),
         scores=measure.rescored(submission.path, task, store, test, {t for m in leaks.matches for t in m.tests}),
-        failures=failures, seconds={step: round(value, 2) for step, value in seconds.items()},
+        failures=(), seconds={step: round(value, 2) for step, value in seconds.items()},
         created=now(),
     )  # fmt: skip
+    found = gate.failures(record, task.spec, len(undeclared))
+    return record.model_copy(update={"failures": tuple(failure.text for failure in found)})
 
 
 class _Embedder:
