@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from clinsynth.audit import gate
+from clinsynth.audit.record import Nearness, RowMatch
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
 from clinsynth.core.registry import TASKS
@@ -18,7 +20,7 @@ from clinsynth.data.samples import DATA_VARIABLE, SampleStore
 from clinsynth.evaluation import verdict
 from clinsynth.evaluation.evaluation import Request, evaluate
 from clinsynth.evaluation.rows import folder_of, stage
-from clinsynth.evaluation.verdict import Rival
+from clinsynth.evaluation.verdict import Report, Rival
 from clinsynth.quality import bands_of
 from clinsynth.quality.record import Measured
 from clinsynth.standings.comparison import Comparison
@@ -161,9 +163,32 @@ def test_a_submission_is_evaluated_in_its_own_folder(quick: list[Any], submit: C
     report = evaluate(Request(rows=folder, task="mqp", out=folder, seeds=(0,), sample=True))
     assert report.name == "toy"
     assert "No other rows are known" in str(report)
+    _leaks_and_failures_are_told_apart(report)
     other = submit({"mqp": 20}, name="other")
     with pytest.raises(UserError, match="holds a submission"):
         stage(folder, SPEC, other)
+
+
+def _leaks_and_failures_are_told_apart(report: Report) -> None:
+    """One leak in 300 rows is let through; a file that is like the test split is not, whatever words say so."""
+
+    def line(rows: int, near: float) -> str:
+        matches = tuple(RowMatch(row=k, tests=(k,), method="13-gram", reason="leak") for k in range(1, rows + 1))
+        nearness = Nearness(split="train", items=100, blocks=8, test=near, real=1 - near, usual=0.4, spread=0.03)
+        leaks = report.audit.test.model_copy(update={"matches": matches})
+        numbers = {"rows": 300, "test": leaks, "nearness": nearness, "draws": (), "train": None}
+        audited = report.audit.model_copy(update=numbers)
+        failures = tuple(each.text for each in gate.failures(audited, SPEC, 0))
+        told = dataclasses.replace(report, audit=audited.model_copy(update={"failures": failures}))
+        assert told.too_many_leaks == (rows > 3)
+        return told.lines()[-2]
+
+    nearer = "The audit failed: 95% of the rows are nearer to test text"
+    assert line(1, 0.5) == "1 row repeats test items (row 1): few enough to be ranked."
+    assert line(1, 0.95).startswith(f"1 row repeats test items (row 1): few enough by themselves. {nearer}")
+    assert line(4, 0.5).endswith("(rows 1, 2, 3, …): not ranked until they are gone.")
+    assert f"not ranked until they are gone. {nearer}" in line(4, 0.95)
+    assert line(0, 0.95).startswith(f"No row repeats a test item. {nearer}")
 
 
 def test_what_is_missing_is_said_with_its_command(

@@ -86,7 +86,8 @@ def execute(arguments: argparse.Namespace) -> int:
 def _next(report: Report) -> str:
     """Suggestions for the next step."""
     if not report.audit.clean:
-        return "mend the rows that leak, then run the same command again"
+        what = "mend the rows that leak" if report.too_many_leaks else "mend what the audit found"
+        return f"{what}, then run the same command again"
     card, place = existing_card(report.folder), report.place
     if card is None or card.unfilled:
         return f"to hand in, fill in {place / 'submission.toml'}; then clinsynth validate {place}"

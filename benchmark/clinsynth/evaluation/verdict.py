@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clinsynth.audit import AuditRecord
+from clinsynth.audit import AuditRecord, FailureCode, failures_of
 from clinsynth.core import TaskSpec
 from clinsynth.evaluation.rows import IN_WORDS, ITEMS, METRIC_NAMES
 from clinsynth.quality import Band, QualityRecord, bands_of
 from clinsynth.standings import Compared, Comparison, CostOfData, Curve, Score
 
+_LEAKS: tuple[FailureCode, ...] = ("exact-leaks", "leaks", "drawn-leaks")
+"""Failures that are over once the leaking rows are gone."""
 _TOP = 3
 """Rows that a line names at most."""
 
@@ -116,6 +118,11 @@ class Report:
         """Rows that repeat test items, by their place in the data file, from 1."""
         return tuple(sorted({match.row for match in self.audit.test.matches if match.reason == "leak"}))
 
+    @property
+    def too_many_leaks(self) -> bool:
+        """Whether the audit failed by rows that repeat test items; a few are let through."""
+        return any(failure.code in _LEAKS for failure in failures_of(self.audit))
+
     def _score(self) -> str:
         statistics = self.score.statistics
         interval = statistics.interval if statistics else None
@@ -154,13 +161,14 @@ class Report:
 
     def _leaks(self) -> str:
         rows = self.leaking
-        others = [why for why in self.audit.failures if not rows or "test" not in why]
+        others = [failure.text for failure in failures_of(self.audit) if failure.code not in _LEAKS]
         more = f" The audit failed: {'; '.join(others)}." if others else ""
         if not rows:
             return f"No row repeats a test item.{more}"
         places = f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:_TOP]))}{', …' * (len(rows) > _TOP)}"
         count = "1 row repeats" if len(rows) == 1 else f"{len(rows):,} rows repeat"
-        gone = "few enough to be ranked" if self.audit.clean else "not ranked until they are gone"
+        few = "few enough to be ranked" if self.audit.clean else "few enough by themselves"
+        gone = "not ranked until they are gone" if self.too_many_leaks else few
         return f"{count} test items ({places}): {gone}.{more}"
 
     def _look(self) -> str:
