@@ -36,6 +36,7 @@ class Board:
         self.git("init", "-q", "-b", "main")
         self.write("submissions/old/" + CARD)
         self.write("submissions/old/reproduced/gad/r.v1/n300/seed0.json")
+        self.write("submissions/old/audit/gad.json")
         self.commit()
         self.git("switch", "-q", "-c", "request")
 
@@ -127,6 +128,33 @@ def test_nobody_certifies_himself(board: Board, change: Callable[[Board], None])
     assert status == 1
     assert "leave it out" in said
     assert not any(line.startswith("reproduce submissions/old") for line in asked)
+
+
+def _own_audit(board: Board) -> None:
+    board.write("submissions/mine/audit/gad.json")
+
+
+def _audit_of_the_sample(board: Board) -> None:
+    board.write("submissions/mine/sample/audit/gad.json")
+
+
+def _linked_audit(board: Board) -> None:
+    (board.folder / "submissions/mine/audit").symlink_to("../old/audit")
+
+
+def _changed_audit(board: Board) -> None:
+    board.write("submissions/old/audit/gad.json", "clean\n")
+
+
+@pytest.mark.parametrize("change", [_own_audit, _audit_of_the_sample, _linked_audit, _changed_audit])
+def test_nobody_brings_his_own_audit(board: Board, change: Callable[[Board], None]) -> None:
+    board.write(f"submissions/mine/{CARD}")
+    change(board)
+    board.commit()
+    status, said, asked = board.check()
+    assert status == 1
+    assert "| `audit/` | **failed**: leave it out" in said
+    assert not any(line.startswith("audit submissions/old") for line in asked)
 
 
 @pytest.mark.parametrize("name", ["Mine", "my method", "mine;x", "-x", "mine\nsubmissions", "*"])
