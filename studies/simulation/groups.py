@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         few = max(1, arguments.replicates // 20)
         todo = [(rows, 1, spread, 0.0, arguments.replicates) for rows, spread in product(ROWS, SPREADS)]
         todo += [(rows, 1, 0.01, lag, few) for rows, lag in product(ROWS, LEADS)]
-        todo += [(50, 8, 0.01, lag, few if lag else 3 * few) for lag in (0.0, *LEADS)]
+        todo += [(50, 8, 0.01, lag, few if lag else arguments.replicates) for lag in (0.0, *LEADS)]
         with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
             lines = list(pool.map(measure, *zip(*todo, strict=True)))
         write_json(path, {"alpha": ALPHA, "items": ITEMS, "seeds": SEEDS, "rows": lines})
