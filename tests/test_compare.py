@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,9 @@ from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
 from clinsynth.results import store as stored  # its TestData by name would be taken for a test
 from clinsynth.results.store import Cell, Environment, TrainingData
+from clinsynth.standings.collection import collect, read_entry
 from clinsynth.standings.comparison import Compared, Comparison, Request, compare
-from clinsynth.standings.runs import read_entry
 from clinsynth.standings.verdicts import Judgement
-from clinsynth.submissions.card import CARD_FILE
 
 Write = Callable[..., Path]
 
@@ -89,12 +89,10 @@ def test_a_tie_says_what_the_test_set_resolves(write: Write) -> None:
 def test_the_same_predictions_are_no_difference(write: Write, tmp_path: Path) -> None:
     a = write("aa", {"gad": 0.7})
     b = tmp_path / "bb"
-    for path in sorted(a.rglob("*")):
-        target = b / path.relative_to(a)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
-            target.write_bytes(path.read_bytes())
-    (b / CARD_FILE).write_text((b / CARD_FILE).read_text("utf-8").replace('name = "aa"', 'name = "bb"'), "utf-8")
+    write_card(b)
+    shutil.copytree(a / "predictions", b / "predictions")
+    for record in stored.Results(a, "real").records():
+        stored.Results(b, "real").write_record(record.model_copy(update={"submission": "bb"}))
     assert row(compare(asked(a, b), Toy()), "gad").words == "tie: no difference at all"
 
 
@@ -202,7 +200,7 @@ def test_only_references_may_have_more_rows_and_who_has_fewer_uses_all(write: Wr
         ({"recipe_fingerprint": "other"}, "different settings of the recipe"),
         ({"student_fingerprint": "other"}, "different weights"),
         ({"test": stored.TestData(kind="real", fingerprint="other", examples=ITEMS)}, "another test set"),
-        ({"predictions_sha256": "other"}, "not those of its records"),
+        ({"predictions_sha256": "other"}, "one run, stored more than once"),
         ({"scores": {"macro_f1": 0.123}}, "do not give the recorded score"),
     ],
 )
@@ -215,6 +213,13 @@ def test_what_is_not_alike_is_not_compared(write: Write, changes: dict[str, Any]
         assert reason in found.words
         assert found.difference is None
         assert row(compared, "mean of the types", folders[1].name).words == "not comparable: no task in common"
+
+
+def test_predictions_of_another_run_are_not_compared(write: Write) -> None:
+    b = write("bb", {"gad": 0.9})
+    write_run(b, Cell("gad", RECIPE, 1_000, 4), 0.9, {"predictions_sha256": "other"})
+    found = row(compare(asked(write("aa", {"gad": 0.7}), b), Toy()), "gad")
+    assert "not those of its records" in found.words
 
 
 def test_seeds_of_different_rows_are_not_compared(write: Write) -> None:
@@ -298,3 +303,36 @@ def test_the_command_takes_tasks_and_the_sample(command: Sequence[str], capsys: 
     output = capsys.readouterr().out
     assert "not comparable: aa has no run on 300 rows" in output
     assert "SAMPLE" in output
+
+
+def test_runs_that_a_table_leaves_out_are_left_out_here_and_said(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = write("aa", {"gad": 0.7}), write("bb", {"gad": 0.7})
+    honest = row(compare(asked(a, b), Toy()), "gad")
+    for seed in range(1_000, 1_010):  # far better, of seeds that nobody else may choose
+        write_run(b, Cell("gad", RECIPE, 1_000, seed), 0.97, {})
+    chosen = compare(asked(a, b), Toy())
+    assert row(chosen, "gad") == honest
+    (said,) = [remark for remark in chosen.remarks if "not shown" in remark]
+    assert said.startswith("runs of bb on gad with the seeds 1000, 1001, 1002, 1003, 1004, ... are not shown")
+    for seed in range(1_000, 1_010):  # and of another version of the task
+        write_run(b, Cell("gad", RECIPE, 1_000, seed), 0.97, {"task_version": 99})
+    outdated = compare(asked(a, b), Toy())
+    assert row(outdated, "gad") == honest
+    assert any("another version of the task" in remark for remark in outdated.remarks)
+    assert main(["compare", str(a), str(b), "--resamples", "0"]) == 0
+    assert "another version of the task" in " ".join(capsys.readouterr().out.split())
+    shown = collect([b], "real").stored[0].entry(RECIPE).runs
+    assert [record.seed for record in shown["gad"]] == list(range(5))
+
+
+@pytest.mark.parametrize("changes", [{"submission": "other"}, {"rows": 1_001}])
+def test_a_record_with_a_fault_gives_no_verdict(write: Write, changes: dict[str, Any]) -> None:
+    a, b = write("aa", {"gad": 0.7}), write("bb", {"gad": 0.9})
+    assert row(compare(asked(a, b), Toy()), "gad").words.startswith("bb is better")
+    training = TrainingData(fingerprint="rows of bb", available=1_000, used=999 if "rows" in changes else 1_000)
+    edited = {"training": training} | {key: value for key, value in changes.items() if key != "rows"}
+    write_run(b, Cell("gad", RECIPE, 1_000, 4), 0.9, edited)
+    found = row(compare(asked(a, b), Toy()), "gad")
+    assert found.words.startswith("not comparable: bb fails its verification: ")

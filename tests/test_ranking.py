@@ -42,10 +42,9 @@ from clinsynth.standings import (
 )
 from clinsynth.standings import task as working
 from clinsynth.standings.agreement import agreements
-from clinsynth.standings.collection import choose
+from clinsynth.standings.collection import choose, read_entry
 from clinsynth.standings.comparison import Request, compare
 from clinsynth.standings.profiles import Profiler
-from clinsynth.standings.runs import read_entry
 from clinsynth.submissions.card import Cost
 from clinsynth.views import agreement
 

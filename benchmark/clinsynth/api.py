@@ -256,6 +256,7 @@ def compare(
     Returns:
         One row for each comparison: ``scope`` (a task, or a mean), ``other``, ``base_score``, ``other_score``,
         ``difference`` (other minus first), ``low``, ``high`` (95 %), ``p``, ``detectable``, ``verdict``, ``words``.
+        ``attrs["remarks"]`` holds the remarks below the table, such as which stored runs do not count.
 
     Raises:
         UserError: fewer than two submissions, or an unknown task.
@@ -273,10 +274,12 @@ def compare(
     budget = rows or headline_budget(entries, student)
     compared = run(Request(entries=entries, tasks=tuple(tasks), recipe=student.name, rows=budget), store)
     names = ("scope", "other", "base_score", "other_score", "difference", "low", "high", "p", "detectable")
-    return pd.DataFrame([
+    table = pd.DataFrame([
         {**{name: getattr(row, name) for name in names}, "verdict": row.judgement.verdict, "words": row.words}
         for row in compared.comparisons
     ])  # fmt: skip
+    table.attrs["remarks"] = list(compared.remarks)
+    return table
 
 
 def get_standings(

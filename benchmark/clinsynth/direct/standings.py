@@ -30,6 +30,7 @@ from clinsynth.standings import (
     overall_of,
     read_entry,
     select_runs,
+    stored_at,
 )
 from clinsynth.submissions import Card, Llm, existing_card
 
@@ -254,18 +255,15 @@ def _same(row: DirectRow, name: str, snapshot: str) -> bool:
 
 
 def _student(folder: Path, card: Card, llm: Llm, recipe: str, budget: int, kind: DataKind) -> _Student | None:
-    results = Results(folder, kind)
-    by_task: dict[str, list[RunRecord]] = defaultdict(list)
-    for record in results.records():
-        if record.recipe == recipe and record.task in TASKS:
-            by_task[record.task].append(record)
-    chosen = {task: found for task, stored in by_task.items()
-              if (found := select_runs(stored, budget, reference=False))}  # fmt: skip
+    stored = stored_at(folder, card, kind)
+    chosen = {task: found for task, runs in stored.entry(recipe).runs.items()
+              if task not in stored.faults and (found := select_runs(runs, budget, reference=False))}  # fmt: skip
     if not chosen:
         return None
     scores = {task: StudentScore(runs[0].metric, statistics.mean(run.score for run in runs), len(runs), runs[0].rows)
               for task, runs in chosen.items()}  # fmt: skip
-    return _Student(StudentRow(card.name, card.title, llm.name, llm.snapshot, scores), results, chosen)
+    row = StudentRow(card.name, card.title, llm.name, llm.snapshot, scores)
+    return _Student(row, Results(folder, kind), chosen)
 
 
 def _pairs(

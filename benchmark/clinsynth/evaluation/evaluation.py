@@ -24,7 +24,6 @@ from clinsynth.standings import (
     folders,
     headline_budget,
     headline_recipe,
-    read_entry,
     standings_of,
 )
 from clinsynth.standings import Request as Comparing
@@ -245,4 +244,4 @@ def _rivals(
 
 
 def _entries(collection: Collection, recipe: str, store: ExampleStore) -> dict[str, Entry]:
-    return {each.card.name: read_entry(each.folder, recipe, store.kind) for each in collection.stored}
+    return {each.card.name: each.checked(recipe) for each in collection.stored}

@@ -307,7 +307,7 @@ def difference_rows(
     for table in tables:
         references = [row.name for row in table.rows if row.kind == "reference" and row.name != CONSTANT]
         best = [row.name for row in table.rows if row.kind != "reference"][:BEST]
-        entries = [stored[name].entry(table.recipe) for name in (*best, *references)]
+        entries = [stored[name].checked(table.recipe) for name in (*best, *references)]
         ceiling = stored[CEILING].entry(table.recipe) if CEILING in stored else None
         reading = Reading()
         for k in range(len(entries) - 1):

@@ -3,6 +3,8 @@ from .collection import Stored as Stored
 from .collection import collect as collect
 from .collection import folders as folders
 from .collection import headline_recipe as headline_recipe
+from .collection import read_entry as read_entry
+from .collection import stored_at as stored_at
 from .comparison import Compared as Compared
 from .comparison import Comparison as Comparison
 from .comparison import Reading as Reading
@@ -40,7 +42,6 @@ from .runs import Entry as Entry
 from .runs import TestSet as TestSet
 from .runs import TestSets as TestSets
 from .runs import headline_budget as headline_budget
-from .runs import read_entry as read_entry
 from .runs import scale_of as scale_of
 from .runs import select_runs as select_runs
 from .table import standings as standings

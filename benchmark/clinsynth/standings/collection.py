@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -38,11 +38,13 @@ class Stored:
     card: Card
     kind: DataKind
     records: tuple[RunRecord, ...]
-    """Every run of a task that is known, in path order."""
+    """The runs that count, in path order: ``stored_at`` says which."""
     refused: tuple[RecordFault, ...] = ()
     """Run records that were refused, and why."""
     published: bool = False
     """Whether only runs that were reproduced are ranked."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Stored runs that do not count, or were refused, and why."""
 
     @cached_property
     def faults(self) -> dict[str, str]:
@@ -76,6 +78,10 @@ class Stored:
             if record.recipe == recipe:
                 runs[record.task].append(record)
         return Entry(self.card.name, self.card.kind == "reference", Results(self.folder, self.kind), runs)
+
+    def checked(self, recipe: str) -> Entry:
+        """Its runs of one recipe, with the faults of its records and what is left out."""
+        return replace(self.entry(recipe), faults=self.faults, left_out=self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +160,68 @@ def collect(places: Sequence[Path], kind: DataKind, *, published: bool = False) 
             text = f"{folder.name} is not shown: {CONSTANT} is the name of the best constant answers; call it otherwise"
             left_out.append(LeftOut(folder.name, "", text))
             continue
-        runs = Results(folder, kind).stored()
-        known = [record for record in runs.records if record.task in TASKS]
-        records = tuple(record for record in known if _is_current(record))
-        for task in sorted({record.task for record in known} - {record.task for record in records}):
-            text = f"{folder.name} on {task} is not shown: its runs were made with another version of the task."
-            left_out.append(LeftOut(folder.name, task, text))
-        stored.append(Stored(folder, card, kind, records, runs.faults, published))
-        refused += runs.faults
-        for fault in runs.faults:
-            text = f"{folder.name} lacks a run that is not shown: {fault.text}."
-            left_out.append(LeftOut(folder.name, fault.task, text))
+        found = stored_at(folder, card, kind, published=published)
+        stored.append(found)
+        refused += found.refused
+        left_out += found.left_out
     left_out += (LeftOut(copy.first, copy.task, copy.text) for copy in copies([each.folder for each in stored], kind))
     return Collection(kind, tuple(stored), tuple(left_out), tuple(refused))
+
+
+def stored_at(folder: Path, card: Card, kind: DataKind, *, published: bool = False) -> Stored:
+    """What is stored in a folder: the one place that decides which runs count, for every table and comparison.
+
+    Those of the tasks as they are now count; of these, for each number of rows, the runs of the protocol's seeds, or
+    all runs where it has none of those, which a table then states.
+    """
+    runs = Results(folder, kind).stored()
+    known = [record for record in runs.records if record.task in TASKS]
+    current = [record for record in known if _is_current(record)]
+    records = _of_protocol(current)
+    left_out = (*_outdated(folder.name, known), *_other_seeds(folder.name, current, records))
+    refused = (
+        LeftOut(folder.name, fault.task, f"{folder.name} lacks a run that is not shown: {fault.text}.")
+        for fault in runs.faults
+    )
+    return Stored(folder, card, kind, records, runs.faults, published, (*left_out, *refused))
+
+
+def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
+    """The runs in a submission's folder that count. Raises ``UserError`` where the card cannot be read."""
+    card = existing_card(folder.absolute())
+    if card is None:
+        raise UserError(f"no good submission.toml in {folder}", remedy=f"clinsynth validate {folder}")
+    return stored_at(folder.absolute(), card, kind).checked(recipe)
+
+
+def _of_protocol(records: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
+    """Of each task, recipe and number of rows the runs of the protocol's seeds; all, if there is none."""
+    with_own = {_place(record) for record in records if record.seed in SEEDS}
+    return tuple(record for record in records if record.seed in SEEDS or _place(record) not in with_own)
+
+
+def _place(record: RunRecord) -> tuple[str, str, int]:
+    return record.task, record.recipe, record.rows
+
+
+def _outdated(name: str, records: Sequence[RunRecord]) -> Iterator[LeftOut]:
+    """What is said of runs that were made with another version of their task."""
+    current = {record.task for record in records if _is_current(record)}
+    for task in sorted({record.task for record in records if not _is_current(record)}):
+        what = f"some runs of {name} on {task} are" if task in current else f"{name} on {task} is"
+        its = "they" if task in current else "its runs"
+        yield LeftOut(name, task, f"{what} not shown: {its} were made with another version of the task.")
+
+
+def _other_seeds(name: str, records: Sequence[RunRecord], counting: Sequence[RunRecord]) -> Iterator[LeftOut]:
+    """What is said of runs that do not count beside those of the protocol's seeds."""
+    seeds: dict[str, set[int]] = defaultdict(set)
+    for place, seed in {(_place(each), each.seed) for each in records} - {(_place(e), e.seed) for e in counting}:
+        seeds[place[0]].add(seed)
+    for task, others in sorted(seeds.items()):
+        some = ", ".join(map(str, sorted(others)[:5])) + (", ..." if len(others) > 5 else "")
+        why = f"beside the protocol's seeds, {SEEDS[0]} to {SEEDS[-1]}, no other counts"
+        yield LeftOut(name, task, f"runs of {name} on {task} with the seeds {some} are not shown: {why}.")
 
 
 def _is_current(record: RunRecord) -> bool:
@@ -178,18 +233,13 @@ def choose(collection: Collection, recipe: str, budget: int) -> list[Chosen]:
     """The runs of each submission at a budget; a task whose conditions differ from the others' is set aside."""
     entries = [(stored, stored.entry(recipe)) for stored in collection.stored]
     selected = [
-        (stored, entry, {task: _of_protocol(select_runs(runs, budget, reference=entry.reference))
+        (stored, entry, {task: select_runs(runs, budget, reference=entry.reference)
                          for task, runs in entry.runs.items()})
         for stored, entry in entries
     ]  # fmt: skip
     references = _usual(record for _, entry, runs in selected if entry.reference for r in runs.values() for record in r)
     usual = _usual(record for _, _, runs in selected for r in runs.values() for record in r) | references
     return [_chosen(stored, entry, runs, usual) for stored, entry, runs in selected]
-
-
-def _of_protocol(runs: list[RunRecord]) -> list[RunRecord]:
-    """Runs of the protocol's seeds; if there is none, all runs, which the row then states."""
-    return [record for record in runs if record.seed in SEEDS] or runs
 
 
 def _conditions(record: RunRecord) -> Conditions:

@@ -288,5 +288,7 @@ def _remarks(rows: Sequence[Comparison], request: Request, store: ExampleStore) 
             f"{called} of {len(asked)} comparisons on single tasks are decided; if nothing differed, about "
             f"{ALPHA * len(asked):.1f} would be. The claim to make is the one over the task types."
         )
+    asked_of = {row.scope for row in rows}
+    yield from (each.text for entry in request.entries for each in entry.left_out if each.task in {*asked_of, ""})
     if any(row.note and row.scope in TASKS for row in rows):
         yield "A method with fewer rows uses all it has, a reference may have more; the note says so."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,9 +17,7 @@ from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.results import (
     TOLERANCE,
-    DataKind,
     RecordStore,
-    Results,
     RunRecord,
     Tally,
     prediction_bytes,
@@ -27,7 +25,7 @@ from clinsynth.results import (
 )
 from clinsynth.scoring import METRICS, Metric
 from clinsynth.scoring.statistics import IntArray, Runs, sum_by_unit, unit_index
-from clinsynth.submissions import existing_card
+from clinsynth.standings.model import LeftOut
 from clinsynth.training import Recipe
 
 
@@ -82,9 +80,13 @@ class Entry:
     store: RecordStore[Any]
     """Where its records lie: runs, or answers of the direct track."""
     runs: Mapping[str, list[RunRecord]]
-    """By task."""
+    """By task, those that count."""
     fixed: Mapping[str, Answers] = field(default_factory=dict[str, Answers])
     """By task, answers that no seed and no training rows change."""
+    faults: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By task, why its records cannot be trusted, where that was asked for."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Stored runs of any recipe that do not count, and why, where that was asked for."""
 
     @property
     def tasks(self) -> set[str]:
@@ -140,19 +142,6 @@ class TestSets:
         return self._found[task]
 
 
-def read_entry(folder: Path, recipe: str, kind: DataKind) -> Entry:
-    """The records in a submission's folder. Raises ``UserError`` where the card or a record cannot be read."""
-    card = existing_card(folder.absolute())
-    if card is None:
-        raise UserError(f"no good submission.toml in {folder}", remedy=f"clinsynth validate {folder}")
-    results = Results(folder.absolute(), kind)
-    runs: dict[str, list[RunRecord]] = defaultdict(list)
-    for record in results.records():
-        if record.recipe == recipe and record.task in TASKS:
-            runs[record.task].append(record)
-    return Entry(card.name, card.kind == "reference", results, runs)
-
-
 def select_runs(stored: Sequence[RunRecord], budget: int | None, *, reference: bool) -> list[RunRecord]:
     """The records, by seed, that stand for a submission at a budget; empty if there are none.
 
@@ -184,11 +173,13 @@ def headline_budget(entries: Iterable[Entry], recipe: Recipe) -> int:
 def comparable_answers(entry: Entry, test: TestSet, budget: int | None) -> Answers:
     """The answers that stand for an entry at a budget; ``None``: those on all its rows.
 
-    Raises ``NotComparableError``: there is nothing, or it does not belong together or to this test set.
+    Raises ``NotComparableError``: there is nothing, it has a fault, or it does not belong together or to this test set.
     """
     task = test.task.spec.name
     if task in entry.fixed:
         return _on_this(entry.fixed[task], test)
+    if task in entry.faults:
+        raise NotComparableError(f"{entry.name} fails its verification: {entry.faults[task]}; see clinsynth verify")
     stored = entry.runs.get(task, [])
     records = select_runs(stored, budget, reference=entry.reference)
     if not records:
