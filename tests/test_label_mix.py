@@ -1,10 +1,11 @@
 """What rows score with equal label shares stands beside their score, and changes none."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.invented import RECIPE, write_card, write_run
 
-from clinsynth.results.store import Cell
+from clinsynth.results.store import Cell, TrainingData
 from clinsynth.snapshot.standings import score_rows
 from clinsynth.standings import Score, Standings, standings
 from clinsynth.views.scores import LABEL_MIX, LABEL_SHARES, _label_mix  # pyright: ignore[reportPrivateUsage] - a line of a page
@@ -12,6 +13,11 @@ from clinsynth.views.scores import LABEL_MIX, LABEL_SHARES, _label_mix  # pyrigh
 
 def table_of(folder: Path) -> Standings:
     return standings([folder], RECIPE, 300, "real")
+
+
+def balanced(rows: int) -> dict[str, Any]:
+    drawn = TrainingData(fingerprint="rows of mixed", available=rows, used=rows, draw="balanced")
+    return {"training": drawn}
 
 
 def score_of(table: Standings) -> Score:
@@ -24,9 +30,9 @@ def test_equal_label_shares_stand_beside_a_score(tmp_path: Path) -> None:
     aside.mkdir(parents=True)
     for seed in range(2):
         write_run(folder, Cell("gad", RECIPE, 300, seed), 0.8, {})
-        write_run(aside, Cell("gad", RECIPE, 300, seed), 0.6, {})
-    write_run(aside, Cell("gad", RECIPE, 100, 0), 0.1, {})
-    write_run(aside, Cell("gad", RECIPE, 300, 4), 0.1, {})
+        write_run(aside, Cell("gad", RECIPE, 300, seed), 0.6, balanced(300))
+    write_run(aside, Cell("gad", RECIPE, 100, 0), 0.1, balanced(100))
+    write_run(aside, Cell("gad", RECIPE, 300, 4), 0.1, balanced(300))
     before = score_of(table_of(folder))
     assert before.mix is None
     aside.rename(folder / "balanced")

@@ -441,6 +441,22 @@ def test_students_that_say_one_thing_are_not_taken_for_copies(submit: Submit, st
     assert "failed-verify" not in codes(folder)
 
 
+def test_a_balanced_draw_is_not_ranked_as_the_headline_draw(submit: Submit, store_run: StoreRun) -> None:
+    folder = submit({"gad": 40})
+    headline, balanced = Results(folder, "real"), Results(folder, "real", "balanced")
+    for record in five(folder, store_run):
+        assert not list(record_faults(record, headline))
+        assert any("random draw, in the place of balanced" in fault for fault in record_faults(record, balanced))
+        balanced.write_record(record)
+        drawn_alike = record.training.model_copy(update={"draw": "balanced"})
+        moved = headline.write_record(record.model_copy(update={"training": drawn_alike}))
+        assert not list(record_faults(moved, balanced))
+    assert "balanced draw, in the place of random draws" in codes(folder)["failed-verify"]
+    assert any("balanced draw" in str(each) for each in verify(folder, _Real()).findings)
+    (stored,) = collect([folder], "real").stored
+    assert stored.balanced == (), "a headline run says nothing about the label mix"
+
+
 def test_seeds_that_were_chosen_are_not_ranked(submit: Submit, store_run: StoreRun) -> None:
     folder = submit({"gad": 40})
     five(folder, store_run, range(1_000, 1_029))

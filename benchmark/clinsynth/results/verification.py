@@ -211,6 +211,8 @@ def record_faults(record: RunRecord, results: Results) -> Iterator[str]:
     yield from place_faults(record, results.folder, results.kind)
     if record.training.used != record.rows:
         yield f"used {record.training.used} rows, not the {record.rows} of its place"
+    if record.training.draw != results.draw:
+        yield f"its rows are a {record.training.draw} draw, in the place of {results.draw} draws"
     if not 1 <= record.rows <= record.training.available:
         yield f"used {record.rows} rows of {record.training.available}"
 

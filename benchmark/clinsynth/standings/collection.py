@@ -63,8 +63,10 @@ class Stored:
     @cached_property
     def balanced(self) -> tuple[RunRecord, ...]:
         """Runs on draws with equal shares of the labels: shown beside scores, never ranked."""
-        records = Results(self.folder, self.kind, "balanced").records()
-        return tuple(record for record in records if record.task in TASKS and _is_current(record))
+        results = Results(self.folder, self.kind, "balanced")
+        return tuple(
+            record for record in results.records() if record.task in TASKS and not any(record_faults(record, results))
+        )
 
     @cached_property
     def reproductions(self) -> Reproductions:
