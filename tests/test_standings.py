@@ -3,11 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from tests.invented import RECIPE as INVENTED
+from tests.invented import write_card, write_run
 
 from clinsynth.cli import main
 from clinsynth.core.errors import UserError
@@ -16,6 +20,7 @@ from clinsynth.results import store as results
 from clinsynth.results.store import Cell, RunRecord
 from clinsynth.snapshot import scores_of, snapshot_of
 from clinsynth.standings import RANKED_SEEDS, Standings, collect, standings, standings_of
+from clinsynth.submissions import read_submission, validate
 from clinsynth.views import Table, means
 
 Submit = Callable[..., Path]
@@ -217,3 +222,42 @@ def test_every_format_holds_the_same_numbers(
             assert name in shown[form]
             assert all(f"{100 * mean(values):.1f}" in shown[form] for values in own.values())
         assert all(remark in shown[form].replace("\\", "") for remark in made.remarks())
+
+
+def test_what_somebody_calls_a_reference_decides_nothing(tmp_path: Path) -> None:
+    """Neither the required tasks nor the conditions of comparable runs: those are the references' by name."""
+
+    def put(name: str, tasks: Sequence[str], kind: str = "submission", **changes: Any) -> None:
+        write_card(tmp_path / name, kind=kind)
+        for task in tasks:
+            for seed in range(RANKED_SEEDS):
+                write_run(tmp_path / name, Cell(task, INVENTED, 300, seed), 0.7, changes)
+
+    put("gold-n", ("gad",), "reference")
+    put("mine", ("gad",))
+    before = standings([tmp_path], INVENTED, 300, "real")
+    put("my-gold", ("gad", "mqp"), "reference", recipe_fingerprint="other")
+    after = standings([tmp_path], INVENTED, 300, "real")
+    assert before.required == after.required == ("gad",)
+    assert after.tasks == ("gad", "mqp"), "it is shown all the same"
+    by_name = {row.name: row for row in after.rows}
+    assert by_name["mine"].overall(after.required) is not None
+    assert "gad" in by_name["mine"].scores
+    shutil.rmtree(tmp_path / "gold-n")
+    assert standings([tmp_path], INVENTED, 300, "real").required == ("gad",), "submissions before what calls itself so"
+    shutil.rmtree(tmp_path / "mine")
+    assert standings([tmp_path], INVENTED, 300, "real").required == ("gad", "mqp"), "alone, its own tasks"
+
+
+def test_a_reference_of_ones_own_is_good_to_score_and_not_to_hand_in(submit: Callable[..., Path]) -> None:
+    folder = submit({"gad": 40}, "my-gold")
+    card = folder / "submission.toml"
+    card.write_text(card.read_text("utf-8").replace('kind = "submission"', 'kind = "reference"'), "utf-8")
+    report = validate(folder)
+    (error,) = [problem for problem in report.problems if problem.severity == "error"]
+    assert (error.reason, report.exit_code, report.usable) == ("reference-name", 1, True)
+    assert read_submission(folder).card.kind == "reference"
+    named = submit({"gad": 40}, "gold-n")
+    card = named / "submission.toml"
+    card.write_text(card.read_text("utf-8").replace('kind = "submission"', 'kind = "reference"'), "utf-8")
+    assert validate(named).exit_code == 0

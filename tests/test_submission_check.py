@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from clinsynth.core import REFERENCES
+
 ROOT = Path(__file__).parents[1]
 CHECK = ROOT / ".github" / "check-submissions"
 CARD = "submission.toml"
@@ -164,6 +166,15 @@ def test_an_odd_name_is_refused_and_given_to_no_command(board: Board, name: str)
     status, said, asked = board.check()
     assert (status, asked) == (1, [])
     assert "**failed**" in said
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_nobody_hands_in_a_reference(board: Board, name: str) -> None:
+    board.write(f"submissions/{name}/{CARD}")
+    board.commit()
+    status, said, asked = board.check()
+    assert (status, asked) == (1, [])
+    assert "a reference" in said
 
 
 def test_a_link_or_a_folder_without_a_card_is_refused(board: Board) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import mean
 
-from clinsynth.core import TASKS
+from clinsynth.core import REFERENCES, TASKS
 from clinsynth.results import RunRecord
 from clinsynth.scoring.statistics import kendall_tau, type_weights
 from clinsynth.scoring.statistics.ranks import borda
@@ -19,7 +19,6 @@ from clinsynth.standings.collection import Chosen
 
 ByTask = Mapping[str, float]
 """A submission's score on each task."""
-REFERENCES = ("constant", "gold-few", "gold-n", "gold-full")
 """In the order that their scores should have."""
 PUBLISHED = {"cdr": "f1", "gad": "f1"}
 """Tasks whose main metric is not the published one (docs/tasks.md), and that one."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from clinsynth.cli import Command, add_data_dir, add_format, add_sample, names
 from clinsynth.cli.printing import Shown, answers_page, print_blocks, print_snapshot
 from clinsynth.cli.submissions import say_unfilled
-from clinsynth.core import cores
+from clinsynth.core import CEILING, cores
 from clinsynth.data import open_store
 from clinsynth.direct import direct_folders, entry_at
 from clinsynth.snapshot import Snapshot, answers_of, scores_of, snapshot_of
@@ -126,7 +126,7 @@ def execute_compare(arguments: argparse.Namespace) -> int:
     say_unfilled([arguments.base, *arguments.others])
     store = open_store(arguments.data_dir, arguments.sample)
     recipe = arguments.recipe or headline_recipe([arguments.base, *arguments.others], store.kind)
-    beside = arguments.base.absolute().parent / "gold-full"
+    beside = arguments.base.absolute().parent / CEILING
     ceiling = arguments.ceiling or (beside if (beside / "submission.toml").is_file() else None)
     entries = tuple(entry_at(place, recipe, store.kind) for place in (arguments.base, *arguments.others))
     request = Request(

@@ -59,6 +59,11 @@ from .records import read_filed as read_filed
 from .records import read_sealed as read_sealed
 from .records import stored_records as stored_records
 from .records import write_sealed as write_sealed
+from .references import CEILING as CEILING
+from .references import CONSTANT as CONSTANT
+from .references import FEW_REAL as FEW_REAL
+from .references import REAL as REAL
+from .references import REFERENCES as REFERENCES
 from .registry import TASKS as TASKS
 from .registry import TASKS_DIR_VARIABLE as TASKS_DIR_VARIABLE
 from .registry import Registry as Registry

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clinsynth.audit import AuditRecord, audit
-from clinsynth.core import TASKS, Task, UserError
+from clinsynth.core import CEILING, REAL, TASKS, Task, UserError
 from clinsynth.data import DataStore, ExampleStore, open_store
 from clinsynth.evaluation.rows import Rows, stage
 from clinsynth.evaluation.verdict import Quoted, Report, Rival, rival
@@ -35,7 +35,6 @@ from clinsynth.training import Request as Scoring
 
 Said = Callable[[str], None]
 """Told what is done, line by line."""
-_CEILING, _REAL = "gold-full", "gold-n"
 _QUOTED = 10
 """Rows of a kind that are quoted."""
 _LENGTH = 300
@@ -175,7 +174,7 @@ def _report(
     table = standings_of(collection, request.recipe, rows, profiler)
     scores = {row.name: row.scores[name] for row in table.rows if name in row.scores}
     kinds = {row.name: row.kind for row in table.rows}
-    real = next((row.curves for row in table.rows if row.name == _REAL), ())
+    real = next((row.curves for row in table.rows if row.name == REAL), ())
     own = request.out.name
     if own not in scores:
         raise UserError(f"{own} has no run on {name} that can be shown", found="; ".join(map(str, table.left_out)))
@@ -236,7 +235,7 @@ def _rivals(
             tasks=(request.task,),
             recipe=request.recipe,
             rows=rows,
-            ceiling=entries.get(_CEILING),
+            ceiling=entries.get(CEILING),
             resamples=request.resamples,
         )
         out.append(rival(name, compare(comparing, store, reading)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import clinsynth
-from clinsynth.core import Row, TaskSpec, UserError, atomic_path, sha256_file, write_json
+from clinsynth.core import CEILING, FEW_REAL, REAL, Row, TaskSpec, UserError, atomic_path, sha256_file, write_json
 from clinsynth.submissions import CARD_FILE, Card, check_name, read_submission, write_rows, write_submission
 from clinsynth.submissions.importing import ImportOptions, format_of, import_data
 from clinsynth.task_types import task_type
@@ -166,8 +166,8 @@ METRIC_NAMES = {
     "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1", "f1": "F1", "entity_f1": "entity F1",
 }  # fmt: skip
 IN_WORDS = {
-    "gold-full": "all real data (gold-full)",
-    "gold-n": "as much real data (gold-n)",
-    "gold-few": "a few real rows (gold-few)",
+    CEILING: "all real data (gold-full)",
+    REAL: "as much real data (gold-n)",
+    FEW_REAL: "a few real rows (gold-few)",
 }
 """References, by name."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from clinsynth.core import TASKS, UserError
+from clinsynth.core import CONSTANT, TASKS, UserError
 from clinsynth.data import DataStore, ExampleStore
 from clinsynth.direct import CARD_FILE, direct_folders
 from clinsynth.results import DataKind
@@ -17,7 +17,7 @@ from clinsynth.snapshot.data_records import Omitted, published_elsewhere
 from clinsynth.snapshot.excerpts import example_rows
 from clinsynth.snapshot.schema import LeftOutRow, Row, SubmissionRow, Tables, TaskRow
 from clinsynth.snapshot.standings import difference_rows
-from clinsynth.standings import CONSTANT, Collection, Profiler, Standings, Stored, collect, folders, standings_of
+from clinsynth.standings import Collection, Profiler, Standings, Stored, collect, folders, standings_of
 
 Said = Callable[[str], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from clinsynth.core import TASKS, TaskTypeName
+from clinsynth.core import CEILING, CONSTANT, TASKS, TaskTypeName
 from clinsynth.results import Cell, RunRecord
 from clinsynth.snapshot.descriptions import Place
 from clinsynth.snapshot.scores import (
@@ -21,7 +21,6 @@ from clinsynth.snapshot.scores import (
     TypeRow,
 )
 from clinsynth.standings import (
-    CONSTANT,
     MEAN_OF_TYPES,
     Comparison,
     Curve,
@@ -292,9 +291,6 @@ def cost_rows(table: Standings) -> Iterator[CostRow]:
 
 BEST = 12
 """Rows of a table, best first, that are compared with one another and with every reference."""
-
-
-CEILING = "gold-full"
 
 
 def difference_rows(

@@ -10,7 +10,6 @@ from .comparison import Comparison as Comparison
 from .comparison import Reading as Reading
 from .comparison import Request as Request
 from .comparison import compare as compare
-from .model import CONSTANT as CONSTANT
 from .model import MEAN_OF_TYPES as MEAN_OF_TYPES
 from .model import SAMPLE_REMARK as SAMPLE_REMARK
 from .model import Agreement as Agreement

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from clinsynth.audit import copies
-from clinsynth.core import TASKS, RecordFault, UserError
+from clinsynth.core import CONSTANT, REFERENCES, TASKS, RecordFault, UserError
 from clinsynth.results import (
     SEEDS,
     DataKind,
@@ -20,7 +20,7 @@ from clinsynth.results import (
     repeated_seeds,
     reproduced_runs,
 )
-from clinsynth.standings.model import CONSTANT, LeftOut
+from clinsynth.standings.model import LeftOut
 from clinsynth.standings.runs import Entry, mixed, select_runs
 from clinsynth.submissions import Card, existing_card
 from clinsynth.training import DEFAULT_RECIPE
@@ -239,7 +239,13 @@ def choose(collection: Collection, recipe: str, budget: int) -> list[Chosen]:
                          for task, runs in entry.runs.items()})
         for stored, entry in entries
     ]  # fmt: skip
-    references = _usual(record for _, entry, runs in selected if entry.reference for r in runs.values() for record in r)
+    references = _usual(
+        record
+        for _, entry, runs in selected
+        if entry.reference and entry.name in REFERENCES
+        for r in runs.values()
+        for record in r
+    )
     usual = _usual(record for _, _, runs in selected for r in runs.values() for record in r) | references
     return [_chosen(stored, entry, runs, usual) for stored, entry, runs in selected]
 

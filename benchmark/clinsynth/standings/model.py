@@ -204,8 +204,6 @@ class Agreement:
     """Pairs of which the first order has the first one ahead, and the second order the other."""
 
 
-CONSTANT = "constant"
-"""Name of the row of the best constant answers."""
 MEAN_OF_TYPES = "mean of the types"
 """Name of the overall score, in place of a task's name."""
 SAMPLE_REMARK = "SAMPLE: the test items are a few hand-written ones. These numbers try the machinery, no more."
@@ -336,7 +334,7 @@ class Standings:
     left_out: tuple[LeftOut, ...]
     """Results that are left out, with the reason."""
     required: tuple[str, ...] = ()
-    """Tasks that a row needs for an overall score: those with a result of a reference; of anybody if there is none."""
+    """Tasks that a row needs for an overall score: those of ``REFERENCES``, else those of submissions."""
     summaries: dict[str, TaskSummary] = field(default_factory=dict[str, TaskSummary])
     """By task; empty without statistics."""
     agreements: tuple[Agreement, ...] = ()

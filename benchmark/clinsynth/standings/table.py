@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
-from clinsynth.core import TASKS, progress
+from clinsynth.core import CONSTANT, REFERENCES, TASKS, progress
 from clinsynth.results import DataKind, RunRecord
 from clinsynth.scoring.statistics import (
     ALPHA,
@@ -27,7 +27,6 @@ from clinsynth.standings.collection import Chosen, Collection, Stored, choose, c
 from clinsynth.standings.curves import curves, with_costs
 from clinsynth.standings.eligibility import REFERENCE, reasons
 from clinsynth.standings.model import (
-    CONSTANT,
     Difference,
     LabelMix,
     LeftOut,
@@ -284,12 +283,24 @@ def means(collection: Collection, chosen: Sequence[Chosen], recipe: str, budget:
             text = f"{card.name} is not shown: no {collection.kind} run of {recipe} on {budget:,} rows."
             left_out.append(LeftOut(card.name, "", text))
     tasks = tuple(name for name in TASKS if any(name in row.scores for row in rows))
-    of_references = {task for row in rows if row.kind == "reference" for task in row.scores}
-    required = tuple(task for task in tasks if task in of_references) or tasks
+    required = _required(tasks, rows)
     table = Standings(recipe, budget, collection.kind, tasks, _ordered(rows, required), tuple(left_out), required)
     stored = [recorded().get(each) for each in here]
     floors = {each.task: each.score for each in stored if each}
     return _with_constant(table, floors)
+
+
+def _required(tasks: tuple[str, ...], rows: Sequence[Standing]) -> tuple[str, ...]:
+    """Tasks that an overall score needs: those of the references by name, else of any submission, else all.
+
+    What somebody else calls a reference decides nothing: it has no rank to lose.
+    """
+    references = [row for row in rows if row.kind == "reference" and row.name in REFERENCES]
+    submissions = [row for row in rows if row.kind != "reference"]
+    for deciding in (references, submissions):
+        if some := tuple(task for task in tasks if any(task in row.scores for row in deciding)):
+            return some
+    return tasks
 
 
 def _ordered(rows: Iterable[Standing], required: Sequence[str]) -> tuple[Standing, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from clinsynth.core import TASKS, UserError, worker_pool
+from clinsynth.core import CEILING, CONSTANT, REAL, TASKS, UserError, worker_pool
 from clinsynth.results import RunRecord
 from clinsynth.scoring.statistics import (
     Estimate,
@@ -31,7 +31,6 @@ from clinsynth.scoring.statistics import (
 from clinsynth.standings.collection import Chosen, Stored
 from clinsynth.standings.eligibility import unfit
 from clinsynth.standings.model import (
-    CONSTANT,
     Difference,
     GapRecovered,
     Interval,
@@ -42,9 +41,6 @@ from clinsynth.standings.model import (
 from clinsynth.standings.profiles import Profiler, one_thread
 from clinsynth.standings.runs import Answers, Entry, TestSet, mixed, scale_of
 from clinsynth.standings.verdicts import Reason, judge
-
-CEILING, REAL = "gold-full", "gold-n"
-"""References by name: the upper end of the gap, and whose runs are the learning curve of real data."""
 
 Point = tuple[str, int]
 """A submission's name and a number of rows."""

@@ -16,6 +16,8 @@ LISTED = 20
 """Problems of one reason that are listed for a file; the others are counted."""
 UNUSABLE = frozenset({"no-folder", "no-card", "no-data"})
 """Reasons after which there is nothing to check."""
+ONLY_TO_HAND_IN = frozenset({"reference-name"})
+"""Errors that are in the way of handing in, and of nothing else."""
 Severity = Literal["error", "unfilled", "warning"]
 """error: nothing can be done with it; unfilled: the card is not finished, which only handing in needs; warning: odd."""
 _WITHOUT_TEXT = frozenset(
@@ -89,7 +91,9 @@ class Report:
     @property
     def usable(self) -> bool:
         """Whether the rows can be scored: no error, though the card may be unfilled."""
-        return not UNUSABLE & self.counts.keys() and all(problem.severity != "error" for problem in self.problems)
+        return not UNUSABLE & self.counts.keys() and not any(
+            problem.severity == "error" and problem.reason not in ONLY_TO_HAND_IN for problem in self.problems
+        )
 
     def notices(self) -> list[str]:
         """What is no error, one line for each file and reason: for commands that go on all the same."""

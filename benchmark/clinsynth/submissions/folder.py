@@ -183,7 +183,7 @@ _SKELETON = dedent(f"""\
     paper = ""  # address, if there is one
     bibtex = ""  # one entry, if there is one
     generator = "{FILL_IN}: how the rows were made, in one line"
-    kind = "submission"  # "reference" for a floor or a ceiling, which is never ranked
+    kind = "submission"  # "reference": a row to compare with on your own machine, never ranked
     licence = "{FILL_IN}: licence of the rows, such as CC-BY-4.0"
     disclosures = []  # whatever a reviewer should know, one sentence each
 

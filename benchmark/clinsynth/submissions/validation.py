@@ -9,8 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from statistics import median
 
-from clinsynth.core import Example, TaskSpec, UnknownNameError
-from clinsynth.submissions.card import CARD_FILE
+from clinsynth.core import REFERENCES, Example, TaskSpec, UnknownNameError
+from clinsynth.submissions.card import CARD_FILE, Card
 from clinsynth.submissions.faults import Findings, Problem, Report, discreet
 from clinsynth.submissions.rows import DATA, HARMLESS, is_private, known_specs, read_lines, scan, too_deep
 from clinsynth.task_types import Fault, task_type
@@ -134,6 +134,8 @@ def validate(path: Path, tasks: Iterable[str] | None = None, *, specs: Mapping[s
     findings = Findings()
     scanned = scan(path, known, findings)
     files = scanned.files
+    if scanned.card:
+        _check_kind(scanned.card, findings)
     for name in scanned.card.losses if scanned.card else ():
         if name not in known:
             findings.warn(
@@ -172,6 +174,16 @@ def read_rows(file: Path, spec: TaskSpec) -> Iterator[tuple[int | None, Example 
         yield from ((number, discreet(fault, private=private)) for fault in faults)
         if not faults:
             yield number, kind.decode(value)  # pyright: ignore[reportArgumentType] - a value without faults is a row
+
+
+def _check_kind(card: Card, findings: Findings) -> None:
+    """Note a reference under a name of its own: it is good to work with here, and no row to hand in."""
+    if card.kind == "reference" and card.name not in REFERENCES:
+        findings.error(
+            "reference-name", CARD_FILE, found=f'kind = "reference" in the card of {card.name}',
+            expected=f"of what is handed in, only {', '.join(REFERENCES)} are references",
+            remedy='write kind = "submission"; on your own machine it may stay, and decides nothing for other rows',
+        )  # fmt: skip
 
 
 def _check(file: Path, where: str, spec: TaskSpec, findings: Findings) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from clinsynth.core import TaskTypeName
+from clinsynth.core import CEILING, CONSTANT, FEW_REAL, REAL, TaskTypeName
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, SubmissionRow, SummaryRow, TaskRow, TypeRow
 from clinsynth.views.common import SECTIONS, cards, condition_filters, no_results, of, sections, spoken, tasks
 from clinsynth.views.model import (
@@ -31,12 +31,11 @@ from clinsynth.views.model import (
 )
 from clinsynth.views.scores import caption_of, left_out, rank_cell, standing_table
 
-REAL, CEILING, FLOOR = "gold-n", "gold-full", "constant"
 WHAT_THEY_ARE = {
-    "constant": "the best answer that ignores the text",
-    "gold-few": "a few real examples per label",
-    "gold-n": "as many real rows",
-    "gold-full": "all real rows",
+    CONSTANT: "the best answer that ignores the text",
+    FEW_REAL: "a few real examples per label",
+    REAL: "as many real rows",
+    CEILING: "all real rows",
 }
 """The references, in words."""
 DRAWN = 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from clinsynth.core import CEILING, CONSTANT, FEW_REAL, REAL
 from clinsynth.snapshot import ConditionRow, ScoreRow, Snapshot, SubmissionRow
 from clinsynth.views.common import MEAN, condition_filters, of, where
 from clinsynth.views.compare import turned, verdict
@@ -116,7 +117,7 @@ def _figure(
     at = {row.task: float(k) for k, row in enumerate(scores)}
     own = Series(name, tuple(_point(row, at[row.task]) for row in scores), emphasis=True)
     others: list[Series] = []
-    for reference in ("gold-n", "gold-full", "gold-few", "constant"):
+    for reference in (REAL, CEILING, FEW_REAL, CONSTANT):
         rows = [row for row in of(snapshot.tables.scores, condition, submission=reference) if row.task in at]
         if rows and reference != name:
             others.append(Series(reference, tuple(Point(100 * row.mean, at[row.task]) for row in rows)))
