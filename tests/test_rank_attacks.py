@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from studies.planted.edits import EDITS
-from tests.invented import audit_of
+from tests.invented import Toy, audit_of, write_card, write_run
 
 from clinsynth.audit import AuditRecord, audit, audit_path, copies, failures_of, gate, is_audited, read_audit
 from clinsynth.audit.record import CanarySightings, Draw, Nearness, Privacy, Repeats, Verbatim, write_audit
@@ -29,12 +29,13 @@ from clinsynth.results import (
     record_faults,
     reproduced_runs,
     reproduction_of,
+    share_of_one_run,
     verify,
     write_reproduction,
 )
 from clinsynth.results.reproductions import ERRORS
 from clinsynth.scoring import score_all
-from clinsynth.standings import collect
+from clinsynth.standings import Profiler, collect, standings
 from clinsynth.standings.collection import choose
 from clinsynth.standings.eligibility import reasons, unfit
 from clinsynth.submissions import Card, RealData, write_submission
@@ -421,6 +422,39 @@ def test_one_run_that_is_copied_to_five_seeds_is_seen(submit: Submit, store_run:
         results.write_record(first.model_copy(update={"seed": record.seed, "loss": 0.1 * record.seed}))
     assert "one run, stored more than once" in codes(folder)["failed-verify"]
     assert any("one run, stored" in str(each) for each in verify(folder, _Real()).findings)
+
+
+def test_one_run_with_a_few_answers_changed_is_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    write_card(folder)
+    write_run(folder, Cell("gad", RECIPE, 300, 0), 0.7, {})
+    results = Results(folder, "real")
+    (first,) = results.records()
+    said, _ = results.read_predictions(first)
+    gold = Toy().examples(GAD, "test")
+    for seed in SEEDS:
+        own = list(said)
+        own[seed] = Prediction((next(label for label in GAD.spec.labels if (label,) != own[seed].labels),))
+        cell = first.cell._replace(seed=seed)
+        digest = results.write_predictions(cell, own, spans=False)
+        changes = {"seed": seed, "predictions_sha256": digest, "scores": score_all(GAD.spec, gold, own)}
+        results.write_record(first.model_copy(update=changes))
+    found = [str(each) for each in verify(folder, Toy()).findings]  # pyright: ignore[reportArgumentType]
+    assert any("seeds 0, 1 have 99.5 % of the answers in common" in each for each in found)
+    table = standings([folder], RECIPE, 300, "real", Profiler(Toy(), 0))  # pyright: ignore[reportArgumentType]
+    row = next(each for each in table.rows if each.name == "toy")
+    assert "one run, stored more than once" in {each.code: each.text for each in row.reasons}["failed-verify"]
+
+
+@pytest.mark.parametrize(("share", "score"), [(0.2, 0.999), (0.0, 0.7), (0.03, 0.7)])
+def test_students_that_agree_by_themselves_are_not_one_run(share: float, score: float) -> None:
+    """Nearly always right, nearly always the same answer: both differ in one answer of two hundred."""
+    one = np.zeros(2_000, np.int64)
+    one[: int(share * 2_000)] = 1
+    two = one.copy()
+    two[-10:] = 1
+    assert share_of_one_run(one, two, score) is None
+    assert share_of_one_run(np.arange(2_000) % 2, (np.arange(2_000) % 2) ^ (np.arange(2_000) < 10), 0.7) == 0.995
 
 
 class _Real(SampleStore):

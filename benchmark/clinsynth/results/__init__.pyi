@@ -4,6 +4,13 @@ from .predictions import prediction_bytes as prediction_bytes
 from .predictions import prediction_row as prediction_row
 from .predictions import predictions_in as predictions_in
 from .predictions import read_predictions as read_predictions
+from .repeats import DIFFER as DIFFER
+from .repeats import SameRun as SameRun
+from .repeats import digests as digests
+from .repeats import may_repeat as may_repeat
+from .repeats import nearly_repeated as nearly_repeated
+from .repeats import repeated_seeds as repeated_seeds
+from .repeats import share_of_one_run as share_of_one_run
 from .reproductions import ReproductionRecord as ReproductionRecord
 from .reproductions import Reproductions as Reproductions
 from .reproductions import State as State
@@ -22,13 +29,11 @@ from .store import Environment as Environment
 from .store import RecordStore as RecordStore
 from .store import Results as Results
 from .store import RunRecord as RunRecord
-from .store import SameRun as SameRun
 from .store import TestData as TestData
 from .store import TrainingData as TrainingData
 from .store import base_of as base_of
 from .store import check_scores as check_scores
 from .store import drawn as drawn
-from .store import repeated_seeds as repeated_seeds
 from .verification import TOLERANCE as TOLERANCE
 from .verification import Finding as Finding
 from .verification import GoldSets as GoldSets

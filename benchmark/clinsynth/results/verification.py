@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 from clinsynth.core import TASKS, Example, NotPreparedError, TaskSpec, UnknownNameError, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.data import fingerprint as fingerprint_of_examples
-from clinsynth.results.store import DataKind, Results, RunRecord, TestData, read_record, repeated_seeds
+from clinsynth.results.repeats import Digests, digests, may_repeat, nearly_repeated, repeated_seeds
+from clinsynth.results.store import Cell, DataKind, Results, RunRecord, TestData, read_record
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions import fingerprint as fingerprint_of
@@ -101,6 +102,7 @@ def verify(folder: Path, store: ExampleStore) -> Verified:
     findings: list[Finding] = []
     tests = GoldSets(store)
     records: list[RunRecord] = []
+    answers: dict[Cell, Digests] = {}
     for path in paths:
         try:
             record = read_record(path, edited=True)
@@ -108,9 +110,10 @@ def verify(folder: Path, store: ExampleStore) -> Verified:
             findings.append(Finding("failed", path, said(error)))
             continue
         records.append(record)
-        findings += _check(path, record, results, submission, tests)
+        findings += _check(path, record, results, submission, tests, answers)
     findings += (
-        Finding("failed", results.record_path(each.cell), each.text) for each in repeated_seeds(records, results)
+        Finding("failed", results.record_path(each.cell), each.text)
+        for each in (*repeated_seeds(records, results), *nearly_repeated(records, answers))
     )
     findings += _strays(results, paths, records)
     return Verified(len(paths), tuple(findings))
@@ -180,7 +183,12 @@ def _strays(results: Results, paths: Sequence[Path], records: Sequence[RunRecord
 
 
 def _check(
-    path: Path, record: RunRecord, results: Results, submission: Submission | UserError, tests: GoldSets
+    path: Path,
+    record: RunRecord,
+    results: Results,
+    submission: Submission | UserError,
+    tests: GoldSets,
+    answers: dict[Cell, Digests],
 ) -> list[Finding]:
     findings = [Finding("failed", path, fault) for fault in record_faults(record, results)]
     if record.task not in TASKS:
@@ -190,6 +198,8 @@ def _check(
         predictions, digest = results.read_predictions(record)
     except UserError as error:
         return [*findings, Finding("failed", path, said(error))]
+    if may_repeat(record):
+        answers[record.cell] = digests(predictions)
     if digest != record.predictions_sha256:
         findings.append(Finding("failed", predictions_path, "not the predictions that the record was made from"))
     findings += _check_data(record, submission, results.folder)

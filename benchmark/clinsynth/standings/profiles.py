@@ -121,8 +121,8 @@ def record(constants: Sequence[Constant], path: Path = RECORDS) -> None:
     write_json(path, [each.model_dump(mode="json") for each in sorted(constants, key=lambda each: each.task)])
 
 
-VERSION = 2
-"""Raised whenever the same runs give another profile."""
+VERSION = 3
+"""Raised whenever the same runs give another profile, or none: 3 refuses seeds that are nearly one run."""
 RESAMPLES = 2_000
 """Bootstrap resamples of F1 metrics (protocol); 10,000 for a published table."""
 _HEAD = struct.Struct("<qqqq")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ import numpy as np
 from clinsynth.core import TASKS, Example, NotPreparedError, Task, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.results import (
+    DIFFER,
     TOLERANCE,
     RecordStore,
     RunRecord,
     Tally,
+    digests,
+    may_repeat,
+    nearly_repeated,
     prediction_bytes,
     predictions_in,
+    read_predictions,
 )
 from clinsynth.scoring import METRICS, Metric
 from clinsynth.scoring.statistics import IntArray, Runs, sum_by_unit, unit_index
@@ -223,10 +229,28 @@ def counted(answers: Answers, test: TestSet) -> Runs:
         UserError: a prediction file cannot be read.
     """
     try:
-        units = [sum_by_unit(_counts(answers.name, test, file), test.index) for file in answers.files]
+        counts = [_counts(answers.name, test, file) for file in answers.files]
+        _check_repeats(answers, test, counts)
+        units = [sum_by_unit(each, test.index) for each in counts]
         return Runs(test.metric.value, answers.seeds, np.stack(units))
     except ValueError as error:
         raise NotComparableError(str(error)) from error
+
+
+def _check_repeats(answers: Answers, test: TestSet, counts: Sequence[IntArray]) -> None:
+    """Raise ``NotComparableError`` if two seeds are one run with a few answers changed.
+
+    Equal answers have equal counts: only where nearly all of these are equal are predictions read once more.
+    """
+    runs = [k for k, record in enumerate(answers.records) if may_repeat(record)]
+    near = [(a, b) for a, b in combinations(runs, 2) if float(np.mean((counts[a] != counts[b]).any(axis=1))) <= DIFFER]
+    spec = test.task.spec
+    read = {
+        k: digests(read_predictions(answers.files[k].path, spec, len(test.gold))[0])
+        for k in {k for two in near for k in two}
+    }
+    for same in nearly_repeated([answers.records[k] for k in runs], {answers.records[k].cell: read[k] for k in read}):
+        raise NotComparableError(same.text)
 
 
 def _counts(name: str, test: TestSet, file: AnswerFile) -> IntArray:
