@@ -19,6 +19,7 @@ def figures(tables: Tables, condition: ConditionRow, block: Block) -> Iterator[F
     """Every figure that has something to show; its key is the name of its file."""
     scores = [row for row in tables.scores if _same(row, condition)]
     overall = [row for row in tables.overall if _same(row, condition) and row.mean is not None]
+    overall.sort(key=lambda row: -(row.mean or 0.0))
     if overall:
         yield _scores("overall", "Mean of the types", overall, "mean of the types x 100")
     for task in condition.tasks:

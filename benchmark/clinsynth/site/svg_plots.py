@@ -343,10 +343,13 @@ def _labels(ends: Sequence[tuple[float, float, str]], narrow: bool) -> list[str]
         columns.setdefault(int(x // (24 if narrow else 150)), []).append((x, y + 4.5, name))
     for column in columns.values():
         places = spread([y for _, y, _ in column], 15)
+        # Where names have to move they stand in one column, each with a line to its point.
+        moved = any(abs(y - wanted) > _LED for (_, wanted, _), y in zip(column, places, strict=True))
+        edge = max(x for x, _, _ in column) + 24
         for (x, wanted, name), y in zip(column, places, strict=True):
-            if abs(y - wanted) > _LED:
-                out.append(f'<path class="axis" d="M{x + 5} {wanted - 4.5}L{x + 9} {y - 4.5:.1f}"/>')
-            out.append(_text(x + (12 if abs(y - wanted) > _LED else 9), round(y, 1), name))
+            if moved:
+                out.append(f'<path class="s thin" d="M{x + 6} {wanted - 4.5}L{edge - 3} {y - 4.5:.1f}"/>')
+            out.append(_text(edge if moved else x + 9, round(y, 1), name))
     return out
 
 
