@@ -42,9 +42,11 @@ def test_equal_label_shares_stand_beside_a_score(tmp_path: Path) -> None:
     assert score.mix
     # Two seeds: other rows, and a seed that the score does not have, stay out.
     assert (score.mix.seeds, score.mix.divergence) == (2, None)
-    assert 0.5 < score.mix.balanced < score.mean
+    equal_shares = score.mix.balanced
+    assert equal_shares is not None
+    assert 0.5 < equal_shares < score.mean
     (row,) = [row for row in score_rows(table) if row.submission == "mixed"]
-    assert (row.balanced, row.label_divergence) == (score.mix.balanced, None)
-    assert _label_mix([row]) == (f"{LABEL_MIX}: mixed {100 * score.mix.balanced:.1f}.",)
+    assert (row.balanced, row.label_divergence) == (equal_shares, None)
+    assert _label_mix([row]) == (f"{LABEL_MIX}: mixed {100 * equal_shares:.1f}.",)
     alone = row.model_copy(update={"balanced": None, "label_divergence": 0.071})
     assert _label_mix([alone]) == (f"{LABEL_SHARES}: mixed 0.07.",), "known without balanced draws as well"
