@@ -94,7 +94,7 @@ def share_of_one_run(one: Digests, two: Digests, score: float) -> float | None:
     """
     if len(one) != len(two) or not len(one):
         return None
-    differ = np.count_nonzero(one != two) / len(one)
+    differ = int(np.count_nonzero(one != two)) / len(one)
     varied = min(1 - float(np.unique(each, return_counts=True)[1].max()) / len(each) for each in (one, two))
     most = min(DIFFER, IN_PROPORTION * varied, IN_PROPORTION * (1 - score))
     return 1 - differ if differ <= most and varied >= VARIED else None
