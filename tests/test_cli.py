@@ -60,7 +60,7 @@ def quick(register: Register, in_process: list[object], monkeypatch: pytest.Monk
 
 
 def demo() -> None:
-    assert clinsynth("clinsynth generate gold-few --tasks gad,hoc --sample --out submissions/demo") == 0
+    assert clinsynth("clinsynth generate template --tasks gad,hoc --rows 100 --sample --out submissions/demo") == 0
 
 
 @pytest.mark.usefixtures("folder", "quick")

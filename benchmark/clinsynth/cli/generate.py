@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 GENERATE_EXAMPLES = (
-    "clinsynth generate gold-few --tasks gad,ncbi-disease --sample --out submissions/demo",
+    "clinsynth generate template --tasks gad,ncbi-disease --rows 100 --sample --out submissions/demo",
     "clinsynth generate gold-n --tasks all --sample --out submissions/real",
     "clinsynth generate naive --tasks gad --rows 100 --sample --model gpt-4o-mini --out submissions/naive --dry-run",
     "clinsynth generate naive --tasks gad --rows 20 --sample --model local --out submissions/local --dry-run",
