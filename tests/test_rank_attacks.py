@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from studies.planted.edits import EDITS
+from tests import conftest
 from tests.invented import Toy, audit_of, write_card, write_run
 
 from clinsynth.audit import AuditRecord, audit, audit_path, copies, failures_of, gate, is_audited, read_audit
@@ -486,7 +487,9 @@ def test_a_balanced_draw_is_not_ranked_as_the_headline_draw(submit: Submit, stor
         moved = headline.write_record(record.model_copy(update={"training": drawn_alike}))
         assert not list(record_faults(moved, balanced))
     assert "balanced draw, in the place of random draws" in codes(folder)["failed-verify"]
-    assert any("balanced draw" in str(each) for each in verify(folder, _Real()).findings)
+    found = {str(each) for each in verify(folder, _Real()).findings}
+    assert any("a balanced draw, in the place of random" in each for each in found)
+    assert any("a random draw, in the place of balanced" in each and "/balanced/runs/" in each for each in found)
     (stored,) = collect([folder], "real").stored
     assert stored.balanced == (), "a headline run says nothing about the label mix"
 
@@ -534,8 +537,14 @@ def gold_answers(folder: Path, seeds: Sequence[int], recipe: str) -> None:
 
 
 def test_gold_answers_are_not_reproduced(
-    submit: Submit, tiny_recipe: Recipe, in_process: list[Cell], capsys: pytest.CaptureFixture[str]
+    submit: Submit,
+    tiny_recipe: Recipe,
+    in_process: list[Cell],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = submit({"gad": 40})
     for seed in (0, 1):
         run(Job(folder, Cell("gad", tiny_recipe.name, 24, seed), None, True, threads=1))
@@ -558,6 +567,33 @@ def test_gold_answers_are_not_reproduced(
     assert main(words) == 1
     assert "NOT REPRODUCED" in capsys.readouterr().out
     assert reproduced_runs(folder, "sample").state(records) == "not reproduced"
+
+
+def test_an_interrupted_reproduction_goes_on_from_the_last_run(
+    submit: Submit, tiny_recipe: Recipe, in_process: list[Cell], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = submit({"gad": 40})
+    for seed in (0, 1, 2):
+        run(Job(folder, Cell("gad", tiny_recipe.name, 24, seed), None, True, threads=1))
+    words = ["reproduce", str(folder), "--sample", "--seeds", "0-2"]
+    train = conftest.attempt
+
+    def until_the_third(job: Job, where: str) -> Any:
+        if job.cell.seed == 2:
+            raise KeyboardInterrupt
+        return train(job, where)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(conftest, "attempt", until_the_third)
+        assert main(words) == 130
+    # Whether one run is as stored is judged by how far the seeds are apart: there is no record before all are done.
+    assert not reproduced_runs(folder, "sample").by_run
+    in_process.clear()
+    assert main(words) == 0
+    assert [cell.seed for cell in in_process] == [2]
+    assert len(reproduced_runs(folder, "sample").by_run) == 3
+    assert not list((tmp_path / "cache").rglob("*.json"))
 
 
 def reproduce_by_hand(folder: Path, records: Sequence[RunRecord], shift: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clinsynth.cli import main
 from clinsynth.core.errors import UnknownNameError, UserError
 from clinsynth.core.registry import TASKS
 from clinsynth.data.samples import SampleStore
@@ -120,6 +121,17 @@ def test_tasks_that_are_not_prepared(submit: Submit, tmp_path: Path) -> None:
         plan(ask(folder, sample=False, data_dir=tmp_path / "data", tasks=("gad",)))
     with pytest.raises(UserError, match=r"no data for hoc(.|\n)*data/hoc\.jsonl\.gz"):
         plan(ask(folder, tasks=("hoc",)))
+
+
+@pytest.mark.parametrize("command", ["plan", "score"])
+def test_nothing_of_what_was_asked_for_can_be_done(
+    command: str, submit: Submit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, str(submit({"gad": 40, "mqp": 40})), "--data-dir", str(tmp_path / "data")]) == 2
+    out, said = capsys.readouterr()
+    assert not out
+    assert "no test set of these tasks is here" in said
+    assert "clinsynth prepare gad mqp" in said
 
 
 @pytest.mark.usefixtures("tiny_recipe")

@@ -15,6 +15,7 @@ from clinsynth.results import Draw, RunRecord, mean_difference, most_difference
 from clinsynth.submissions import CARD_FILE, validate
 from clinsynth.training import (
     DEFAULT_RECIPE,
+    Plan,
     ReproductionRequest,
     Request,
     budgets_of,
@@ -61,6 +62,18 @@ def request_of(arguments: argparse.Namespace) -> Request:
     )
 
 
+def _planned(request: Request) -> Plan:
+    """The plan of a request. Raises ``UserError`` where nothing of what was asked for can be done here."""
+    planned = plan(request)
+    if planned.skipped and not (planned.done or planned.todo):
+        raise UserError(
+            "nothing can be scored: no test set of these tasks is here",
+            found="; ".join(planned.skipped.values()),
+            remedy=f"clinsynth prepare {' '.join(planned.skipped)}, or try the way with --sample",
+        )
+    return planned
+
+
 def execute_score(arguments: argparse.Namespace) -> int:
     """Exit status 1 if the submission is refused or a run failed; 2 if no requested run can be done."""
     report = validate(arguments.submission, arguments.tasks or None)
@@ -69,16 +82,10 @@ def execute_score(arguments: argparse.Namespace) -> int:
         return report.exit_code
     say_notices(report)
     request = request_of(arguments)
-    planned = plan(request)
+    planned = _planned(request)
     sys.stderr.writelines(
         clean(f"{line}\n") for line in describe(planned, open_store(arguments.data_dir, arguments.sample))
     )
-    if planned.skipped and not (planned.done or planned.missing or planned.stale):
-        raise UserError(
-            "nothing can be scored: no test set of these tasks is here",
-            found="; ".join(planned.skipped.values()),
-            remedy=f"clinsynth prepare {' '.join(planned.skipped)}, or try the way with --sample",
-        )
     if arguments.dry_run:
         for cell in planned.todo:
             print(cell.stem)
@@ -125,14 +132,14 @@ def _configure_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def execute_plan(arguments: argparse.Namespace) -> int:
-    """Exit status 0: the runs can be done; 1: the submission is refused; 2: the executor cannot do them."""
+    """Exit status 0: the runs can be done; 1: the submission is refused; 2: no test set or executor is here."""
     report = validate(arguments.submission, arguments.tasks or None)
     if not report.usable:
         sys.stderr.write(clean(f"{report}\n"))
         return report.exit_code
     say_notices(report)
     request = request_of(arguments)
-    planned = plan(request)
+    planned = _planned(request)
     for line in describe(planned, open_store(arguments.data_dir, arguments.sample)):
         print(line)
     places = arguments.known or [arguments.submission.absolute().parent]

@@ -1,4 +1,7 @@
-"""Folders that are replaced as a whole: a reader meets the old one or the new one, whatever becomes of the writer."""
+"""Folders: the user's own for what may be lost, and those that are replaced as a whole.
+
+A reader of the latter meets the old one or the new one, whatever becomes of the writer.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,12 @@ from clinsynth.core.errors import UserError
 
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE
+
+
+def user_cache() -> Path:
+    """``$XDG_CACHE_HOME/clinsynth``, else ``~/.cache/clinsynth``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "clinsynth"
 
 
 @contextmanager

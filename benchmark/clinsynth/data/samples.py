@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clinsynth.core import SPLITS, Example, NotPreparedError, Split, Task, UserError
+from clinsynth.core import SPLITS, Example, NotPreparedError, Split, Task, UserError, user_cache
 from clinsynth.data import manifest as arrow
 from clinsynth.data.formats import Numbering
 from clinsynth.data.store import DataStore, ExampleStore
@@ -79,10 +79,8 @@ def _good_rows(path: Path, task: Task) -> list[dict[str, Any]]:
 
 def default_data_dir() -> Path:
     """``$CLINSYNTH_DATA``, else ``$XDG_CACHE_HOME/clinsynth``, else ``~/.cache/clinsynth``."""
-    if own := os.environ.get(DATA_VARIABLE):
-        return Path(own).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "clinsynth"
+    own = os.environ.get(DATA_VARIABLE)
+    return Path(own).expanduser() if own else user_cache()
 
 
 def open_store(data_dir: Path | None = None, sample: bool = False) -> ExampleStore:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from clinsynth.core import UserError, canonical_json
+from clinsynth.core import UserError, canonical_json, user_cache
 from clinsynth.llm.requests import Answer, Mode, Prompt
 
 CACHE_VARIABLE = "CLINSYNTH_CACHE"
@@ -110,10 +110,8 @@ def _ordered(value: Any) -> Any:
 
 def default_cache() -> Path:
     """``$CLINSYNTH_CACHE``, else ``$XDG_CACHE_HOME/clinsynth/llm``, else ``~/.cache/clinsynth/llm``."""
-    if own := os.environ.get(CACHE_VARIABLE):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "clinsynth" / "llm"
+    own = os.environ.get(CACHE_VARIABLE)
+    return Path(own).expanduser() if own else user_cache() / "llm"
 
 
 class Cache:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from clinsynth.core import TASKS, Example, NotPreparedError, TaskSpec, UnknownNameError, UserError
 from clinsynth.data import ExampleStore
 from clinsynth.data import fingerprint as fingerprint_of_examples
 from clinsynth.results.repeats import Digests, digests, may_repeat, nearly_repeated, repeated_seeds
-from clinsynth.results.store import Cell, DataKind, Results, RunRecord, TestData, read_record
+from clinsynth.results.store import Cell, DataKind, Draw, Results, RunRecord, TestData, read_record
 from clinsynth.scoring import score_all
 from clinsynth.submissions import Submission, read_submission
 from clinsynth.submissions import fingerprint as fingerprint_of
@@ -91,32 +91,34 @@ class Verified:
 
 def verify(folder: Path, store: ExampleStore) -> Verified:
     """Check every run under a submission's folder against the data on this machine. Raises ``UserError`` if none."""
-    results = Results(folder.absolute(), store.kind)
-    paths = list(results.record_paths())
-    if not paths:
-        raise UserError(f"no runs under {results.runs}", remedy=f"clinsynth score {folder}")
+    places = [Results(folder.absolute(), store.kind, draw) for draw in get_args(Draw)]
+    runs = sum(1 for results in places for _ in results.record_paths())
+    if not runs:
+        raise UserError(f"no runs under {places[0].runs}", remedy=f"clinsynth score {folder}")
     try:
         submission: Submission | UserError = read_submission(folder)
     except UserError as error:
         submission = error
-    findings: list[Finding] = []
     tests = GoldSets(store)
+    return Verified(runs, tuple(finding for results in places for finding in _findings(results, submission, tests)))
+
+
+def _findings(results: Results, submission: Submission | UserError, tests: GoldSets) -> Iterator[Finding]:
+    """All that is to be said of the runs of one draw."""
+    paths = list(results.record_paths())
     records: list[RunRecord] = []
     answers: dict[Cell, Digests] = {}
     for path in paths:
         try:
             record = read_record(path, edited=True)
         except UserError as error:
-            findings.append(Finding("failed", path, said(error)))
+            yield Finding("failed", path, said(error))
             continue
         records.append(record)
-        findings += _check(path, record, results, submission, tests, answers)
-    findings += (
-        Finding("failed", results.record_path(each.cell), each.text)
-        for each in (*repeated_seeds(records, results), *nearly_repeated(records, answers))
-    )
-    findings += _strays(results, paths, records)
-    return Verified(len(paths), tuple(findings))
+        yield from _check(path, record, results, submission, tests, answers)
+    for each in (*repeated_seeds(records, results), *nearly_repeated(records, answers)):
+        yield Finding("failed", results.record_path(each.cell), each.text)
+    yield from _strays(results, paths, records)
 
 
 def said(error: UserError) -> str:

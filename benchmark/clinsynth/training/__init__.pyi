@@ -7,6 +7,7 @@ from .recipe import Recipe as Recipe
 from .reproduction import ReproductionRequest as ReproductionRequest
 from .reproduction import plan_reproduction as plan_reproduction
 from .reproduction import reproduce as reproduce
+from .scoring import Plan as Plan
 from .scoring import Request as Request
 from .scoring import budgets_of as budgets_of
 from .scoring import describe as describe

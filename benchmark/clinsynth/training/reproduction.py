@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from clinsynth.core import TASKS, NotPreparedError, Prediction, UserError
+from clinsynth.core import TASKS, NotPreparedError, Prediction, UserError, atomic_path, sha256_lines, user_cache
 from clinsynth.data import ExampleStore, open_store
 from clinsynth.results import (
     SEEDS,
@@ -27,6 +26,9 @@ from clinsynth.results import (
 )
 from clinsynth.submissions import CARD_FILE, Submission, read_submission
 from clinsynth.training.scoring import Request, score
+
+WORKPLACE = "reproducing"
+"""Folder in the user's cache of runs whose task is not yet done: as a home, every node of a cluster sees it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,8 +154,10 @@ def _differs(record: RunRecord, submission: Submission, store: ExampleStore) -> 
 def reproduce(request: ReproductionRequest, planned: ReproductionPlan | None = None) -> Reproduced:
     """Train the runs again, compare, and store a record of each as soon as its task is done.
 
+    An interrupted call can be repeated and goes on from the last run that was finished.
+
     Raises:
-        UserError: as ``plan_reproduction``; or a worker was killed. Records of tasks before are stored.
+        UserError: as ``plan_reproduction``; or a worker was killed.
     """
     planned = planned or plan_reproduction(request)
     folder = request.submission.absolute()
@@ -175,40 +179,50 @@ def reproduce(request: ReproductionRequest, planned: ReproductionPlan | None = N
 def _trained(
     folder: Path, group: Sequence[RunRecord], request: ReproductionRequest
 ) -> Iterator[tuple[RunRecord, ReproductionRecord | str]]:
-    """Train the runs of one task, recipe and budget in a folder that holds only the rows."""
+    """Train the runs of one task, recipe and budget in a folder that holds only the rows.
+
+    The folder is left behind where this is interrupted, so that its finished runs need not be trained again.
+    """
     first = group[0]
     stored = Results(folder, "sample" if request.sample else "real")
-    with tempfile.TemporaryDirectory(prefix="clinsynth-reproduce-") as place:
-        copy = Path(place) / folder.name
-        (copy / "data").mkdir(parents=True)
-        shutil.copyfile(folder / CARD_FILE, copy / CARD_FILE)
-        data = read_submission(folder).files[first.task]
-        shutil.copyfile(data, copy / "data" / data.name)
-        scored = score(
-            Request(
-                submission=copy, tasks=(first.task,), recipe=first.recipe, budgets=(first.rows,),
-                seeds=tuple(record.seed for record in group), data_dir=request.data_dir, sample=request.sample,
-                workers=request.workers, executor=request.executor,
-            )
-        )  # fmt: skip
-        why = {cell: str(error).splitlines()[0] for cell, error in scored.failed}
-        made = Results(copy, stored.kind)
-        new = {record.cell: (record, made.read_predictions(record)[0]) for record in scored.records}
-        between = _between([said for _, said in new.values()])
-        for record in group:
-            if record.cell not in new:
-                yield record, why.get(record.cell, "it was not trained")
-                continue
-            try:
-                said, _ = stored.read_predictions(record)
-            except UserError as error:
-                yield record, str(error).splitlines()[0]
-                continue
-            again, answers = new[record.cell]
-            if len(said) == len(answers):
-                yield record, reproduction_of(stored, record, again, _equal(said, answers), between)
-            else:
-                yield record, f"{len(said)} predictions are stored, for {len(answers)} examples"
+    copy = _workplace(folder, first)
+    scored = score(
+        Request(
+            submission=copy, tasks=(first.task,), recipe=first.recipe, budgets=(first.rows,),
+            seeds=tuple(record.seed for record in group), data_dir=request.data_dir, sample=request.sample,
+            workers=request.workers, executor=request.executor,
+        )
+    )  # fmt: skip
+    why = {cell: str(error).splitlines()[0] for cell, error in scored.failed}
+    made = Results(copy, stored.kind)
+    new = {record.cell: (record, made.read_predictions(record)[0]) for record in scored.records}
+    between = _between([said for _, said in new.values()])
+    for record in group:
+        if record.cell not in new:
+            yield record, why.get(record.cell, "it was not trained")
+            continue
+        try:
+            said, _ = stored.read_predictions(record)
+        except UserError as error:
+            yield record, str(error).splitlines()[0]
+            continue
+        again, answers = new[record.cell]
+        if len(said) == len(answers):
+            yield record, reproduction_of(stored, record, again, _equal(said, answers), between)
+        else:
+            yield record, f"{len(said)} predictions are stored, for {len(answers)} examples"
+    shutil.rmtree(copy.parent)
+
+
+def _workplace(folder: Path, record: RunRecord) -> Path:
+    """The folder of a run's task, recipe and budget, with the card and the rows; the same one at each call."""
+    key = sha256_lines([str(folder), record.training.fingerprint, record.cell.stem.rpartition("/")[0]])[:16]
+    copy = user_cache().absolute() / WORKPLACE / key / folder.name
+    (copy / "data").mkdir(parents=True, exist_ok=True)
+    for source in (Path(CARD_FILE), read_submission(folder).files[record.task].relative_to(folder)):
+        with atomic_path(copy / source) as target:
+            shutil.copyfile(folder / source, target)
+    return copy
 
 
 def _equal(one: Sequence[Prediction], other: Sequence[Prediction]) -> int:
