@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.asking import Ask, asking
 from tests.clients import PRICES
 from tests.scripted_server import ScriptedServer
 
@@ -189,6 +190,12 @@ def store_run() -> StoreRun:
         return results.write_record(record.model_copy(update=changes))
 
     return write
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """``ask(server, tasks, mode="completion", args={}, **request)``: a run on the sample, into ``tmp_path / "out"``."""
+    return asking(tmp_path)
 
 
 @pytest.fixture
