@@ -114,7 +114,7 @@ def test_every_kind_of_plot_is_drawn() -> None:
     assert f"{tasks[0]}, 3-shot: {names[0]}" in captions
     keys = drawn.keys()
     assert {"overall", "gap", "tokens", "scores-gad", "curves"} <= keys
-    assert {"student-minus-model", "student-against-model", "students-mpnet-base.v1"} <= keys
+    assert {"student-minus-model", "students-mpnet-base.v1"} <= keys
     small, large = drawn["students-mpnet-base.v1"].series
     assert [(p.label, p.y) for p in small.points] == [(p.label, p.y) for p in large.points], "one line for a row"
 

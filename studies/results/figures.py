@@ -34,7 +34,6 @@ def figures(tables: Tables, condition: ConditionRow, block: Block) -> Iterator[F
     pairs = [row for row in tables.direct_pairs if row.recipe == condition.recipe and row.rows == condition.rows]
     if pairs:
         yield _differences(pairs)
-        yield _against(pairs)
     yield from _students(tables, condition, scores)
     yield from _curves(tables, condition, scores)
 
@@ -92,10 +91,6 @@ def _tokens(tables: Tables, scores: Sequence[ScoreRow], block: Block) -> Iterato
                      description=f"Mean score and tokens on {', '.join(block.tasks)}.")  # fmt: skip
 
 
-def _best(row: DirectPairRow) -> float:
-    return max(value for value in (row.zero_shot, row.few_shot) if value is not None)
-
-
 def _differences(rows: Sequence[DirectPairRow]) -> Figure:
     ordered = sorted(rows, key=lambda row: (row.task, -row.difference))
     series = [
@@ -109,14 +104,6 @@ def _differences(rows: Sequence[DirectPairRow]) -> Figure:
                   "difference in points", zero=0,
                   description="To the right training on the model's rows is better, to the left asking the model; "
                   "filled: decided.")  # fmt: skip
-
-
-def _against(rows: Sequence[DirectPairRow]) -> Figure:
-    points = tuple(Point(100 * _best(row), 100 * row.student, label=row.caption) for row in rows)
-    return Figure("student-against-model", "Student against model", "points",
-                  (Series("tasks", points, emphasis=len(points) <= LINES),),
-                  "the model's own answers x 100", "student x 100",
-                  description="Each point is a task and a student trained on what the model wrote.")  # fmt: skip
 
 
 def _students(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow]) -> Iterator[Figure]:
