@@ -231,6 +231,7 @@ def test_an_interrupted_reproduction_goes_on_from_the_last_run(
         assert main(words) == 130
     # Whether one run is as stored is judged by how far the seeds are apart: there is no record before all are done.
     assert not reproduced_runs(folder, "sample").by_run
+    assert (tmp_path / "cache" / "clinsynth" / "reproducing").stat().st_mode & 0o777 == 0o700
     in_process.clear()
     assert main(words) == 0
     assert [cell.seed for cell in in_process] == [2]

@@ -217,7 +217,10 @@ def _trained(
 def _workplace(folder: Path, record: RunRecord) -> Path:
     """The folder of a run's task, recipe and budget, with the card and the rows; the same one at each call."""
     key = sha256_lines([str(folder), record.training.fingerprint, record.cell.stem.rpartition("/")[0]])[:16]
-    copy = user_cache().absolute() / WORKPLACE / key / folder.name
+    place = user_cache().absolute() / WORKPLACE
+    copy = place / key / folder.name
+    # Rows may be of a task whose data nobody else on this machine may read.
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
     (copy / "data").mkdir(parents=True, exist_ok=True)
     for source in (Path(CARD_FILE), read_submission(folder).files[record.task].relative_to(folder)):
         with atomic_path(copy / source) as target:
