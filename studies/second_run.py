@@ -3,22 +3,26 @@
     python -m studies.second_run template --tasks gad,mqp --generator-seeds 1-4 --seeds 0,1 --data-dir DIR --out DIR
 
 A stored submission is one run of its generator, and its five seeds are trainings of the student. Here the generator
-writes its rows again with other seeds of its own, and students are trained on each set. For each task: the scores by
-generator seed; their standard deviation where the training seed is the same one (the mean over training seeds), which
-holds what training adds as well; that of the stored run over its training seeds; and what is left for the generator,
-the root of the difference of the squares. Repeated, it goes on from where it was stopped.
+writes its rows again with other seeds of its own, and students are trained on each file. For each task: the mean score
+of each file, the stored one first; the standard deviation between trainings on one file, pooled over the files; that
+which is left between files (one-way analysis of variance with random effects); and the p-value of its F test that
+files do not differ. Repeated, it goes on from where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from scipy.stats import f as f_distribution
+
 from clinsynth.cli import main as clinsynth
 from clinsynth.core import TASKS, UserError
-from clinsynth.results import Results
+from clinsynth.results import SEEDS, Results
 from clinsynth.training import DEFAULT_RECIPE, RECIPES, seeds_of
 
 
@@ -33,24 +37,38 @@ def scores(folder: Path, task: str, seeds: Sequence[int]) -> dict[int, float]:
     }
 
 
-def line(task: str, first: Path, again: Sequence[Path], seeds: Sequence[int]) -> str:
+def components(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Standard deviations within groups and between them, and the p-value of the F test that groups do not differ.
+
+    Args:
+        groups: the scores of each file, two or more of them; their numbers may differ.
+    """
+    sizes = np.array([len(group) for group in groups])
+    means = np.array([np.mean(group) for group in groups])
+    total, count = int(sizes.sum()), len(groups)
+    grand = float((sizes * means).sum() / total)
+    within = sum(float(((np.asarray(g) - np.mean(g)) ** 2).sum()) for g in groups) / (total - count)
+    among = float((sizes * (means - grand) ** 2).sum()) / (count - 1)
+    usual = (total - float((sizes**2).sum()) / total) / (count - 1)
+    between = max(0.0, (among - within) / usual)
+    p = float(f_distribution.sf(among / within, count - 1, total - count)) if within else 1.0
+    return math.sqrt(within), math.sqrt(between), p
+
+
+def line(task: str, first: Path, again: Sequence[Path]) -> str:
     """A row of the table.
 
     Args:
         task: its name.
-        first: folder of the stored submission.
+        first: folder of the stored submission, of which the protocol's seeds are taken.
         again: folders of the further runs of its generator.
-        seeds: training seeds that all of them have.
     """
-    by_run = [scores(folder, task, seeds) for folder in (first, *again)]
-    if any(set(found) != set(seeds) for found in by_run):
-        raise UserError(f"a run on {task} is missing", expected=f"training seeds {', '.join(map(str, seeds))} of each")
-    stored = scores(first, task, range(5))
-    between = statistics.mean(statistics.stdev(found[seed] for found in by_run) for seed in seeds)
-    training = statistics.stdev(stored.values())
-    own = max(0.0, between**2 - training**2) ** 0.5
-    means = ", ".join(f"{statistics.mean(found.values()):.1f}" for found in by_run)
-    return f"| {task} | {TASKS[task].spec.metric} | {means} | {between:.1f} | {training:.1f} | {own:.1f} |"
+    groups = [list(scores(folder, task, SEEDS).values()) for folder in (first, *again)]
+    if any(len(found) < 2 for found in groups):
+        raise UserError(f"a run on {task} is missing", expected="two training seeds or more of each file")
+    within, between, p = components(groups)
+    means = ", ".join(f"{statistics.mean(found):.1f}" for found in groups)
+    return f"| {task} | {TASKS[task].spec.metric} | {means} | {within:.1f} | {between:.1f} | {p:.3f} |"
 
 
 def main() -> None:
@@ -73,10 +91,10 @@ def main() -> None:
         if wrote or clinsynth(["score", *common, "--seeds", arguments.seeds, "--workers", "1"]):
             raise SystemExit(1)
         again.append(folder)
-    print("| task | metric | by run of the generator | SD between runs | SD between trainings | of the generator |")  # noqa: T201
+    print("| task | metric | mean by file | SD between trainings | SD between files | p |")  # noqa: T201
     print("|:--|:--|:--|--:|--:|--:|")  # noqa: T201
     for task in str(arguments.tasks).split(","):
-        print(line(task, arguments.submissions / arguments.baseline, again, seeds_of(arguments.seeds)))  # noqa: T201
+        print(line(task, arguments.submissions / arguments.baseline, again))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -107,7 +107,17 @@ def test_a_short_submission_is_said_to_be_short(submit: Submit) -> None:
     planned = plan(ask(submit({"gad": 150, "mqp": 30})))
     assert planned.short == {"mqp": 30}
     assert "mqp: only 30 rows, all of them are used" in describe(planned, SAMPLE)
-    assert plan(ask(submit({"mqp": 30}, name="whole"), budgets=(0,))).short == {}
+    whole = plan(ask(submit({"mqp": 30}, name="whole"), budgets=(0,)))
+    assert (whole.short, whole.same) == ({}, [])
+
+
+@pytest.mark.usefixtures("tiny_recipe")
+def test_rows_that_every_seed_draws_are_named(submit: Submit) -> None:
+    folder = submit({"gad": 40, "mqp": 30})
+    planned = plan(ask(folder, budgets=(30,), seeds=(0, 1)))
+    assert planned.same == ["mqp"]
+    assert any(line.startswith("mqp: just as many rows as are drawn") for line in describe(planned, SAMPLE))
+    assert plan(ask(folder, budgets=(30,), seeds=(0,))).same == []
 
 
 @pytest.mark.usefixtures("tiny_recipe")

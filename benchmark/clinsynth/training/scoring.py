@@ -47,6 +47,8 @@ class Plan:
     """Runs of other data, another test set or another recipe than now; they are done again."""
     short: dict[str, int] = field(default_factory=dict[str, int])
     """Tasks with fewer rows than the budget, and how many they have: all of them are used."""
+    same: list[str] = field(default_factory=list[str])
+    """Tasks with just as many rows as the budget: every seed draws the same ones."""
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     """Tasks that cannot be scored here, with the reason."""
     made_of: dict[str, MadeOf] = field(default_factory=dict[str, MadeOf])
@@ -91,6 +93,8 @@ def plan(request: Request) -> Plan:
         budgets = request.budgets or (recipe.budget,)
         if max(budgets) > len(rows):
             out.short[name] = len(rows)
+        elif len(rows) in budgets and len(request.seeds) > 1:
+            out.same.append(name)
         for budget in sorted({min(budget or len(rows), len(rows)) for budget in budgets}):
             for seed in request.seeds:
                 _place(Cell(name, request.recipe, budget, seed), results, out)
@@ -207,6 +211,11 @@ def describe(planned: Plan, store: ExampleStore) -> Sequence[str]:
     """The plan in words."""
     lines = [f"{name}: skipped: {reason}" for name, reason in planned.skipped.items()]
     lines += [f"{name}: only {rows:,} rows, all of them are used" for name, rows in planned.short.items()]
+    if planned.same:
+        lines.append(
+            f"{', '.join(planned.same)}: just as many rows as are drawn, so every seed draws the same; "
+            "of more rows each draws others, and the interval covers which ones were written"
+        )
     if planned.stale:
         lines.append(f"{len(planned.stale)} runs were made of other data, tests or settings and are done again")
     lines.append(

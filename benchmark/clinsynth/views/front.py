@@ -176,7 +176,8 @@ class _Board:
         )
         absent = [row.submission for row in self.rows if row.mean is None]
         notes = [
-            "Mean of the task types with its 95 % interval.",
+            "Mean of the task types with its 95 % interval, over test items and trainings of the student; "
+            "another run of the same generator may fall outside.",
             f"The first {DRAWN} of {len(every)}; the table has all." if len(every) > DRAWN else "",
             "Filled: ranked; open: not ranked." if all(each.points for each in series) else "",
             "Lines: " + "; ".join(f"{row.submission}, {WHAT_THEY_ARE.get(row.submission, 'a reference')}"
