@@ -12,18 +12,21 @@ files do not differ. Repeated, it goes on from where it was stopped.
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
 from clinsynth.cli import main as clinsynth
 from clinsynth.core import TASKS, UserError
 from clinsynth.results import SEEDS, Results
 from clinsynth.training import DEFAULT_RECIPE, RECIPES, seeds_of
+
+scipy_stats: Any = importlib.import_module("scipy.stats")
 
 
 def scores(folder: Path, task: str, seeds: Sequence[int]) -> dict[int, float]:
@@ -51,7 +54,7 @@ def components(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     among = float((sizes * (means - grand) ** 2).sum()) / (count - 1)
     usual = (total - float((sizes**2).sum()) / total) / (count - 1)
     between = max(0.0, (among - within) / usual)
-    p = float(f_distribution.sf(among / within, count - 1, total - count)) if within else 1.0
+    p = float(scipy_stats.f.sf(among / within, count - 1, total - count)) if within else 1.0
     return math.sqrt(within), math.sqrt(between), p
 
 
