@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -212,7 +214,12 @@ def test_gold_answers_are_not_reproduced(
 
 
 def test_an_interrupted_reproduction_goes_on_from_the_last_run(
-    submit: Submit, tiny_recipe: Recipe, in_process: list[Cell], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    submit: Submit,
+    tiny_recipe: Recipe,
+    in_process: list[Cell],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = submit({"gad": 40})
@@ -233,6 +240,12 @@ def test_an_interrupted_reproduction_goes_on_from_the_last_run(
     assert not reproduced_runs(folder, "sample").by_run
     assert (tmp_path / "cache" / "clinsynth" / "reproducing").stat().st_mode & 0o777 == 0o700
     in_process.clear()
+    (left,) = (tmp_path / "cache" / "clinsynth" / "reproducing").iterdir()
+    held = os.open(left, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert main(words) == 2
+    assert "another call trains gad/" in capsys.readouterr().err
+    os.close(held)
     assert main(words) == 0
     assert [cell.seed for cell in in_process] == [2]
     assert len(reproduced_runs(folder, "sample").by_run) == 3

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -185,47 +188,65 @@ def _trained(
     """
     first = group[0]
     stored = Results(folder, "sample" if request.sample else "real")
-    copy = _workplace(folder, first)
-    scored = score(
-        Request(
-            submission=copy, tasks=(first.task,), recipe=first.recipe, budgets=(first.rows,),
-            seeds=tuple(record.seed for record in group), data_dir=request.data_dir, sample=request.sample,
-            workers=request.workers, executor=request.executor,
-        )
-    )  # fmt: skip
-    why = {cell: str(error).splitlines()[0] for cell, error in scored.failed}
-    made = Results(copy, stored.kind)
-    new = {record.cell: (record, made.read_predictions(record)[0]) for record in scored.records}
-    between = _between([said for _, said in new.values()])
-    for record in group:
-        if record.cell not in new:
-            yield record, why.get(record.cell, "it was not trained")
-            continue
-        try:
-            said, _ = stored.read_predictions(record)
-        except UserError as error:
-            yield record, str(error).splitlines()[0]
-            continue
-        again, answers = new[record.cell]
-        if len(said) == len(answers):
-            yield record, reproduction_of(stored, record, again, _equal(said, answers), between)
-        else:
-            yield record, f"{len(said)} predictions are stored, for {len(answers)} examples"
-    shutil.rmtree(copy.parent)
+    with _workplace(folder, first) as copy:
+        scored = score(
+            Request(
+                submission=copy, tasks=(first.task,), recipe=first.recipe, budgets=(first.rows,),
+                seeds=tuple(record.seed for record in group), data_dir=request.data_dir, sample=request.sample,
+                workers=request.workers, executor=request.executor,
+            )
+        )  # fmt: skip
+        why = {cell: str(error).splitlines()[0] for cell, error in scored.failed}
+        made = Results(copy, stored.kind)
+        new = {record.cell: (record, made.read_predictions(record)[0]) for record in scored.records}
+        between = _between([said for _, said in new.values()])
+        for record in group:
+            if record.cell not in new:
+                yield record, why.get(record.cell, "it was not trained")
+                continue
+            try:
+                said, _ = stored.read_predictions(record)
+            except UserError as error:
+                yield record, str(error).splitlines()[0]
+                continue
+            again, answers = new[record.cell]
+            if len(said) == len(answers):
+                yield record, reproduction_of(stored, record, again, _equal(said, answers), between)
+            else:
+                yield record, f"{len(said)} predictions are stored, for {len(answers)} examples"
 
 
-def _workplace(folder: Path, record: RunRecord) -> Path:
-    """The folder of a run's task, recipe and budget, with the card and the rows; the same one at each call."""
+@contextmanager
+def _workplace(folder: Path, record: RunRecord) -> Generator[Path]:
+    """Give the folder of a run's task, recipe and budget, with the card and the rows; the same one at each call.
+
+    It is removed when the block ends well, and left where it was interrupted.
+
+    Raises:
+        UserError: another call is at the same runs.
+    """
     key = sha256_lines([str(folder), record.training.fingerprint, record.cell.stem.rpartition("/")[0]])[:16]
     place = user_cache().absolute() / WORKPLACE
     copy = place / key / folder.name
     # Rows may be of a task whose data nobody else on this machine may read.
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     (copy / "data").mkdir(parents=True, exist_ok=True)
-    for source in (Path(CARD_FILE), read_submission(folder).files[record.task].relative_to(folder)):
-        with atomic_path(copy / source) as target:
-            shutil.copyfile(folder / source, target)
-    return copy
+    held = os.open(copy.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            runs = record.cell.stem.rpartition("/")[0]
+            raise UserError(
+                f"another call trains {runs} of {folder.name} again", remedy="wait until it has ended, then repeat this"
+            ) from None
+        for source in (Path(CARD_FILE), read_submission(folder).files[record.task].relative_to(folder)):
+            with atomic_path(copy / source) as target:
+                shutil.copyfile(folder / source, target)
+        yield copy
+        shutil.rmtree(copy.parent)
+    finally:
+        os.close(held)
 
 
 def _equal(one: Sequence[Prediction], other: Sequence[Prediction]) -> int:
