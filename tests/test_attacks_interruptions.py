@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.conftest import Submit
 from tests.invented_snapshot import tables, write
 from tests.limits import GIB, played
 
-from clinsynth.core import UserError, replaced_folder
+from clinsynth.core import UserError, held_folder, replaced_folder
 from clinsynth.snapshot import read_snapshot, write_snapshot
 
 # --- kills, full disks, folders that cannot be written
@@ -96,6 +97,29 @@ def test_a_folder_that_another_call_still_fills_is_left_alone(tmp_path: Path) ->
         assert (first / "a").read_text() == "1"
     assert (tmp_path / "x" / "a").read_text() == "1"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_that_is_held_is_not_removed_under_another_call(tmp_path: Path) -> None:
+    faults, times = list[BaseException](), list[str]()
+
+    def hold(name: str) -> None:
+        try:
+            for _ in range(100):
+                with suppress(BlockingIOError), held_folder(tmp_path / "x"):
+                    (tmp_path / "x" / "mine").write_text(name)
+                    assert (tmp_path / "x" / "mine").read_text() == name
+                    times.append(name)
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=hold, args=(str(k),)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert times
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_an_exchange_an_interrupted_swap_is_put_right(tmp_path: Path) -> None:

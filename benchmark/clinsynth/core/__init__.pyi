@@ -19,6 +19,7 @@ from .files import write_bytes as write_bytes
 from .files import write_json as write_json
 from .files import write_jsonl_gz as write_jsonl_gz
 from .files import write_text as write_text
+from .folders import held_folder as held_folder
 from .folders import replaced_folder as replaced_folder
 from .folders import user_cache as user_cache
 from .machine import Environment as Environment

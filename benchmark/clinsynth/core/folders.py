@@ -1,6 +1,6 @@
-"""Folders: the user's own for what may be lost, and those that are replaced as a whole.
+"""Folders: the user's own for what may be lost, those that one call has to itself, and those replaced as a whole.
 
-A reader of the latter meets the old one or the new one, whatever becomes of the writer.
+A reader of the last meets the old one or the new one, whatever becomes of the writer.
 """
 
 from __future__ import annotations
@@ -25,6 +25,27 @@ def user_cache() -> Path:
     """``$XDG_CACHE_HOME/clinsynth``, else ``~/.cache/clinsynth``."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "clinsynth"
+
+
+@contextmanager
+def held_folder(folder: Path) -> Generator[None]:
+    """Have a folder, which may be there already, for this call alone; if the block ends well, it is removed.
+
+    A call that is interrupted or killed leaves it to the next one, with what is in it.
+
+    Raises:
+        BlockingIOError: another call has it.
+    """
+    with _turn(folder.parent):
+        folder.mkdir(exist_ok=True)
+        held = _hold(folder)
+    try:
+        yield
+        # A call that has just made sure that the folder is there must not see it go before it holds it.
+        with _turn(folder.parent):
+            shutil.rmtree(folder)
+    finally:
+        os.close(held)
 
 
 @contextmanager
@@ -55,10 +76,8 @@ def replaced_folder(folder: Path) -> Generator[Path]:
 def _begun(target: Path) -> tuple[Path, int]:
     """A fresh folder and the file descriptor that holds its lock, after what killed calls left is put right."""
     prefix = f".{target.name}.new-"
-    parent = os.open(target.parent, os.O_RDONLY)
-    try:
-        # One at a time: a folder that another call has just made and not locked yet is not one that was left.
-        fcntl.flock(parent, fcntl.LOCK_EX)
+    # A folder that another call has just made and not locked yet is not one that was left.
+    with _turn(target.parent):
         if (old := _old(target)).exists():
             if target.exists():
                 shutil.rmtree(old, ignore_errors=True)
@@ -67,12 +86,33 @@ def _begun(target: Path) -> tuple[Path, int]:
         for left in target.parent.glob(f"{prefix}*"):
             _remove_unless_held(left)
         fresh = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-        held = os.open(fresh, os.O_RDONLY)
-        # The kernel gives the lock back when this process ends, however it ends.
+        return fresh, _hold(fresh)
+
+
+@contextmanager
+def _turn(folder: Path) -> Generator[None]:
+    """One call at a time: the others wait."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
         fcntl.flock(held, fcntl.LOCK_EX)
+        yield
     finally:
-        os.close(parent)
-    return fresh, held
+        os.close(held)
+
+
+def _hold(folder: Path) -> int:
+    """Lock a folder until the file descriptor is closed; the kernel does that when this process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another call has locked it.
+    """
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise
+    return held
 
 
 def _old(target: Path) -> Path:
@@ -81,17 +121,11 @@ def _old(target: Path) -> Path:
 
 def _remove_unless_held(left: Path) -> None:
     try:
-        held = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+        held = _hold(left)
     except OSError:
         return
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    else:
-        shutil.rmtree(left, ignore_errors=True)
-    finally:
-        os.close(held)
+    shutil.rmtree(left, ignore_errors=True)
+    os.close(held)
 
 
 def _put_in_place(fresh: Path, target: Path) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import statistics
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from clinsynth.core import TASKS, NotPreparedError, Prediction, UserError, atomic_path, sha256_lines, user_cache
+from clinsynth.core import (
+    TASKS,
+    NotPreparedError,
+    Prediction,
+    UserError,
+    atomic_path,
+    held_folder,
+    sha256_lines,
+    user_cache,
+)
 from clinsynth.data import ExampleStore, open_store
 from clinsynth.results import (
     SEEDS,
@@ -230,11 +237,9 @@ def _workplace(folder: Path, record: RunRecord) -> Generator[Path]:
     copy = place / key / folder.name
     # Rows may be of a task whose data nobody else on this machine may read.
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (copy / "data").mkdir(parents=True, exist_ok=True)
-    held = os.open(copy.parent, os.O_RDONLY)
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(held_folder(copy.parent))
         except BlockingIOError:
             runs = record.cell.stem.rpartition("/")[0]
             raise UserError(
@@ -244,9 +249,6 @@ def _workplace(folder: Path, record: RunRecord) -> Generator[Path]:
             with atomic_path(copy / source) as target:
                 shutil.copyfile(folder / source, target)
         yield copy
-        shutil.rmtree(copy.parent)
-    finally:
-        os.close(held)
 
 
 def _equal(one: Sequence[Prediction], other: Sequence[Prediction]) -> int:
