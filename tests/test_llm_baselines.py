@@ -174,6 +174,9 @@ def test_names_are_in_the_prompt_and_become_markers() -> None:
         assert all(row["text"].endswith("@GENE$ and @DISEASE$ met.") for row in rows)
         assert tally.altered["name-replaced-by-marker"] >= 16
         assert tally.notes["knowledge"] == "names v1"
+        # After real sentences, which show signs, a model writes the names down before its own.
+        shapes = {tuple(prompt.schema["properties"]) for prompt in script.prompts if prompt.schema}
+        assert shapes == {("gene", "disease", "text") if baseline == "clingen-kg" else ("text",)}
 
 
 # Several rows in one answer.

@@ -59,7 +59,7 @@ class Form:
     """The keys of the object that a model writes at one step."""
 
     names: tuple[str, ...] = ()
-    """Keys of names that the model chooses before it writes a text with them: the kinds that the markers stand for."""
+    """Keys of names that the model writes down before a text with them: the kinds that the markers stand for."""
     texts: tuple[str, ...] = ()
     """Keys of texts."""
     lists: tuple[str, ...] = ()
@@ -105,19 +105,19 @@ class Form:
         return json.dumps(value, ensure_ascii=False)
 
 
-def form_of(spec: TaskSpec, step: Step = "row", *, own_names: bool = False) -> Form:
+def form_of(spec: TaskSpec, step: Step = "row", *, named: bool = False) -> Form:
     """The object that a model writes for a task at a step.
 
-    With ``own_names``, the sentence of a relation is written with names that the model chooses, and markers are put in
-    their place: a small model breaks signs, or writes of "a gene" and "a disease".
+    With ``named``, the names that the sentence of a relation is to hold stand before it, and markers are put in their
+    place in the sentence: a small model breaks signs, or writes of "a gene" and "a disease".
     """
     names = _text_names(spec)
     lists = spec.labels if spec.is_span else ()
     if step == "label":
         return Form(lists=lists, labels=() if spec.is_span else spec.labels, many=spec.multi_label)
-    own = spec.markers if own_names else ()
+    signs = spec.markers if named else ()
     return Form(
-        names=tuple(marker.strip("@$").lower() for marker in own),
+        names=tuple(marker.strip("@$").lower() for marker in signs),
         texts={"row": names, "first": names[:1], "second": names[1:]}[step], lists=lists,
     )  # fmt: skip
 
@@ -164,7 +164,7 @@ def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tal
         UnusableError: with the reason, for the caller to count; no row comes of this answer.
     """
     # A document of a base model has no keys for names, as its opening tells.
-    form = form_of(spec, step, own_names=not (wanted.names or prompt.opening))
+    form = form_of(spec, step, named=not (wanted.names or prompt.opening))
     fields = read_object(answer, form, prompt.opening)
     if any(_plain(fields[key]) == _plain(text) != "" for key in form.texts for text in wanted.given):
         raise UnusableError("same-texts")
