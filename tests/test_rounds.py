@@ -130,7 +130,7 @@ def test_pairs_are_written_in_two_steps() -> None:
     rows, _ = made("clingen-kg", "healthver", script, 12)
     styles, pairs = script.rounds
     first, second = pairs[:4], pairs[4:]
-    assert [len(styles), len(first), len(second)] == [1, 4, 12]
+    assert [len(styles), len(first), len(second)] == [2, 4, 12]
     assert all(list((prompt.schema or {})["properties"]) == ["claim"] for prompt in first)
     assert all(list((prompt.schema or {})["properties"]) == ["evidence"] for prompt in second)
     assert Counter(Counter(row["claim"] for row in rows).values()) == {3: 4}, "each claim serves every label"

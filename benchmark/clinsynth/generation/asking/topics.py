@@ -73,6 +73,8 @@ class Listing:
     """Characters of an item."""
     pairs: bool = False
     """Items are two names with ``|`` between."""
+    asked: int = ASKED
+    """Items that one request asks a chat model for."""
 
     def clean(self, text: str) -> list[str]:
         """The items of a text."""
@@ -118,14 +120,14 @@ def _asked(tools: Tools, listings: Sequence[Listing]) -> list[list[str]]:
     repeats = [0] * len(listings)
     short = list(range(len(listings)))
     # A model that follows instructions is asked for as many items as are missing, half as many again for repeats.
-    each = ASKED / 1.5 if tools.llm.mode == "chat" else 1
+    each = [one.asked / 1.5 if tools.llm.mode == "chat" else 1 for one in listings]
     enough = [max(1, ceil(FULL[tools.llm.mode] * one.wanted)) for one in listings]
     for turn in range(PATIENCE):
         before = [len(found) for found in items]
         prompts: list[Prompt] = []
         owners: list[int] = []
         for place in short:
-            calls = min(CALLS, ceil((listings[place].wanted - before[place]) / each))
+            calls = min(CALLS, ceil((listings[place].wanted - before[place]) / each[place]))
             prompts += [replace(listings[place].prompt, repeat=repeats[place] + k) for k in range(calls)]
             owners += [place] * calls
             repeats[place] += calls
@@ -289,6 +291,9 @@ itself."""
 LEAST = 5
 """Items that a request asks for: a list of one or two is no list to a model."""
 LONGEST_STYLE = 80
+STYLES_ASKED, STYLES_TOKENS = 10, 160
+"""Styles that one request asks a chat model for, and room for them. Asked for thirty, a small model goes round in a circle
+until its room is full."""
 STYLES = 30
 """Writing styles of a task, at most. Three hundred cannot be told apart by a reader."""
 
@@ -304,9 +309,10 @@ def topics_by_styles(
     """
     spec = view.spec
     wanted = min(STYLES, list_size(budget.rows))
-    prompt = list_prompt(tools, prompts, "styles", standing_slots(spec), wanted)
+    prompt = list_prompt(tools, prompts, "styles", standing_slots(spec), min(wanted, STYLES_ASKED), room=STYLES_TOKENS)
+    listing = Listing(f"{spec.name}.styles", prompt, wanted, LONGEST_STYLE, asked=STYLES_ASKED)
     named = [] if topics else _topic_lists(spec, tools, prompts, budget.rows)
-    styles, *made = made_lists(tools, [Listing(f"{spec.name}.styles", prompt, wanted, LONGEST_STYLE), *named])
+    styles, *made = made_lists(tools, [listing, *named])
     about_what = topics or _listed_topics(spec, made)
     demos = real_demos(view, rng)
     perhaps_bare = bare_rows(view, tools, budget, rng)
@@ -364,11 +370,14 @@ def list_size(rows: int) -> int:
     return max(1, min(WANTED, rows))
 
 
-def list_prompt(tools: Tools, prompts: Path, name: str, slots: dict[str, str], count: int) -> Prompt:
-    """The request for a list, from the prompt file ``name``."""
+def list_prompt(
+    tools: Tools, prompts: Path, name: str, slots: dict[str, str], count: int, *, room: int | None = None
+) -> Prompt:
+    """The request for a list of ``count`` items, from the prompt file ``name``; ``room`` is in tokens."""
     file, mode = load(prompts, name, tools.tally), tools.llm.mode
+    room = room or LIST_TOKENS[mode]
     slots = {**slots, "count": str(max(LEAST, min(ASKED, count)))}
     if mode == "chat":
-        return Prompt(text=fill(file.chat, slots), system=fill(file.system, slots), max_tokens=LIST_TOKENS[mode])
+        return Prompt(text=fill(file.chat, slots), system=fill(file.system, slots), max_tokens=room)
     text = "\n\n".join((fill(file.title, slots), fill(file.entry, slots)))
-    return Prompt(text=text, max_tokens=LIST_TOKENS[mode], stop=("\n\n",))
+    return Prompt(text=text, max_tokens=room, stop=("\n\n",))
