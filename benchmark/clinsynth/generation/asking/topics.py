@@ -292,8 +292,8 @@ LEAST = 5
 """Items that a request asks for: a list of one or two is no list to a model."""
 LONGEST_STYLE = 80
 STYLES_ASKED, STYLES_TOKENS = 10, 160
-"""Styles that one request asks a chat model for, and room for them. Asked for thirty, a small model goes round in a circle
-until its room is full."""
+"""Styles that one request asks a chat model for, and room for them. Asked for thirty, a small model goes round in a
+circle until its room is full."""
 STYLES = 30
 """Writing styles of a task, at most. Three hundred cannot be told apart by a reader."""
 
