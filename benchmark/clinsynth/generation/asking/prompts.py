@@ -191,7 +191,7 @@ def fill_markers(text: str, markers: tuple[str, ...]) -> str:
 def write_prompt(spec: TaskSpec, mode: Mode, file: PromptFile, wanted: Wanted, step: Step = "row") -> Prompt:
     """The request for one row, or for one step of it."""
     # After sentences that show signs for names, a small model forgets the names that it was given, unless it has to
-    # write them down first: of one with 1.5 B parameters, 70 % of the answers on cdr lacked one, 2 % without sentences.
+    # write them down first (docs/llm-baselines.md).
     form = form_of(spec, step, named=mode == "chat" and not (wanted.names and not wanted.demos))
     standing = standing_slots(spec)
     slots = standing | (label_slots(spec, wanted.labels) if wanted.labels else {}) | dict(wanted.slots)
