@@ -124,8 +124,10 @@ def _remove_unless_held(left: Path) -> None:
         held = _hold(left)
     except OSError:
         return
-    shutil.rmtree(left, ignore_errors=True)
-    os.close(held)
+    try:
+        shutil.rmtree(left, ignore_errors=True)
+    finally:
+        os.close(held)
 
 
 def _put_in_place(fresh: Path, target: Path) -> None:

@@ -163,7 +163,8 @@ def read_row(spec: TaskSpec, wanted: Wanted, prompt: Prompt, answer: Answer, tal
     Raises:
         UnusableError: with the reason, for the caller to count; no row comes of this answer.
     """
-    # A document of a base model has no keys for names, as its opening tells.
+    # A document of a base model has no keys for names, as its opening tells. Names that were given are known: what the
+    # model wrote down for them is not read.
     form = form_of(spec, step, named=not (wanted.names or prompt.opening))
     fields = read_object(answer, form, prompt.opening)
     if any(_plain(fields[key]) == _plain(text) != "" for key in form.texts for text in wanted.given):

@@ -192,7 +192,7 @@ def write_prompt(spec: TaskSpec, mode: Mode, file: PromptFile, wanted: Wanted, s
     """The request for one row, or for one step of it."""
     # After sentences that show signs for names, a small model forgets the names that it was given, unless it has to
     # write them down first (docs/llm-baselines.md).
-    form = form_of(spec, step, named=mode == "chat" and not (wanted.names and not wanted.demos))
+    form = form_of(spec, step, named=mode == "chat" and (bool(wanted.demos) or not wanted.names))
     standing = standing_slots(spec)
     slots = standing | (label_slots(spec, wanted.labels) if wanted.labels else {}) | dict(wanted.slots)
     if spec.is_span:
