@@ -111,6 +111,22 @@ def test_a_missing_task_makes_no_overall_and_goes_last(fill: Callable[..., Path]
     assert any("hoc" in remark for remark in made.remarks())
 
 
+def test_an_ending_that_many_names_share_is_said_once(fill: Callable[..., Path], places: Path) -> None:
+    for name in ("naive-model-1b", "tang-model-1b", "naive-1000-model-1b", "template", "by-hand"):
+        fill(name, {"gad": [0.5]})
+    made = drawn(places)
+    _, _, *columns = made.columns
+    assert {column.title for column in columns} == {"naive…", "tang…", "naive-1000…", "template", "by-hand"}
+    assert {column.key for column in columns} >= {"naive-model-1b", "tang-model-1b", "naive-1000-model-1b"}
+    assert "… stands for -model-1b." in made.notes
+
+
+def test_an_ending_that_two_names_share_stays(fill: Callable[..., Path], places: Path) -> None:
+    for name in ("naive-model-1b", "tang-model-1b", "naive-other-2b"):
+        fill(name, {"gad": [0.5]})
+    assert not any("…" in column.title for column in drawn(places).columns)
+
+
 def test_few_seeds_are_preliminary_and_the_sample_is_marked(fill: Callable[..., Path], places: Path) -> None:
     fill("three", {"gad": [0.1, 0.2, 0.3], "mqp": [0.1] * 5})
     fill("five", {"gad": [0.1] * 5, "mqp": [0.1] * 5})

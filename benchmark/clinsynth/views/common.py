@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -178,6 +179,31 @@ def crossed(
         for line in lines
     )  # fmt: skip
     return replace(table, columns=columns, sections=(Section("", drawn),))
+
+
+def with_short_titles(table: Table) -> Table:
+    """Columns of numbers without the ending that many names share (the writer's, mostly), and a note that says it.
+
+    Exports go on naming the columns in full.
+    """
+    names = [column.title for column in table.columns if column.number]
+    ending = _shared_ending(names)
+    if not ending:
+        return table
+    columns = tuple(
+        replace(column, title=f"{column.title.removesuffix(ending)}…")
+        if column.number and column.title.endswith(ending)
+        else column
+        for column in table.columns
+    )
+    return replace(table, columns=columns, notes=(*table.notes, f"… stands for {ending}."))
+
+
+def _shared_ending(names: Sequence[str]) -> str:
+    """The ending, from a hyphen on, that saves most if it is said once; empty if fewer than three share a long one."""
+    found = Counter(name[at.start() :] for name in names for at in re.finditer("-", name) if at.start())
+    worth = {ending: count * len(ending) for ending, count in found.items() if count > 2 and len(ending) > 6}
+    return max(worth, key=lambda ending: worth[ending], default="")
 
 
 def stacked(first: Sequence[Column], tables: Mapping[tuple[str, ...], Table], caption: str) -> Table:

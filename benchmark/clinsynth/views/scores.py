@@ -6,7 +6,18 @@ from collections import Counter
 from dataclasses import replace
 
 from clinsynth.snapshot import ConditionRow, OverallRow, ScoreRow, Snapshot, TypeRow
-from clinsynth.views.common import MEAN, cards, condition_filters, crossed, named, of, sections, spoken, tasks
+from clinsynth.views.common import (
+    MEAN,
+    cards,
+    condition_filters,
+    crossed,
+    named,
+    of,
+    sections,
+    spoken,
+    tasks,
+    with_short_titles,
+)
 from clinsynth.views.data import task_blocks
 from clinsynth.views.model import (
     DASH,
@@ -142,7 +153,7 @@ def means(snapshot: Snapshot, query: Query) -> Page:
     lacking = dict.fromkeys(row.reason for row in snapshot.tables.left_out)
     notes = (f"{head}Scores x 100: mean (SD over seeds).", *(condition.remarks if condition else ()), *lacking)
     empty = Table("means", caption_of("All scores", condition), (Column("metric", "metric"),), (), notes)
-    table = crossed(empty, Column("task", "task"), cells, metrics)
+    table = with_short_titles(crossed(empty, Column("task", "task"), cells, metrics))
     return Page("means", "All scores", "Every score in one table.", filters, (table,), tuple(warnings),
                 tuple(row.submission for row in own))  # fmt: skip
 
