@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from clinsynth.results import Cell
 from clinsynth.site.svg_plots import log_ticks, spread, svg, ticks
 from clinsynth.snapshot import Snapshot, write_snapshot
 from clinsynth.submissions import Card, RealData, write_submission
-from clinsynth.views import VIEWS, page
+from clinsynth.views import VIEWS, Figure, Point, Series, page
 from clinsynth.views.model import interval, number, plain
 
 TABLED = [view for view in VIEWS if view not in ("method", "submit")]
@@ -191,6 +191,22 @@ def test_labels_are_spread_as_little_as_needed() -> None:
     assert spread([50, 50], 10) == [45, 55]
     placed = spread([1, 2, 3, 40, 41], 13)
     assert all(b - a >= 13 - 1e-9 for a, b in pairwise(placed))
+
+
+def test_names_of_points_do_not_lie_on_one_another() -> None:
+    named = ((0, 10.0, "a-name-that-reaches-far-to-the-right"), (30, 10.1, "another-long-name"), (100, 30, "b"))
+    points = tuple(Point(x, y, label=name) for x, y, name in named)
+    figure = Figure("names", "Names", "points", (Series("all", points, emphasis=True),), "rows")
+    drawn = svg(figure, standalone=True)
+    places = {
+        name: (float(x), float(y))
+        for x, y, name in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>([a-z-]+)</text>', drawn)
+    }
+    assert places.keys() == {name for *_, name in named}
+    letter = 6.0
+    for (one, (x, y)), (other, (u, v)) in combinations(places.items(), 2):
+        apart = x + letter * len(one) <= u or u + letter * len(other) <= x
+        assert apart or abs(y - v) >= 14, (one, other)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinsynth.site.theme import escape
 from clinsynth.views import Figure, Point, Series, interval, plain
@@ -26,6 +26,8 @@ _LABEL = 36
 """Letters of a name on one line."""
 _LED = 8
 """A name that stands further than this from the height of its point has a line to it."""
+_APART = 15
+"""Height of a line of names in a plane."""
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 
@@ -41,6 +43,17 @@ class _Scale:
         low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, value))
         share = (at - low) / (high - low) if high > low else 0.5
         return round(self.start + share * (self.end - self.start), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    x: float
+    y: float
+    name: str
+    point: tuple[float, float]
+    """Its own, as high as the name would like to stand."""
+    led: bool
+    """Whether a line leads to the point."""
 
 
 def svg(figure: Figure, *, standalone: bool = False) -> str:
@@ -337,20 +350,40 @@ def _series(series: Series, place: int, across: _Scale, up: _Scale) -> str:
 
 def _labels(ends: Sequence[tuple[float, float, str]], narrow: bool) -> list[str]:
     """Names beside the points, moved apart as little as keeps them from lying on one another."""
-    out: list[str] = []
     columns: dict[int, list[tuple[float, float, str]]] = {}
     for x, y, name in sorted(ends, key=lambda end: end[1]):
         columns.setdefault(int(x // (24 if narrow else 150)), []).append((x, y + 4.5, name))
+    placed: list[_Label] = []
     for column in columns.values():
-        places = spread([y for _, y, _ in column], 15)
+        places = spread([y for _, y, _ in column], _APART)
         # Where names have to move they stand in one column, each with a line to its point.
         moved = any(abs(y - wanted) > _LED for (_, wanted, _), y in zip(column, places, strict=True))
         edge = max(x for x, _, _ in column) + 24
-        for (x, wanted, name), y in zip(column, places, strict=True):
-            if moved:
-                out.append(f'<path class="s thin" d="M{x + 6} {wanted - 4.5}L{edge - 3} {y - 4.5:.1f}"/>')
-            out.append(_text(edge if moved else x + 9, round(y, 1), name))
+        placed += [
+            _Label(edge if moved else x + 9, y, name, (x, wanted), moved)
+            for (x, wanted, name), y in zip(column, places, strict=True)
+        ]
+    out: list[str] = []
+    for label in _below_others(placed):
+        if label.led:
+            x, wanted = label.point
+            out.append(f'<path class="s thin" d="M{x + 6} {wanted - 4.5}L{label.x - 3} {label.y - 4.5:.1f}"/>')
+        out.append(_text(label.x, round(label.y, 1), label.name))
     return out
+
+
+def _below_others(labels: Sequence[_Label]) -> list[_Label]:
+    """From the top down, each moved below those that it would lie on: names reach into the next column."""
+    done: list[_Label] = []
+    for label in sorted(labels, key=lambda one: one.y):
+        over = [
+            one.y + _APART
+            for one in done
+            if one.x < label.x + _LETTER * len(label.name) and label.x < one.x + _LETTER * len(one.name)
+        ]
+        y = max([label.y, *over])
+        done.append(replace(label, y=y, led=label.led or y - label.point[1] > _LED))
+    return done
 
 
 def spread(wanted: Sequence[float], room: float) -> list[float]:
