@@ -237,7 +237,7 @@ class Client:
         try:
             left = wait(futures, 1.0).not_done
             if left:
-                self.say(f"waiting for {len(left)} answers under way; Ctrl-C again leaves them")
+                self.say(f"waiting for {len(left)} answers under way, which the cache keeps; Ctrl-C leaves them")
                 wait(futures, GRACE)
         finally:
             for future in futures:
