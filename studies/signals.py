@@ -7,7 +7,8 @@ a quality number and by the student's score; the two orders are compared (Spearm
 tasks of a type, and all tasks, are averaged. The interval is a bootstrap over tasks, for these submissions. The p-value
 is a permutation of the submissions that all the tasks have, the same on each: a generator that writes uniform rows does
 so on every task, so that nine tasks of six generators are six observations and not fifty-four. It is adjusted for all
-numbers of its table (Holm). References, whose rows are real, take no part.
+numbers of its table (Holm). References, whose rows are real, take no part. Of several runs of one generator (the same
+on the cards, with the same model) that with most tasks does: the others are no observations of their own.
 
 A task with fewer than four submissions says nothing and is left out by name. A table whose tasks are all left out
 ends without a conclusion; so does one with fewer than three tasks, which give no interval. A correlation is not a
@@ -95,8 +96,14 @@ def values(places: Sequence[Path], recipe: str, rows: int, kind: DataKind = "rea
     stored = {each.card.name: each for each in collection.stored}
     found: list[Value] = []
     left_out: list[str] = []
-    for row in table.rows:
+    first: dict[tuple[str, str], str] = {}
+    for row in sorted(table.rows, key=lambda row: (-len(row.scores), row.name)):
         if row.kind != "submission":
+            continue
+        card = stored[row.name].card
+        run_of = first.setdefault((card.generator, card.llm.name if card.llm else ""), row.name)
+        if run_of != row.name:
+            left_out.append(f"{row.name}: another run of the generator of {run_of}")
             continue
         for task, score in row.scores.items():
             numbers, fault = _numbers(stored[row.name], task, recipe)

@@ -34,7 +34,7 @@ def quality_of(folder: Path, task: str, numbers: dict[str, float], fingerprint: 
 def invented(tmp_path: Path, submissions: int, tasks: tuple[str, ...] = TASKS_OF) -> None:
     for k in range(submissions):
         folder = tmp_path / f"method-{k}"
-        write_card(folder)
+        write_card(folder, generator=f"way {k}")
         for task in tasks:
             for seed in range(2):
                 write_run(folder, Cell(task, RECIPE, 300, seed), 0.4 + 0.05 * k, {})
@@ -63,6 +63,18 @@ def test_a_submission_can_be_left_out(tmp_path: Path) -> None:
     assert "method-5" not in report([tmp_path], RECIPE, 300, without=["method-5"]).submissions
     with pytest.raises(UserError, match="no submission augment"):
         report([tmp_path], RECIPE, 300, without=["augment"])
+
+
+def test_of_two_runs_of_one_generator_that_with_more_tasks_counts(tmp_path: Path) -> None:
+    invented(tmp_path, 6)
+    again = tmp_path / "a-second-run"
+    write_card(again, generator="way 2")
+    for seed in range(2):
+        write_run(again, Cell("gad", RECIPE, 300, seed), 0.9, {})
+    quality_of(again, "gad", {"distinct_2": 0.9})
+    made = report([tmp_path], RECIPE, 300)
+    assert made.submissions == tuple(f"method-{k}" for k in range(6))
+    assert "a-second-run: another run of the generator of method-2" in made.left_out
 
 
 def test_a_type_with_one_task_has_no_conclusion(tmp_path: Path) -> None:
