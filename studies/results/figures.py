@@ -9,7 +9,7 @@ from statistics import mean
 from studies.results.orders import Block
 
 from clinsynth.snapshot import ConditionRow, DirectPairRow, OverallRow, ScoreRow, Tables
-from clinsynth.views import Figure, Point, Series
+from clinsynth.views import Figure, Point, Series, shared_ending, shortened
 
 MEAN = "mean of the types"
 LINES = 12
@@ -35,7 +35,7 @@ def figures(tables: Tables, condition: ConditionRow, block: Block) -> Iterator[F
     if pairs:
         yield _differences(pairs)
     yield from _students(tables, condition, scores)
-    yield from _curves(tables, condition, scores)
+    yield from _curves(tables, condition)
 
 
 def _same(row: ScoreRow | OverallRow, condition: ConditionRow) -> bool:
@@ -80,15 +80,17 @@ def _tokens(tables: Tables, scores: Sequence[ScoreRow], block: Block) -> Iterato
     reached: dict[str, dict[str, float]] = {}
     for row in scores:
         reached.setdefault(row.submission, {})[row.task] = row.mean
+    ending = shared_ending(block.names)
     points = tuple(
-        Point(float(tokens), 100 * mean(reached[name][task] for task in block.tasks), label=name)
+        Point(float(tokens), 100 * mean(reached[name][task] for task in block.tasks), label=shortened(name, ending))
         for name in block.names
         if set(block.tasks) <= spent.get(name, {}).keys() and (tokens := sum(spent[name][task] for task in block.tasks))
     )
     if points:
+        said = f" … stands for {ending}." if ending else ""
         yield Figure("tokens", "Score against tokens", "points", (Series("submissions", points, emphasis=True),),
                      "tokens, prompts and answers", "mean of the tasks x 100", log_x=True,
-                     description=f"Mean score and tokens on {', '.join(block.tasks)}.")  # fmt: skip
+                     description=f"Mean score and tokens on {', '.join(block.tasks)}.{said}")  # fmt: skip
 
 
 def _differences(rows: Sequence[DirectPairRow]) -> Figure:
@@ -128,7 +130,7 @@ def _students(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow
                      f"marks within a task is the second student's.")  # fmt: skip
 
 
-def _curves(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow]) -> Iterator[Figure]:
+def _curves(tables: Tables, condition: ConditionRow) -> Iterator[Figure]:
     """Learning curves of each task that has one, and of the mean; submissions without a curve stand there as points."""
     found: dict[str, dict[str, list[Point]]] = {}
     references: dict[str, bool] = {}
@@ -138,11 +140,12 @@ def _curves(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow])
             point = Point(row.rows, 100 * row.mean, low, high, row.submission)
             found.setdefault(row.task, {}).setdefault(row.submission, []).append(point)
             references[row.submission] = row.kind == "reference"
-    for row in scores:
+    for row in tables.scores:
         lines = found.get(row.task, {})
-        if lines and row.place != "reference" and row.submission not in lines:
+        alike = (row.data, row.recipe) == (condition.data, condition.recipe)
+        if alike and lines and row.place != "reference" and row.submission not in lines:
             low, high = (None if end is None else 100 * end for end in (row.low, row.high))
-            lines[row.submission] = [Point(condition.rows, 100 * row.mean, low, high, row.submission)]
+            lines[row.submission] = [Point(row.rows, 100 * row.mean, low, high, row.submission)]
             references[row.submission] = False
     for task, lines in found.items():
         drawn = any(len(points) > 1 for points in lines.values())
@@ -153,19 +156,28 @@ def _curves(tables: Tables, condition: ConditionRow, scores: Sequence[ScoreRow])
 def _curve(task: str, lines: Mapping[str, Sequence[Point]], references: Mapping[str, bool]) -> Figure:
     # Curves first, then what has a single point, which stands beside them.
     names = sorted(lines, key=lambda name: (len(lines[name]) < 2, not references[name], -lines[name][-1].y, name))
-    single = [name for name in names if len(lines[name]) < 2]
-    series = tuple(
-        Series(name, _aside(lines[name], single.index(name)) if name in single else tuple(lines[name]),
-               line=name not in single, emphasis=not references[name])
-        for name in names[:LINES]
-    )  # fmt: skip
+    single: dict[float, list[str]] = {}
+    for name in names:
+        if len(lines[name]) < 2:
+            single.setdefault(lines[name][0].x, []).append(name)
+    ending = shared_ending(names)
+
+    def drawn(name: str) -> Series:
+        points, shown = lines[name], shortened(name, ending)
+        if len(points) > 1:
+            return Series(shown, tuple(points), line=True, emphasis=not references[name])
+        place = single[points[0].x].index(name)
+        return Series(shown, (_aside(points[0], shown, place),), emphasis=not references[name])
+
+    series = tuple(map(drawn, names[:LINES]))
     left = f" {len(names) - LINES} more are not drawn." if len(names) > LINES else ""
+    left += f" … stands for {ending}." if ending else ""
     key = "curves" if task == MEAN else f"curves-{task}"
     return Figure(key, f"Learning curves: {task}", "lines", series, "training rows", "score x 100", log_x=True,
-                  description=f"Score over the number of training rows, with 95 % intervals. Single points, all at "
-                  f"the same number of rows, are set apart sideways.{left}")  # fmt: skip
+                  description=f"Score over the number of training rows, with 95 % intervals. Single points at the "
+                  f"same number of rows are set apart sideways.{left}")  # fmt: skip
 
 
-def _aside(points: Sequence[Point], place: int) -> tuple[Point, ...]:
-    """To the right by the place, so that intervals at one number of rows do not hide one another."""
-    return tuple(replace(point, x=point.x * 1.03 ** (place + 1)) for point in points)
+def _aside(point: Point, shown: str, place: int) -> Point:
+    """To the right by its place, so that intervals at one number of rows do not hide one another."""
+    return replace(point, x=point.x * 1.03 ** (place + 1), label=shown)

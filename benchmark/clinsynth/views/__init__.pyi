@@ -1,5 +1,7 @@
 from .common import crossed as crossed
 from .common import of as of
+from .common import shared_ending as shared_ending
+from .common import shortened as shortened
 from .compare import comparisons as comparisons
 from .direct import suite_tables as suite_tables
 from .model import Answer as Answer

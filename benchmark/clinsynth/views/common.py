@@ -187,19 +187,21 @@ def with_short_titles(table: Table) -> Table:
     Exports go on naming the columns in full.
     """
     names = [column.title for column in table.columns if column.number]
-    ending = _shared_ending(names)
+    ending = shared_ending(names)
     if not ending:
         return table
     columns = tuple(
-        replace(column, title=f"{column.title.removesuffix(ending)}…")
-        if column.number and column.title.endswith(ending)
-        else column
-        for column in table.columns
+        replace(column, title=shortened(column.title, ending)) if column.number else column for column in table.columns
     )
     return replace(table, columns=columns, notes=(*table.notes, f"… stands for {ending}."))
 
 
-def _shared_ending(names: Sequence[str]) -> str:
+def shortened(name: str, ending: str) -> str:
+    """A name with an ellipsis in place of the ending, if it has that."""
+    return f"{name.removesuffix(ending)}…" if ending and name.endswith(ending) else name
+
+
+def shared_ending(names: Sequence[str]) -> str:
     """The ending, from a hyphen on, that saves most if it is said once; empty if fewer than three share a long one."""
     found = Counter(name[at.start() :] for name in names for at in re.finditer("-", name) if at.start())
     worth = {ending: count * len(ending) for ending, count in found.items() if count > 2 and len(ending) > 6}
